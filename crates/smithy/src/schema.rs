@@ -52,6 +52,8 @@ pub struct Member {
     pub name: &'static str,
     /// The name that it has on the wire, where that differs.
     pub wire_name: Option<&'static str>,
+    /// The name in the query protocol, where that differs once more (SQS, whose model is JSON).
+    pub query_name: Option<&'static str>,
     pub schema: &'static Schema,
     pub required: bool,
     pub binding: Binding,
@@ -167,6 +169,7 @@ impl Member {
         Self {
             name,
             wire_name: None,
+            query_name: None,
             schema,
             required: false,
             binding: Binding::Body,
@@ -181,6 +184,11 @@ impl Member {
 
     pub const fn wire(mut self, name: &'static str) -> Self {
         self.wire_name = Some(name);
+        self
+    }
+
+    pub const fn query(mut self, name: &'static str) -> Self {
+        self.query_name = Some(name);
         self
     }
 
@@ -225,6 +233,14 @@ impl Member {
         match self.wire_name {
             Some(name) => name,
             None => self.name,
+        }
+    }
+
+    /// The name in the query protocol.
+    pub const fn query_name(&self) -> &'static str {
+        match self.query_name {
+            Some(name) => name,
+            None => self.wire_name(),
         }
     }
 
