@@ -1,0 +1,220 @@
+//! Memory: limits by control groups where we may write them, and what a process uses.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::isolation::MemoryLimit;
+
+/// Groups in which instances can be put.
+#[derive(Debug)]
+pub(crate) struct Cgroups {
+    version: Option<MemoryLimit>,
+    /// Where a directory per instance is made: memory first, then (v1) pids.
+    parents: Vec<PathBuf>,
+    pub(crate) missing: Option<String>,
+}
+
+/// The groups of one instance; removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Cgroup {
+    version: MemoryLimit,
+    dirs: Vec<PathBuf>,
+}
+
+impl Cgroups {
+    /// Looks for a writable memory controller, version 2 first.
+    pub(crate) fn find() -> Self {
+        let Ok(own) = fs::read_to_string("/proc/self/cgroup") else {
+            return Self::without("no control groups on this host");
+        };
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        Self::version_2(&own, &mounts)
+            .or_else(|| Self::version_1(&own, &mounts))
+            .unwrap_or_else(|| Self::without("no writable memory control group: resident memory is watched instead"))
+    }
+
+    fn without(why: &str) -> Self {
+        Self { version: None, parents: Vec::new(), missing: Some(why.to_owned()) }
+    }
+
+    fn version_2(own: &str, mounts: &str) -> Option<Self> {
+        let mount = mount_point(mounts, "cgroup2", None)?;
+        let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+        let own = join(&mount, path);
+        // A group that holds processes cannot give controllers to children: then beside us.
+        [Some(own.as_path()), own.parent().filter(|p| p.starts_with(&mount))].into_iter().flatten().find_map(|base| {
+            let dir = base.join(name());
+            fs::create_dir(&dir).ok()?;
+            let usable = dir.join("memory.max").exists()
+                && fs::write(dir.join("cgroup.subtree_control"), "+memory +pids").is_ok();
+            if !usable {
+                let _ = fs::remove_dir(&dir);
+                return None;
+            }
+            Some(Self { version: Some(MemoryLimit::CgroupV2), parents: vec![dir], missing: None })
+        })
+    }
+
+    fn version_1(own: &str, mounts: &str) -> Option<Self> {
+        let make = |controller: &str| -> Option<PathBuf> {
+            let mount = mount_point(mounts, "cgroup", Some(controller))?;
+            let path = own.lines().find_map(|line| {
+                let mut parts = line.splitn(3, ':').skip(1);
+                let named = parts.next()?.split(',').any(|c| c == controller);
+                parts.next().filter(|_| named)
+            })?;
+            let base = join(&mount, path);
+            sweep(&base);
+            let dir = base.join(name());
+            fs::create_dir(&dir).ok()?;
+            Some(dir)
+        };
+        let memory = make("memory")?;
+        let parents = std::iter::once(memory).chain(make("pids")).collect();
+        Some(Self { version: Some(MemoryLimit::CgroupV1), parents, missing: None })
+    }
+
+    pub(crate) fn limit(&self) -> MemoryLimit {
+        self.version.unwrap_or(MemoryLimit::Watched)
+    }
+
+    /// Groups for one instance. The limit leaves room for `/tmp`, which lives in memory.
+    pub(crate) fn create(&self, id: u64, bytes_max: u64, processes_max: u64) -> Option<Cgroup> {
+        let version = self.version?;
+        let mut group = Cgroup { version, dirs: Vec::new() };
+        for parent in &self.parents {
+            let dir = parent.join(id.to_string());
+            fs::create_dir(&dir).ok()?;
+            group.dirs.push(dir);
+        }
+        let (memory, pids) = (group.dirs.first()?, group.dirs.last()?);
+        let file = if version == MemoryLimit::CgroupV2 { "memory.max" } else { "memory.limit_in_bytes" };
+        fs::write(memory.join(file), bytes_max.to_string()).ok()?;
+        let _ = fs::write(pids.join("pids.max"), processes_max.to_string());
+        Some(group)
+    }
+}
+
+impl Drop for Cgroups {
+    fn drop(&mut self) {
+        for dir in &self.parents {
+            let _ = fs::remove_dir(dir);
+        }
+    }
+}
+
+impl Cgroup {
+    /// Files into which a process writes itself.
+    pub(crate) fn doors(&self) -> Vec<PathBuf> {
+        self.dirs.iter().map(|dir| dir.join("cgroup.procs")).collect()
+    }
+
+    /// Whether the kernel has ended a process of this group for its memory.
+    pub(crate) fn out_of_memory(&self) -> bool {
+        let Some(dir) = self.dirs.first() else { return false };
+        let file = if self.version == MemoryLimit::CgroupV2 { "memory.events" } else { "memory.oom_control" };
+        let text = fs::read_to_string(dir.join(file)).unwrap_or_default();
+        text.lines().filter_map(|line| line.strip_prefix("oom_kill ")).any(|count| count.trim() != "0")
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        for dir in &self.dirs {
+            let _ = fs::remove_dir(dir);
+        }
+    }
+}
+
+fn name() -> String {
+    format!("undercast-{}", std::process::id())
+}
+
+/// Removes what a killed process has left behind.
+fn sweep(base: &Path) {
+    let Ok(entries) = fs::read_dir(base) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().and_then(|n| n.strip_prefix("undercast-")) else { continue };
+        if pid.chars().all(|c| c.is_ascii_digit()) && !Path::new("/proc").join(pid).exists() {
+            for child in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
+                let _ = fs::remove_dir(child.path());
+            }
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+}
+
+fn join(mount: &Path, path: &str) -> PathBuf {
+    mount.join(path.trim_start_matches('/'))
+}
+
+fn mount_point(mounts: &str, kind: &str, option: Option<&str>) -> Option<PathBuf> {
+    mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let (at, fs_kind, options) = (fields.next()?, fields.next()?, fields.next()?);
+        let matches = fs_kind == kind && option.is_none_or(|wanted| options.split(',').any(|o| o == wanted));
+        matches.then(|| PathBuf::from(at))
+    })
+}
+
+/// Resident memory of one instance.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    statm: OnceLock<(u32, fs::File)>,
+    peak_mb: AtomicU32,
+}
+
+impl Meter {
+    /// The process of the runtime, once it is known.
+    pub(crate) fn watch(&self, pid: u32) {
+        if let Ok(file) = fs::File::open(format!("/proc/{pid}/statm")) {
+            let _ = self.statm.set((pid, file));
+        }
+    }
+
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.statm.get().map(|(pid, _)| *pid)
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn now_mb(&self) -> u32 {
+        use std::os::unix::fs::FileExt;
+        let Some((_, file)) = self.statm.get() else { return 0 };
+        let mut buffer = [0_u8; 128];
+        let Ok(length) = file.read_at(&mut buffer, 0) else { return 0 };
+        let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into_owned();
+        let pages: u64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+        // Pages of 4 KiB: what x86-64 and nearly every arm64 kernel has.
+        let mb = u32::try_from((pages * 4096).div_ceil(1024 * 1024)).unwrap_or(u32::MAX);
+        self.peak_mb.fetch_max(mb, Ordering::Relaxed);
+        mb
+    }
+
+    pub(crate) fn peak_mb(&self) -> u32 {
+        self.now_mb();
+        self.peak_mb.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_are_found_by_kind_and_controller() {
+        let mounts = "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\ncgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\ncgroup2 /u cgroup2 rw 0 0\n";
+        assert_eq!(mount_point(mounts, "cgroup", Some("memory")), Some("/sys/fs/cgroup/memory".into()));
+        assert_eq!(mount_point(mounts, "cgroup2", None), Some("/u".into()));
+        assert_eq!(mount_point(mounts, "cgroup", Some("pids")), None);
+    }
+
+    #[test]
+    fn own_memory_is_seen() {
+        let meter = Meter::default();
+        meter.watch(std::process::id());
+        assert!(meter.peak_mb() > 0);
+    }
+}

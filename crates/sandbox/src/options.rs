@@ -1,0 +1,65 @@
+//! What the owner of a sandbox chooses.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::isolation::IsolationChoice;
+
+/// Settings of a [`crate::Sandbox`].
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Working area: runtime clients, prepared `/etc`, instance directories. Created if absent.
+    pub dir: PathBuf,
+    /// Cap on processes for the whole host.
+    pub instances_max: usize,
+    /// An instance that is idle for this long is stopped.
+    pub idle: Duration,
+    pub isolation: IsolationChoice,
+    pub endpoint: Endpoint,
+    /// The binary that is re-executed as `<launcher> __launch`; it must call [`crate::launcher_main`].
+    pub launcher: PathBuf,
+    pub runtime_libs: RuntimeLibs,
+    /// Where interpreters are looked for, as in `PATH`; the process's own when absent.
+    pub search_path: Option<String>,
+    /// Stop instances between invocations (as Lambda freezes them).
+    pub freeze: bool,
+}
+
+impl Options {
+    /// Options with defaults for everything that has one.
+    #[must_use]
+    pub fn new(dir: PathBuf, launcher: PathBuf, endpoint: Endpoint) -> Self {
+        Self {
+            dir,
+            launcher,
+            endpoint,
+            instances_max: 128,
+            idle: Duration::from_secs(300),
+            isolation: IsolationChoice::Auto,
+            runtime_libs: RuntimeLibs::default(),
+            search_path: None,
+            freeze: false,
+        }
+    }
+}
+
+/// How a function reaches us.
+#[derive(Debug, Clone, Default)]
+pub struct Endpoint {
+    /// `AWS_ENDPOINT_URL` inside functions, e.g. `http://127.0.0.1:4566`. Empty: not set.
+    pub url: String,
+    /// PEM bundle (our authority and the public ones) that every runtime is told to trust.
+    pub ca_bundle: Option<PathBuf>,
+    /// Name server for functions; with none they use the host's.
+    pub dns: Option<IpAddr>,
+}
+
+/// Libraries that AWS's managed runtimes bring along.
+#[derive(Debug, Clone, Default)]
+pub struct RuntimeLibs {
+    /// A `node_modules` directory (`@aws-sdk/*`).
+    pub node: Option<PathBuf>,
+    /// A `site-packages` directory (`boto3`).
+    pub python: Option<PathBuf>,
+}
