@@ -338,14 +338,7 @@ impl Inner {
     fn take_place(&self, state: &mut State) -> Result<(), Error> {
         let instances_max = self.options.instances_max;
         if state.count >= instances_max {
-            let oldest = state
-                .pools
-                .iter()
-                .filter_map(|(key, pool)| pool.idle.first().map(|(_, since)| (*since, key.clone())))
-                .min_by_key(|(since, _)| *since);
-            let pool = oldest.and_then(|(_, key)| state.pools.get_mut(&key));
-            let Some(pool) = pool else { return Err(Error::Throttled { instances_max }) };
-            let (instance, _) = pool.idle.remove(0);
+            let instance = evict(&mut state.pools).ok_or(Error::Throttled { instances_max })?;
             instance.stop.notify_one();
             if instance.counted.swap(false, Ordering::Relaxed) {
                 state.count = state.count.saturating_sub(1);
@@ -485,6 +478,18 @@ impl Inner {
     /// A directory of this instance in the working area.
     pub(crate) fn instance_dir(&self, id: u64) -> PathBuf {
         self.options.dir.join("instances").join(format!("{}-{id}", std::process::id()))
+    }
+}
+
+/// The instance that has been idle longest; if there is none, one that has answered and is on its way to idle.
+fn evict(pools: &mut HashMap<String, Pool>) -> Option<Arc<Instance>> {
+    let oldest = pools
+        .iter()
+        .filter_map(|(key, pool)| pool.idle.first().map(|(_, since)| (*since, key.clone())))
+        .min_by_key(|(since, _)| *since);
+    match oldest.and_then(|(_, key)| pools.get_mut(&key)) {
+        Some(pool) => Some(pool.idle.remove(0).0),
+        None => pools.values_mut().find_map(|pool| pool.settling.pop()),
     }
 }
 

@@ -1,0 +1,19 @@
+//! The sandbox with real processes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+mod bench;
+mod fixture;
+mod isolation;
+mod life;
+mod node;
+mod provided;
+mod python;
+mod unpacking;
