@@ -1,0 +1,12 @@
+//! The suite that every engine passes, and what belongs to single engines.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+mod engines;
+mod suite;
