@@ -52,13 +52,17 @@ impl<'a> DocumentReader<'a> {
 
 impl ShapeReader for DocumentReader<'_> {
     fn structure(&mut self, schema: &'static Schema, on: OnMember<'_>) -> Result<(), ReadError> {
-        let Json::Object(object) = self.value else { return Err(self.wrong("an object")) };
+        let Json::Object(object) = self.value else {
+            return Err(self.wrong("an object"));
+        };
         let mut found = 0;
         for (name, value) in object {
             if value.is_null() {
                 continue;
             }
-            let Some(index) = schema.member_by_name(name) else { continue };
+            let Some(index) = schema.member_by_name(name) else {
+                continue;
+            };
             found += 1;
             on(index, &mut DocumentReader { value })?;
         }
@@ -66,13 +70,21 @@ impl ShapeReader for DocumentReader<'_> {
     }
 
     fn list(&mut self, _: &'static Schema, on: OnElement<'_>) -> Result<(), ReadError> {
-        let Json::Array(values) = self.value else { return Err(self.wrong("a list")) };
-        values.iter().try_for_each(|value| on(&mut DocumentReader { value }))
+        let Json::Array(values) = self.value else {
+            return Err(self.wrong("a list"));
+        };
+        values
+            .iter()
+            .try_for_each(|value| on(&mut DocumentReader { value }))
     }
 
     fn map(&mut self, _: &'static Schema, on: OnEntry<'_>) -> Result<(), ReadError> {
-        let Json::Object(object) = self.value else { return Err(self.wrong("an object")) };
-        object.iter().try_for_each(|(key, value)| on(key.clone(), &mut DocumentReader { value }))
+        let Json::Object(object) = self.value else {
+            return Err(self.wrong("an object"));
+        };
+        object
+            .iter()
+            .try_for_each(|(key, value)| on(key.clone(), &mut DocumentReader { value }))
     }
 
     fn boolean(&mut self) -> Result<bool, ReadError> {
@@ -88,7 +100,12 @@ impl ShapeReader for DocumentReader<'_> {
         match self.value {
             Json::Number(number) => number
                 .as_i64()
-                .or_else(|| number.as_f64().filter(|f| f.fract() == 0.0).map(|f| f as i64))
+                .or_else(|| {
+                    number
+                        .as_f64()
+                        .filter(|f| f.fract() == 0.0)
+                        .map(|f| f as i64)
+                })
                 .ok_or_else(|| self.wrong("an integer")),
             Json::String(text) => text.parse().map_err(|_| self.wrong("an integer")),
             _ => Err(self.wrong("an integer")),
@@ -114,8 +131,13 @@ impl ShapeReader for DocumentReader<'_> {
     }
 
     fn blob(&mut self) -> Result<Bytes, ReadError> {
-        let Json::String(text) = self.value else { return Err(self.wrong("base64 text")) };
-        BASE64.decode(text).map(Bytes::from).map_err(|_| self.wrong("base64 text"))
+        let Json::String(text) = self.value else {
+            return Err(self.wrong("base64 text"));
+        };
+        BASE64
+            .decode(text)
+            .map(Bytes::from)
+            .map_err(|_| self.wrong("base64 text"))
     }
 
     fn timestamp(&mut self, _: &'static Member) -> Result<Timestamp, ReadError> {
@@ -124,9 +146,7 @@ impl ShapeReader for DocumentReader<'_> {
                 .as_f64()
                 .map(Timestamp::from_epoch_seconds)
                 .ok_or_else(|| self.wrong("a timestamp")),
-            Json::String(text) => {
-                Timestamp::parse(text).ok_or_else(|| self.wrong("a timestamp"))
-            }
+            Json::String(text) => Timestamp::parse(text).ok_or_else(|| self.wrong("a timestamp")),
             _ => Err(self.wrong("a timestamp")),
         }
     }
@@ -161,16 +181,28 @@ pub fn check_union(schema: &'static Schema, found: usize) -> Result<(), ReadErro
 pub struct DocumentWriter {
     stack: Vec<Frame>,
     done: Option<Json>,
+    body: Option<Body>,
 }
 
 enum Frame {
-    Object { object: Map<String, Json>, key: String },
+    Object {
+        object: Map<String, Json>,
+        key: String,
+    },
     List(Vec<Json>),
 }
 
 impl DocumentWriter {
     pub fn finish(self) -> Document {
         self.done.unwrap_or(Json::Null)
+    }
+
+    /// The document, and the stream that the shape carries beside it.
+    pub fn finish_with_body(self) -> (Document, Body) {
+        (
+            self.done.unwrap_or(Json::Null),
+            self.body.unwrap_or_default(),
+        )
     }
 
     fn value(&mut self, value: Json) {
@@ -184,7 +216,10 @@ impl DocumentWriter {
     }
 
     fn begin_object(&mut self) {
-        self.stack.push(Frame::Object { object: Map::new(), key: String::new() });
+        self.stack.push(Frame::Object {
+            object: Map::new(),
+            key: String::new(),
+        });
     }
 
     fn end(&mut self) {
@@ -270,8 +305,9 @@ impl ShapeWriter for DocumentWriter {
         self.value(value.clone());
     }
 
-    fn stream(&mut self, _: &Body) {
+    fn stream(&mut self, value: &Body) {
         // A stream is never in a document.
+        self.body = Some(value.clone());
         self.value(Json::Null);
     }
 

@@ -67,13 +67,11 @@ pub trait ShapeWriter {
 }
 
 /// Called with the index of a member and the reader that stands at its value.
-pub type OnMember<'a> =
-    &'a mut dyn FnMut(usize, &mut dyn ShapeReader) -> Result<(), ReadError>;
+pub type OnMember<'a> = &'a mut dyn FnMut(usize, &mut dyn ShapeReader) -> Result<(), ReadError>;
 /// Called for each element of a list.
 pub type OnElement<'a> = &'a mut dyn FnMut(&mut dyn ShapeReader) -> Result<(), ReadError>;
 /// Called for each entry of a map.
-pub type OnEntry<'a> =
-    &'a mut dyn FnMut(String, &mut dyn ShapeReader) -> Result<(), ReadError>;
+pub type OnEntry<'a> = &'a mut dyn FnMut(String, &mut dyn ShapeReader) -> Result<(), ReadError>;
 
 /// Stands at a value and reads it as what the schema says. Unknown members are skipped, null members
 /// count as absent. A callback has to read its value exactly once.
@@ -101,8 +99,7 @@ pub trait Shape: Default + Send + Sync + 'static {
     fn write_members(&self, writer: &mut dyn ShapeWriter);
 
     /// Reads the value of the member at `index` into `self`.
-    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader)
-    -> Result<(), ReadError>;
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError>;
 }
 
 /// Anything a member can hold.
@@ -114,7 +111,9 @@ pub trait Value: Sized {
 /// Reads a whole structure.
 pub fn read_shape<T: Shape>(reader: &mut dyn ShapeReader) -> Result<T, ReadError> {
     let mut shape = T::default();
-    reader.structure(T::SCHEMA, &mut |index, reader| shape.read_member(index, reader))?;
+    reader.structure(T::SCHEMA, &mut |index, reader| {
+        shape.read_member(index, reader)
+    })?;
     Ok(shape)
 }
 
@@ -159,11 +158,7 @@ impl<T: Shape> Shape for Box<T> {
         T::write_members(self, writer);
     }
 
-    fn read_member(
-        &mut self,
-        index: usize,
-        reader: &mut dyn ShapeReader,
-    ) -> Result<(), ReadError> {
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         T::read_member(self, index, reader)
     }
 }
@@ -187,7 +182,9 @@ macro_rules! scalar {
 scalar!(bool, boolean, |v| *v, |v| Ok(v));
 scalar!(i64, integer, |v| *v, |v| Ok(v));
 scalar!(i32, integer, |v| i64::from(*v), |v| i32::try_from(v)
-    .map_err(|_| ReadError::Kind(format!("`{v}` is not a 32-bit integer"))));
+    .map_err(|_| ReadError::Kind(format!(
+        "`{v}` is not a 32-bit integer"
+    ))));
 scalar!(f64, float, |v| *v, |v| Ok(v));
 scalar!(f32, float, |v| f64::from(*v), |v| Ok(v as f32));
 scalar!(String, string, |v| v, |v| Ok(v));
@@ -223,7 +220,9 @@ impl<T: Value> Value for Option<T> {
 
 impl<T: Value> Value for Vec<T> {
     fn write(&self, member: &'static Member, writer: &mut dyn ShapeWriter) {
-        let crate::Kind::List(element) = member.schema.kind else { return };
+        let crate::Kind::List(element) = member.schema.kind else {
+            return;
+        };
         writer.begin_list(member.schema, self.len());
         for value in self {
             writer.element();
@@ -233,7 +232,9 @@ impl<T: Value> Value for Vec<T> {
     }
 
     fn read(member: &'static Member, reader: &mut dyn ShapeReader) -> Result<Self, ReadError> {
-        let crate::Kind::List(element) = member.schema.kind else { return Ok(Self::new()) };
+        let crate::Kind::List(element) = member.schema.kind else {
+            return Ok(Self::new());
+        };
         let mut values = Self::new();
         reader.list(member.schema, &mut |reader| {
             values.push(T::read(element, reader)?);
@@ -245,7 +246,9 @@ impl<T: Value> Value for Vec<T> {
 
 impl<T: Value> Value for BTreeMap<String, T> {
     fn write(&self, member: &'static Member, writer: &mut dyn ShapeWriter) {
-        let crate::Kind::Map(_, element) = member.schema.kind else { return };
+        let crate::Kind::Map(_, element) = member.schema.kind else {
+            return;
+        };
         writer.begin_map(member.schema, self.len());
         for (key, value) in self {
             writer.key(key);
@@ -255,7 +258,9 @@ impl<T: Value> Value for BTreeMap<String, T> {
     }
 
     fn read(member: &'static Member, reader: &mut dyn ShapeReader) -> Result<Self, ReadError> {
-        let crate::Kind::Map(_, element) = member.schema.kind else { return Ok(Self::new()) };
+        let crate::Kind::Map(_, element) = member.schema.kind else {
+            return Ok(Self::new());
+        };
         let mut values = Self::new();
         reader.map(member.schema, &mut |key, reader| {
             values.insert(key, T::read(element, reader)?);

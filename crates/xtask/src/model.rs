@@ -54,10 +54,16 @@ impl Model {
             .map_err(|e| format!("models/{id}.toml: {e}"))?;
         let json = serde_json::from_str(&read(&folder.join(format!("{id}.json")))?)
             .map_err(|e| format!("models/{id}.json: {e}"))?;
-        let model = Self { id: id.to_owned(), wanted, json };
+        let model = Self {
+            id: id.to_owned(),
+            wanted,
+            json,
+        };
         for operation in &model.wanted.operations {
             if model.operation(operation).is_none() {
-                return Err(format!("models/{id}.toml: the model has no operation {operation}"));
+                return Err(format!(
+                    "models/{id}.toml: the model has no operation {operation}"
+                ));
             }
         }
         Ok(model)
@@ -72,7 +78,11 @@ impl Model {
     }
 
     pub(crate) fn operations(&self) -> impl Iterator<Item = (&String, &Value)> {
-        self.json.get("operations").and_then(Value::as_object).into_iter().flatten()
+        self.json
+            .get("operations")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
     }
 
     pub(crate) fn shape(&self, name: &str) -> Result<&Value, Failure> {
@@ -86,7 +96,9 @@ impl Model {
     pub(crate) fn closure(&self) -> Result<BTreeSet<String>, Failure> {
         let mut closure = BTreeSet::new();
         for name in &self.wanted.operations {
-            let Some(operation) = self.operation(name) else { continue };
+            let Some(operation) = self.operation(name) else {
+                continue;
+            };
             for side in ["input", "output"] {
                 if let Some(shape) = operation.get(side).and_then(|s| text(s, "shape")) {
                     self.reach(shape, &mut closure)?;
@@ -107,7 +119,9 @@ impl Model {
         }
         let shape = self.shape(name)?;
         let members = shape.get("members").and_then(Value::as_object);
-        let parts = ["member", "key", "value"].iter().filter_map(|p| shape.get(*p));
+        let parts = ["member", "key", "value"]
+            .iter()
+            .filter_map(|p| shape.get(*p));
         for member in members.into_iter().flat_map(|m| m.values()).chain(parts) {
             if let Some(target) = text(member, "shape") {
                 self.reach(target, closure)?;
@@ -126,7 +140,10 @@ pub(crate) fn flag(value: &Value, key: &str) -> bool {
 }
 
 pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 /// The ids of all models, in order.

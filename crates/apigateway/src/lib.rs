@@ -1,0 +1,3 @@
+//! Front doors: HTTP APIs.
+
+pub mod api;

@@ -1,0 +1,256 @@
+//! A stack being changed: one durable task, which goes on wherever it was stopped.
+//!
+//! An operation moves through phases. `Forward` makes and changes resources in dependency order;
+//! `Cleanup` deletes what the new template no longer has. A failure in `Forward` leads to `RollBack`,
+//! which puts every touched resource back, and `RollBackCleanup`. `Delete` deletes them all. Each step
+//! of each resource is recorded with the operation's token, so that a second run skips what is done.
+
+mod forward;
+mod remove;
+mod resource;
+mod rollback;
+
+pub(crate) use forward::{circle, dependencies, look_up};
+pub(crate) use resource::changed_properties;
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use undercast_kernel::service::TaskSpec;
+use undercast_kernel::{Context, Kernel, ServiceError};
+use undercast_store::{Backoff, NewTask, Outcome, Task, TaskError, Tx};
+
+use crate::stack::{self, Prepared};
+use crate::store::{Definition, EXPORTS, IMPORTS, NAMES, OperationKind, Phase, STACKS, StackRow};
+
+pub const TASK: &str = "cloudformation.deploy";
+
+/// How many resources of one stack are worked on at once.
+const PARALLEL_MAX: usize = 16;
+
+pub fn task() -> TaskSpec {
+    TaskSpec {
+        name: TASK,
+        concurrency: 8,
+        attempts_max: 0,
+        backoff: Backoff {
+            first: std::time::Duration::from_millis(200),
+            max: std::time::Duration::from_secs(30),
+        },
+        run: Arc::new(|kernel, task| run(kernel, task).boxed()),
+    }
+}
+
+/// Starts the operation that `stack.operation` describes, in the transaction that put the row.
+pub fn spawn(tx: &Tx, ctx: &Context, stack: &StackRow) -> Result<(), ServiceError> {
+    let payload = serde_json::json!({
+        "account": ctx.account(),
+        "region": ctx.region(),
+        "uuid": stack.uuid,
+    });
+    tx.spawn(NewTask {
+        kind: TASK,
+        key: stack.uuid.clone().into_bytes(),
+        due_ms: tx.now_ms(),
+        payload: payload.to_string().into(),
+    })?;
+    Ok(())
+}
+
+async fn run(kernel: Kernel, task: Task) -> Result<Outcome, TaskError> {
+    let payload: serde_json::Value =
+        serde_json::from_slice(&task.payload).map_err(|e| TaskError::new(e.to_string()))?;
+    let part = |name: &str| {
+        payload
+            .get(name)
+            .and_then(|v| v.as_str())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let ctx = kernel.service_context(
+        "cloudformation.amazonaws.com",
+        &part("account"),
+        &part("region"),
+    );
+    let deployment = Deployment {
+        ctx,
+        uuid: part("uuid"),
+    };
+    deployment
+        .advance()
+        .await
+        .map_err(|e| TaskError::new(format!("{e}: {:?}", e.log_source())))?;
+    Ok(Outcome::Done)
+}
+
+/// One run over the stack's operation.
+#[derive(Clone)]
+pub(crate) struct Deployment {
+    pub(crate) ctx: Context,
+    pub(crate) uuid: String,
+}
+
+impl Deployment {
+    /// Goes through the phases until the operation is over.
+    async fn advance(&self) -> Result<(), ServiceError> {
+        while let Some(stack) = self.load().await? {
+            let Some(operation) = &stack.operation else {
+                break;
+            };
+            match operation.phase {
+                Phase::Forward => match self.forward(&stack).await? {
+                    Ok(()) => {}
+                    Err(reason) => self.fail(reason).await?,
+                },
+                Phase::Cleanup => self.cleanup(&stack).await?,
+                Phase::RollBack => self.roll_back(&stack).await?,
+                Phase::RollBackCleanup => self.roll_back_cleanup(&stack).await?,
+                Phase::Delete => self.delete(&stack).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn load(&self) -> Result<Option<StackRow>, ServiceError> {
+        Ok(STACKS
+            .read(self.ctx.store(), &stack::key(&self.ctx, &self.uuid))
+            .await?)
+    }
+
+    /// Changes the stack's row in a transaction of its own.
+    pub(crate) async fn change(
+        &self,
+        change: impl Fn(&Tx, &mut StackRow) -> Result<(), ServiceError> + Send + Sync + Clone + 'static,
+    ) -> Result<(), ServiceError> {
+        let (ctx, key) = (self.ctx.clone(), stack::key(&self.ctx, &self.uuid));
+        ctx.store()
+            .transact(move |tx| {
+                let (key, change) = (key.clone(), change.clone());
+                async move {
+                    if let Some(mut stack) = STACKS.get(&tx, &key).await? {
+                        change(&tx, &mut stack)?;
+                        STACKS.put(&tx, &key, &stack)?;
+                    }
+                    Ok::<_, ServiceError>(())
+                }
+            })
+            .await
+    }
+
+    /// What is to be done after a failure in `Forward`.
+    async fn fail(&self, reason: String) -> Result<(), ServiceError> {
+        let ctx = self.ctx.clone();
+        self.change(move |tx, stack| {
+            let Some(operation) = stack.operation.clone() else {
+                return Ok(());
+            };
+            let created = operation.kind == OperationKind::Create;
+            let mut next = operation.clone();
+            next.reason = Some(reason.clone());
+            let (status, phase) = match (created, operation.on_failure.as_str()) {
+                (true, "DO_NOTHING") => ("CREATE_FAILED", None),
+                (false, "DO_NOTHING") => ("UPDATE_FAILED", None),
+                (true, "DELETE") => ("DELETE_IN_PROGRESS", Some(Phase::Delete)),
+                (true, _) => ("ROLLBACK_IN_PROGRESS", Some(Phase::RollBackCleanup)),
+                (false, _) => ("UPDATE_ROLLBACK_IN_PROGRESS", Some(Phase::RollBack)),
+            };
+            stack::set_status(tx, &ctx, stack, status, Some(reason.clone()))?;
+            stack.operation = phase.map(|phase| {
+                next.phase = phase;
+                next
+            });
+            Ok(())
+        })
+        .await
+    }
+
+    /// The template of a definition with all that is known of it.
+    pub(crate) async fn prepare(
+        &self,
+        stack: &StackRow,
+        definition: &Definition,
+    ) -> Result<(Prepared, std::collections::BTreeMap<String, String>), ServiceError> {
+        let (ctx, stack, definition) = (self.ctx.clone(), stack.clone(), definition.clone());
+        self.ctx
+            .store()
+            .transact(move |tx| {
+                let (ctx, stack, definition) = (ctx.clone(), stack.clone(), definition.clone());
+                async move {
+                    let text = stack::template_text(&tx, &ctx, &definition.template).await?;
+                    let exports = stack::exports(&tx, &ctx).await?;
+                    let pseudo = stack::pseudo(&ctx, &stack, &definition);
+                    let prepared = Prepared::new(&text, &definition, pseudo, &exports)?;
+                    Ok::<_, ServiceError>((prepared, exports))
+                }
+            })
+            .await
+    }
+
+    /// The end of a stack: its name is free, its exports and imports are gone; the row stays for
+    /// those who know its id.
+    pub(crate) async fn forget(&self, stack: &StackRow) -> Result<(), ServiceError> {
+        let (ctx, uuid) = (self.ctx.clone(), stack.uuid.clone());
+        self.ctx
+            .store()
+            .transact(move |tx| {
+                let (ctx, uuid) = (ctx.clone(), uuid.clone());
+                async move {
+                    let key = stack::key(&ctx, &uuid);
+                    let Some(mut stack) = STACKS.get(&tx, &key).await? else {
+                        return Ok(());
+                    };
+                    NAMES.delete(&tx, &stack::key(&ctx, &stack.name))?;
+                    release_exports(&tx, &ctx, &stack).await?;
+                    release_imports(&tx, &ctx, &stack).await?;
+                    stack.deleted_ms = Some(tx.now_ms());
+                    stack::set_status(&tx, &ctx, &mut stack, "DELETE_COMPLETE", None)?;
+                    stack.operation = None;
+                    STACKS.put(&tx, &key, &stack)?;
+                    Ok::<_, ServiceError>(())
+                }
+            })
+            .await
+    }
+}
+
+async fn release_exports(tx: &Tx, ctx: &Context, stack: &StackRow) -> Result<(), ServiceError> {
+    for output in &stack.outputs {
+        let Some(name) = &output.export else { continue };
+        let key = stack::key(ctx, name);
+        if EXPORTS
+            .get(tx, &key)
+            .await?
+            .is_some_and(|row| row.stack_id == stack.id)
+        {
+            EXPORTS.delete(tx, &key)?;
+        }
+    }
+    Ok(())
+}
+
+/// All import rows of a stack.
+pub(crate) async fn imports_of(
+    tx: &Tx,
+    ctx: &Context,
+    uuid: &str,
+) -> Result<Vec<(String, String, String, String)>, ServiceError> {
+    let prefix = (ctx.account().to_owned(), ctx.region().to_owned());
+    let rows = IMPORTS
+        .scan(tx, IMPORTS.prefix(&prefix), 10_000, false)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(key, _)| key)
+        .filter(|key| key.3 == uuid)
+        .collect())
+}
+
+async fn release_imports(tx: &Tx, ctx: &Context, stack: &StackRow) -> Result<(), ServiceError> {
+    for key in imports_of(tx, ctx, &stack.uuid).await? {
+        IMPORTS.delete(tx, &key)?;
+    }
+    Ok(())
+}
+
+pub(crate) type Step = BoxFuture<'static, (String, Result<(), String>)>;

@@ -1,0 +1,67 @@
+//! CloudFormation: templates, change sets, stacks.
+//!
+//! A template is read and resolved by pure functions ([`template`]). Creating, updating and deleting
+//! a stack is one durable task ([`deploy`]) which records each step of each resource, so that it goes
+//! on where a crash stopped it. What a resource *is* belongs to the service that owns it
+//! (`undercast_kernel::ResourceType`); only custom resources and `AWS::CDK::Metadata` live here.
+//!
+//! Read first: `store.rs` (what is kept), `deploy/mod.rs` (the phases of an operation),
+//! `template/intrinsics.rs` (functions).
+//!
+//! Macros and transforms, nested stacks, stack policies, drift and import are not here yet; each
+//! answers an error that names it.
+
+pub mod api;
+mod custom;
+mod deploy;
+mod error;
+mod operations;
+mod plan;
+mod resources;
+mod stack;
+mod store;
+pub mod template;
+mod types;
+
+use std::sync::Arc;
+
+use undercast_kernel::{Kernel, Service};
+use undercast_smithy::validate::message;
+
+use api::cloudformation::operations as op;
+
+/// The service. All its state is in the store.
+#[derive(Debug)]
+pub struct CloudFormation;
+
+/// The routing table.
+pub fn service(_: &Kernel) -> Service {
+    let cf = Arc::new(CloudFormation);
+    Service::new(&api::cloudformation::SERVICE)
+        .route::<op::ContinueUpdateRollback>(&cf)
+        .route::<op::CreateChangeSet>(&cf)
+        .route::<op::CreateStack>(&cf)
+        .route::<op::DeleteChangeSet>(&cf)
+        .route::<op::DeleteStack>(&cf)
+        .route::<op::DescribeChangeSet>(&cf)
+        .route::<op::DescribeStackEvents>(&cf)
+        .route::<op::DescribeStackResource>(&cf)
+        .route::<op::DescribeStackResources>(&cf)
+        .route::<op::DescribeStacks>(&cf)
+        .route::<op::ExecuteChangeSet>(&cf)
+        .route::<op::GetTemplate>(&cf)
+        .route::<op::GetTemplateSummary>(&cf)
+        .route::<op::ListChangeSets>(&cf)
+        .route::<op::ListExports>(&cf)
+        .route::<op::ListImports>(&cf)
+        .route::<op::ListStackResources>(&cf)
+        .route::<op::ListStacks>(&cf)
+        .route::<op::UpdateStack>(&cf)
+        .route::<op::UpdateTerminationProtection>(&cf)
+        .route::<op::ValidateTemplate>(&cf)
+        .resource(types::CdkMetadata)
+        .endpoint(Arc::new(custom::ResponseEndpoint))
+        .task(deploy::task())
+        .list(resources::list)
+        .refuse(|violations| error::validation(message(violations)))
+}

@@ -1,0 +1,235 @@
+//! `CreateChangeSet`: what would happen to a stack. The way in which every tool deploys.
+
+use std::collections::BTreeMap;
+
+use undercast_kernel::{Access, Context, Handler, ServiceError};
+use undercast_store::Tx;
+
+use super::create_stack::fresh;
+use super::{Parts, Source, access, fetch_template, parts};
+use crate::CloudFormation;
+use crate::api::cloudformation::operations::CreateChangeSet;
+use crate::api::cloudformation::shapes::{CreateChangeSetInput, CreateChangeSetOutput};
+use crate::error::{no_such_change_set, no_such_stack, validation};
+use crate::plan;
+use crate::stack;
+use crate::store::{CHANGE_SETS, ChangeSetRow, NAMES, NameRow, STACKS, StackRow};
+
+const NO_CHANGES: &str = "The submitted information didn't contain changes. Submit different information to create a change set.";
+
+impl Handler<CreateChangeSet> for CloudFormation {
+    fn authorize(&self, ctx: &Context, input: &CreateChangeSetInput) -> Vec<Access> {
+        access(ctx, "CreateChangeSet", &input.stack_name)
+    }
+
+    async fn handle(
+        &self,
+        ctx: Context,
+        input: CreateChangeSetInput,
+    ) -> Result<CreateChangeSetOutput, ServiceError> {
+        let kind = input.change_set_type.unwrap_or_else(|| "UPDATE".to_owned());
+        if kind == "IMPORT" || input.resources_to_import.is_some_and(|r| !r.is_empty()) {
+            return Err(ServiceError::unsupported(
+                "importing resources into a stack",
+            ));
+        }
+        let name = input.stack_name;
+        let current = plan::load(&ctx, &name).await?;
+        let source = Source {
+            body: input.template_body,
+            url: input.template_url,
+            previous: input.use_previous_template.unwrap_or(false),
+        };
+        let text = fetch_template(&ctx, &source, current.as_ref()).await?;
+        let parts = parts(
+            text,
+            input.parameters,
+            input.tags,
+            input.capabilities,
+            input.role_arn,
+            input.notification_arns,
+        );
+        let old = current.as_ref().and_then(|s| s.current.as_ref());
+        let resolved = parts.resolve_ssm(&ctx, old).await?;
+        let new = New {
+            stack: name,
+            name: input.change_set_name,
+            kind,
+            description: input.description,
+            on_failure: input.on_stack_failure,
+            include_nested: input.include_nested_stacks.unwrap_or(false),
+        };
+        let store = ctx.store().clone();
+        let (id, stack_id) = store
+            .transact(move |tx| {
+                let (ctx, parts, resolved, new) =
+                    (ctx.clone(), parts.clone(), resolved.clone(), new.clone());
+                async move { create(&tx, &ctx, &parts, &resolved, &new).await }
+            })
+            .await?;
+        Ok(CreateChangeSetOutput {
+            id: Some(id),
+            stack_id: Some(stack_id),
+        })
+    }
+}
+
+#[derive(Clone)]
+struct New {
+    stack: String,
+    name: String,
+    kind: String,
+    description: Option<String>,
+    on_failure: Option<String>,
+    include_nested: bool,
+}
+
+async fn create(
+    tx: &Tx,
+    ctx: &Context,
+    parts: &Parts,
+    resolved: &BTreeMap<String, String>,
+    new: &New,
+) -> Result<(String, String), ServiceError> {
+    let mut stack = target(tx, ctx, new).await?;
+    let prefix = stack::key(ctx, &stack.uuid);
+    let sets = CHANGE_SETS
+        .scan(tx, CHANGE_SETS.prefix(&prefix), 1_000, false)
+        .await?;
+    if sets.iter().any(|(_, set)| set.name == new.name) {
+        return Err(ServiceError::new(
+            "AlreadyExistsException",
+            format!("ChangeSet {} already exists", new.name),
+        ));
+    }
+    let (definition, prepared) = parts.define(tx, ctx, &stack, resolved).await?;
+    let changes = plan::changes(tx, ctx, &stack, &prepared).await?;
+    let outputs_only = stack.current.as_ref().is_some_and(|old| {
+        old.template != definition.template
+            && changes.is_empty()
+            && outputs_differ(&stack, &prepared)
+    });
+    let nothing = changes.is_empty()
+        && new.kind == "UPDATE"
+        && !outputs_only
+        && stack
+            .current
+            .as_ref()
+            .is_some_and(|old| old.tags == definition.tags);
+    let uuid = tx.ids().uuid();
+    let id = ctx.arn("cloudformation", format!("changeSet/{}/{uuid}", new.name));
+    let row = ChangeSetRow {
+        id: id.clone(),
+        name: new.name.clone(),
+        uuid: uuid.clone(),
+        kind: new.kind.clone(),
+        status: if nothing { "FAILED" } else { "CREATE_COMPLETE" }.to_owned(),
+        reason: nothing.then(|| NO_CHANGES.to_owned()),
+        execution_status: if nothing { "UNAVAILABLE" } else { "AVAILABLE" }.to_owned(),
+        description: new.description.clone(),
+        created_ms: tx.now_ms(),
+        definition,
+        changes,
+        on_failure: new.on_failure.clone(),
+        include_nested: new.include_nested,
+    };
+    let (account, region, stack_uuid) = prefix.clone();
+    CHANGE_SETS.put(tx, &(account, region, stack_uuid, uuid), &row)?;
+    if stack.current.is_none() {
+        stack.description.clone_from(&prepared.template.description);
+        STACKS.put(tx, &prefix, &stack)?;
+    }
+    Ok((id, stack.id))
+}
+
+/// Whether outputs are added, removed or changed by the new template.
+fn outputs_differ(stack: &StackRow, prepared: &stack::Prepared) -> bool {
+    let wanted: Vec<_> = prepared
+        .template
+        .outputs
+        .iter()
+        .filter(|o| prepared.holds(o.condition.as_ref()))
+        .collect();
+    wanted.len() != stack.outputs.len()
+        || wanted.iter().any(|o| {
+            !stack.outputs.iter().any(|have| {
+                have.key == o.key
+                    && (o.value.is_object()
+                        || crate::template::model::plain(&o.value) == have.value)
+            })
+        })
+}
+
+/// The stack that the change set is for; a new one begins in `REVIEW_IN_PROGRESS`.
+async fn target(tx: &Tx, ctx: &Context, new: &New) -> Result<StackRow, ServiceError> {
+    let found = stack::find(tx, ctx, &new.stack).await?;
+    if new.kind == "CREATE" {
+        return match found {
+            Some(stack) if stack.status == "REVIEW_IN_PROGRESS" => Ok(stack),
+            Some(_) => Err(validation(format!(
+                "Stack [{}] already exists and cannot be created again with the changeSet [{}].",
+                new.stack, new.name
+            ))),
+            None if new.stack.starts_with("arn:") => Err(no_such_stack(&new.stack)),
+            None => {
+                let mut stack = fresh(tx, ctx, &new.stack);
+                let reason = Some("User Initiated".to_owned());
+                stack::set_status(tx, ctx, &mut stack, "REVIEW_IN_PROGRESS", reason)?;
+                let name = NameRow {
+                    uuid: stack.uuid.clone(),
+                };
+                NAMES.put(tx, &stack::key(ctx, &stack.name), &name)?;
+                STACKS.put(tx, &stack::key(ctx, &stack.uuid), &stack)?;
+                Ok(stack)
+            }
+        };
+    }
+    let stack = found.ok_or_else(|| validation(format!("Stack [{}] does not exist", new.stack)))?;
+    if stack.status != "REVIEW_IN_PROGRESS" {
+        super::require_updatable(&stack)?;
+    }
+    Ok(stack)
+}
+
+/// Finds a change set by its ARN, or by its name within a stack.
+pub(crate) async fn find(
+    tx: &Tx,
+    ctx: &Context,
+    name_or_id: &str,
+    stack_name: Option<&String>,
+) -> Result<(StackRow, ChangeSetRow), ServiceError> {
+    let missing = || no_such_change_set(name_or_id);
+    if name_or_id.starts_with("arn:") {
+        let prefix = (ctx.account().to_owned(), ctx.region().to_owned());
+        let rows = CHANGE_SETS
+            .scan(tx, CHANGE_SETS.prefix(&prefix), 10_000, false)
+            .await?;
+        let (key, row) = rows
+            .into_iter()
+            .find(|(_, r)| r.id == name_or_id)
+            .ok_or_else(missing)?;
+        let stack = STACKS
+            .get(tx, &(key.0, key.1, key.2))
+            .await?
+            .ok_or_else(missing)?;
+        return Ok((stack, row));
+    }
+    let Some(stack_name) = stack_name else {
+        return Err(validation(
+            "StackName must be specified if ChangeSetName is not specified as an ARN.",
+        ));
+    };
+    let stack = stack::find(tx, ctx, stack_name)
+        .await?
+        .ok_or_else(|| validation(format!("Stack [{stack_name}] does not exist")))?;
+    let prefix = stack::key(ctx, &stack.uuid);
+    let rows = CHANGE_SETS
+        .scan(tx, CHANGE_SETS.prefix(&prefix), 1_000, false)
+        .await?;
+    let row = rows
+        .into_iter()
+        .map(|(_, r)| r)
+        .find(|r| r.name == name_or_id)
+        .ok_or_else(missing)?;
+    Ok((stack, row))
+}

@@ -1,0 +1,72 @@
+//! `DeleteStack`: deletes a stack and its resources. One that does not exist is no error.
+
+use undercast_kernel::{Access, Context, Handler, ServiceError};
+
+use super::{access, refuse_if_imported};
+use crate::CloudFormation;
+use crate::api::cloudformation::operations::DeleteStack;
+use crate::api::cloudformation::shapes::{DeleteStackInput, DeleteStackOutput};
+use crate::deploy;
+use crate::error::validation;
+use crate::stack;
+use crate::store::{CHANGE_SETS, OperationKind, OperationRow, Phase, STACKS};
+
+impl Handler<DeleteStack> for CloudFormation {
+    fn authorize(&self, ctx: &Context, input: &DeleteStackInput) -> Vec<Access> {
+        access(ctx, "DeleteStack", &input.stack_name)
+    }
+
+    async fn handle(
+        &self,
+        ctx: Context,
+        input: DeleteStackInput,
+    ) -> Result<DeleteStackOutput, ServiceError> {
+        let store = ctx.store().clone();
+        store
+            .transact(move |tx| {
+                let (ctx, input) = (ctx.clone(), input.clone());
+                async move {
+                    let Some(mut row) = stack::find(&tx, &ctx, &input.stack_name).await? else { return Ok(()) };
+                    if row.deleted_ms.is_some() || row.status == "DELETE_IN_PROGRESS" {
+                        return Ok(());
+                    }
+                    if row.termination_protection {
+                        return Err(validation(format!("Stack [{}] cannot be deleted while TerminationProtection is enabled", row.name)));
+                    }
+                    if row.operation.is_some() {
+                        return Err(validation(format!("Stack:{} is in {} state and can not be deleted.", row.id, row.status)));
+                    }
+                    let retain = input.retain_resources.clone().unwrap_or_default();
+                    if !retain.is_empty() && row.status != "DELETE_FAILED" {
+                        return Err(validation("Invalid operation on stack. The RetainResources parameter can only be used on a stack in DELETE_FAILED state."));
+                    }
+                    for output in row.outputs.clone() {
+                        if let Some(name) = output.export {
+                            refuse_if_imported(&tx, &ctx, &name, "delete export").await?;
+                        }
+                    }
+                    row.operation = Some(OperationRow {
+                        token: tx.ids().uuid(),
+                        kind: OperationKind::Delete,
+                        phase: Phase::Delete,
+                        target: row.current.clone().unwrap_or_default(),
+                        client_token: input.client_request_token.clone(),
+                        on_failure: String::new(),
+                        retain,
+                        reason: None,
+                    });
+                    let reason = Some("User Initiated".to_owned());
+                    stack::set_status(&tx, &ctx, &mut row, "DELETE_IN_PROGRESS", reason)?;
+                    let key = stack::key(&ctx, &row.uuid);
+                    for (key, _) in CHANGE_SETS.scan(&tx, CHANGE_SETS.prefix(&key), 1_000, false).await? {
+                        CHANGE_SETS.delete(&tx, &key)?;
+                    }
+                    STACKS.put(&tx, &key, &row)?;
+                    deploy::spawn(&tx, &ctx, &row)?;
+                    Ok::<_, ServiceError>(())
+                }
+            })
+            .await?;
+        Ok(DeleteStackOutput::default())
+    }
+}

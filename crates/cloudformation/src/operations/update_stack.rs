@@ -1,0 +1,96 @@
+//! `UpdateStack`: changes a stack at once, without a change set.
+
+use undercast_kernel::{Access, Context, Handler, ServiceError};
+
+use super::{Source, access, fetch_template, parts, require_updatable};
+use crate::CloudFormation;
+use crate::api::cloudformation::operations::UpdateStack;
+use crate::api::cloudformation::shapes::{UpdateStackInput, UpdateStackOutput};
+use crate::deploy;
+use crate::error::{no_such_stack, validation};
+use crate::plan;
+use crate::stack;
+use crate::store::{OperationKind, OperationRow, Phase, STACKS};
+
+impl Handler<UpdateStack> for CloudFormation {
+    fn authorize(&self, ctx: &Context, input: &UpdateStackInput) -> Vec<Access> {
+        access(ctx, "UpdateStack", &input.stack_name)
+    }
+
+    async fn handle(
+        &self,
+        ctx: Context,
+        input: UpdateStackInput,
+    ) -> Result<UpdateStackOutput, ServiceError> {
+        if input.stack_policy_body.is_some() || input.stack_policy_url.is_some() {
+            return Err(ServiceError::unsupported("a stack policy"));
+        }
+        let name = input.stack_name.clone();
+        let current = plan::load(&ctx, &name)
+            .await?
+            .ok_or_else(|| no_such_stack(&name))?;
+        let source = Source {
+            body: input.template_body,
+            url: input.template_url,
+            previous: input.use_previous_template.unwrap_or(false),
+        };
+        let text = fetch_template(&ctx, &source, Some(&current)).await?;
+        let parts = parts(
+            text,
+            input.parameters,
+            input.tags,
+            input.capabilities,
+            input.role_arn,
+            input.notification_arns,
+        );
+        let resolved = parts.resolve_ssm(&ctx, current.current.as_ref()).await?;
+        let on_failure = if input.disable_rollback.unwrap_or(false) {
+            "DO_NOTHING"
+        } else {
+            "ROLLBACK"
+        };
+        let client_token = input.client_request_token;
+        let store = ctx.store().clone();
+        let id = store
+            .transact(move |tx| {
+                let (ctx, parts, resolved) = (ctx.clone(), parts.clone(), resolved.clone());
+                let (name, client_token) = (name.clone(), client_token.clone());
+                async move {
+                    let mut row = stack::require(&tx, &ctx, &name).await?;
+                    require_updatable(&row)?;
+                    let (definition, prepared) = parts.define(&tx, &ctx, &row, &resolved).await?;
+                    let changes = plan::changes(&tx, &ctx, &row, &prepared).await?;
+                    if changes.is_empty() && plan::same(row.current.as_ref(), &definition) {
+                        return Err(validation("No updates are to be performed."));
+                    }
+                    row.description.clone_from(&prepared.template.description);
+                    row.updated_ms = Some(tx.now_ms());
+                    row.operation = Some(OperationRow {
+                        token: tx.ids().uuid(),
+                        kind: OperationKind::Update,
+                        phase: Phase::Forward,
+                        target: definition,
+                        client_token,
+                        on_failure: on_failure.to_owned(),
+                        retain: Vec::new(),
+                        reason: None,
+                    });
+                    stack::set_status(
+                        &tx,
+                        &ctx,
+                        &mut row,
+                        "UPDATE_IN_PROGRESS",
+                        Some("User Initiated".to_owned()),
+                    )?;
+                    STACKS.put(&tx, &stack::key(&ctx, &row.uuid), &row)?;
+                    deploy::spawn(&tx, &ctx, &row)?;
+                    Ok(row.id)
+                }
+            })
+            .await?;
+        Ok(UpdateStackOutput {
+            stack_id: Some(id),
+            ..UpdateStackOutput::default()
+        })
+    }
+}

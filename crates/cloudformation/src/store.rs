@@ -1,0 +1,250 @@
+//! What CloudFormation keeps: stacks, their resources, events, change sets, templates, exports.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use undercast_kernel::keyspace;
+use undercast_smithy::Document;
+use undercast_store::{Row, Table};
+
+/// Account, region, stack uuid.
+pub type StackKey = (String, String, String);
+
+pub const STACKS: Table<StackKey, StackRow> = Table::new(keyspace::CLOUDFORMATION, "stacks");
+/// Account, region, name → uuid of the stack that has the name now.
+pub const NAMES: Table<StackKey, NameRow> = Table::new(keyspace::CLOUDFORMATION, "names");
+/// … logical id.
+pub const RESOURCES: Table<(String, String, String, String), ResourceRow> =
+    Table::new(keyspace::CLOUDFORMATION, "resources");
+/// … time and a number that orders what happened in the same millisecond.
+pub const EVENTS: Table<(String, String, String, i64, u64), EventRow> =
+    Table::new(keyspace::CLOUDFORMATION, "events");
+/// … change set uuid.
+pub const CHANGE_SETS: Table<(String, String, String, String), ChangeSetRow> =
+    Table::new(keyspace::CLOUDFORMATION, "changesets");
+/// Account, region, SHA-256 of the text.
+pub const TEMPLATES: Table<StackKey, TemplateRow> =
+    Table::new(keyspace::CLOUDFORMATION, "templates");
+/// … what is still to be deleted when an update is done: stack uuid, logical id, generation.
+pub const OBSOLETE: Table<(String, String, String, String, u32), ObsoleteRow> =
+    Table::new(keyspace::CLOUDFORMATION, "obsolete");
+/// Account, region, export name.
+pub const EXPORTS: Table<StackKey, ExportRow> = Table::new(keyspace::CLOUDFORMATION, "exports");
+/// Account, region, export name, uuid of the importing stack.
+pub const IMPORTS: Table<(String, String, String, String), ImportRow> =
+    Table::new(keyspace::CLOUDFORMATION, "imports");
+/// Token of a waiting custom resource.
+pub const RESPONSES: Table<String, ResponseRow> = Table::new(keyspace::CLOUDFORMATION, "responses");
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StackRow {
+    pub id: String,
+    pub name: String,
+    pub uuid: String,
+    pub status: String,
+    pub reason: Option<String>,
+    pub created_ms: i64,
+    pub updated_ms: Option<i64>,
+    pub deleted_ms: Option<i64>,
+    pub description: Option<String>,
+    pub termination_protection: bool,
+    pub disable_rollback: bool,
+    pub timeout_minutes: Option<i32>,
+    /// What is deployed; `None` while the first change set is under review.
+    pub current: Option<Definition>,
+    pub outputs: Vec<OutputRow>,
+    pub operation: Option<OperationRow>,
+    pub change_set_id: Option<String>,
+}
+
+/// What a stack is made from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
+    /// The hash under which the text is kept.
+    pub template: String,
+    /// As given, or defaulted; values of SSM types are names.
+    pub parameters: BTreeMap<String, String>,
+    /// The values behind the names of SSM parameters.
+    pub resolved: BTreeMap<String, String>,
+    pub tags: BTreeMap<String, String>,
+    pub capabilities: Vec<String>,
+    pub role_arn: Option<String>,
+    pub notification_arns: Vec<String>,
+}
+
+/// Work in progress on a stack.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OperationRow {
+    /// Unique for each operation: rows that carry it were touched by it.
+    pub token: String,
+    pub kind: OperationKind,
+    pub phase: Phase,
+    pub target: Definition,
+    pub client_token: Option<String>,
+    /// `ROLLBACK`, `DELETE` or `DO_NOTHING`.
+    pub on_failure: String,
+    pub retain: Vec<String>,
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OperationKind {
+    Create,
+    Update,
+    Delete,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    Forward,
+    Cleanup,
+    RollBack,
+    RollBackCleanup,
+    Delete,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NameRow {
+    pub uuid: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputRow {
+    pub key: String,
+    pub value: String,
+    pub description: Option<String>,
+    pub export: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ResourceRow {
+    pub logical_id: String,
+    pub kind: String,
+    pub physical_id: String,
+    pub status: String,
+    pub reason: Option<String>,
+    pub properties: Document,
+    pub attributes: BTreeMap<String, Document>,
+    pub generation: u32,
+    pub depends_on: Vec<String>,
+    pub deletion_policy: String,
+    pub update_replace_policy: String,
+    pub metadata: Option<String>,
+    pub updated_ms: i64,
+    /// The operation that touched the resource last.
+    pub operation: String,
+    pub attempt: u32,
+    /// How the resource stood before that operation; `None` if the operation made it.
+    pub before: Option<BeforeRow>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BeforeRow {
+    pub kind: String,
+    pub physical_id: String,
+    pub properties: Document,
+    pub attributes: BTreeMap<String, Document>,
+    pub generation: u32,
+    pub depends_on: Vec<String>,
+    pub deletion_policy: String,
+    pub update_replace_policy: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ObsoleteRow {
+    pub logical_id: String,
+    pub kind: String,
+    pub physical_id: String,
+    pub properties: Document,
+    pub generation: u32,
+    pub retain: bool,
+    /// The operation that made it so.
+    pub operation: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EventRow {
+    pub id: String,
+    pub logical_id: String,
+    pub physical_id: String,
+    pub kind: String,
+    pub status: String,
+    pub reason: Option<String>,
+    pub properties: Option<String>,
+    pub time_ms: i64,
+    pub client_token: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChangeSetRow {
+    pub id: String,
+    pub name: String,
+    pub uuid: String,
+    /// `CREATE` or `UPDATE`.
+    pub kind: String,
+    pub status: String,
+    pub reason: Option<String>,
+    pub execution_status: String,
+    pub description: Option<String>,
+    pub created_ms: i64,
+    pub definition: Definition,
+    pub changes: Vec<ChangeRow>,
+    pub on_failure: Option<String>,
+    pub include_nested: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChangeRow {
+    /// `Add`, `Modify` or `Remove`.
+    pub action: String,
+    pub logical_id: String,
+    pub physical_id: Option<String>,
+    pub kind: String,
+    /// `True`, `False` or `Conditional`; only of `Modify`.
+    pub replacement: Option<String>,
+    /// The properties that differ, with whether each recreates the resource.
+    pub properties: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TemplateRow {
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExportRow {
+    pub value: String,
+    pub stack_id: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ImportRow {
+    pub stack_name: String,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ResponseRow {
+    /// The JSON that the custom resource's function sent; `None` while it is awaited.
+    pub body: Option<String>,
+}
+
+macro_rules! rows {
+    ($($row:ty),* $(,)?) => {
+        $(impl Row for $row {
+            const VERSION: u8 = 1;
+        })*
+    };
+}
+
+rows!(
+    StackRow,
+    NameRow,
+    ResourceRow,
+    EventRow,
+    ChangeSetRow,
+    TemplateRow,
+    ObsoleteRow,
+    ExportRow,
+    ImportRow,
+    ResponseRow,
+);

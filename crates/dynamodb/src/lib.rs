@@ -1,0 +1,3 @@
+//! Tables and items.
+
+pub mod api;

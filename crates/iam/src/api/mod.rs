@@ -1,0 +1,4 @@
+//! Generated shapes and operations.
+
+pub mod iam;
+pub mod sts;

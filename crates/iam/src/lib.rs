@@ -1,0 +1,3 @@
+//! Identities, policies and temporary credentials: IAM and STS.
+
+pub mod api;

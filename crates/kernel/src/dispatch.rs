@@ -1,0 +1,323 @@
+//! The one path of a call.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use undercast_smithy::document::{DocumentReader, DocumentWriter};
+use undercast_smithy::{Body, Document, ShapeReader};
+use undercast_store::{Db, Env, TaskKind};
+
+use crate::http::HttpEndpoint;
+use crate::{
+    Access, Authorize, Context, Credentials, Decision, ErasedOutput, Invoke, Principal,
+    ResourceType, Service, ServiceError,
+};
+
+/// How strict the cloud is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Policies are evaluated and reported, signatures are not verified.
+    #[default]
+    Open,
+    /// Signatures are verified and policies enforced.
+    Secure,
+}
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub mode: Mode,
+    /// Stands in URLs that are made where no client asked: `http://127.0.0.1:4566`.
+    pub public_url: String,
+    /// Where custom resources send their answers: an HTTPS address without a port, if we have one.
+    pub callback_url: String,
+    /// The region of calls that name none.
+    pub region: String,
+    /// The account of keys that nobody issued.
+    pub account: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Open,
+            public_url: "http://127.0.0.1:4566".to_owned(),
+            callback_url: "http://127.0.0.1:4566".to_owned(),
+            region: "us-east-1".to_owned(),
+            account: "000000000000".to_owned(),
+        }
+    }
+}
+
+/// All services and what they share. Cheap to clone.
+#[derive(Clone)]
+pub struct Kernel(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    settings: Settings,
+    services: OnceLock<Services>,
+    invoke: OnceLock<Arc<dyn Invoke>>,
+    authorize: OnceLock<Arc<dyn Authorize>>,
+    credentials: OnceLock<Arc<dyn Credentials>>,
+    meter: Meter,
+}
+
+struct Services {
+    list: Vec<Service>,
+    by_id: HashMap<&'static str, usize>,
+    resource_types: HashMap<&'static str, Arc<dyn ResourceType>>,
+}
+
+/// Counts of what was called.
+#[derive(Debug, Default)]
+pub struct Meter {
+    pub calls: AtomicU64,
+    pub errors: AtomicU64,
+    /// Calls that would have been denied had policies been enforced.
+    pub audited_denials: AtomicU64,
+}
+
+impl Kernel {
+    /// A kernel without services: services are built with it in hand, then given to
+    /// [`install`](Self::install).
+    pub fn new(db: Db, settings: Settings) -> Self {
+        Self(Arc::new(Inner {
+            db,
+            settings,
+            services: OnceLock::new(),
+            invoke: OnceLock::new(),
+            authorize: OnceLock::new(),
+            credentials: OnceLock::new(),
+            meter: Meter::default(),
+        }))
+    }
+
+    /// Puts the services in place. Only the first call has an effect.
+    pub fn install(&self, list: Vec<Service>) {
+        let by_id = list
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (s.schema.id, i))
+            .collect();
+        let types = list.iter().flat_map(|service| &service.resource_types);
+        let resource_types = types.map(|t| (t.name(), Arc::clone(t))).collect();
+        let _ = self.0.services.set(Services {
+            list,
+            by_id,
+            resource_types,
+        });
+    }
+
+    pub fn provide_invoke(&self, port: Arc<dyn Invoke>) {
+        let _ = self.0.invoke.set(port);
+    }
+
+    pub fn provide_authorize(&self, port: Arc<dyn Authorize>) {
+        let _ = self.0.authorize.set(port);
+    }
+
+    pub fn provide_credentials(&self, port: Arc<dyn Credentials>) {
+        let _ = self.0.credentials.set(port);
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    pub fn env(&self) -> &Env {
+        self.0.db.env()
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub fn meter(&self) -> &Meter {
+        &self.0.meter
+    }
+
+    pub fn services(&self) -> &[Service] {
+        self.0.services.get().map_or(&[], |s| &s.list)
+    }
+
+    pub fn service(&self, id: &str) -> Option<&Service> {
+        let services = self.0.services.get()?;
+        services.list.get(*services.by_id.get(id)?)
+    }
+
+    pub fn resource_type(&self, name: &str) -> Option<Arc<dyn ResourceType>> {
+        self.0.services.get()?.resource_types.get(name).cloned()
+    }
+
+    pub fn endpoints(&self) -> impl Iterator<Item = &Arc<dyn HttpEndpoint>> {
+        self.services()
+            .iter()
+            .flat_map(|service| &service.endpoints)
+    }
+
+    pub fn invoke(&self) -> Result<&Arc<dyn Invoke>, ServiceError> {
+        self.0
+            .invoke
+            .get()
+            .ok_or_else(|| ServiceError::unsupported("invoking functions"))
+    }
+
+    pub fn credentials(&self) -> Option<&Arc<dyn Credentials>> {
+        self.0.credentials.get()
+    }
+
+    /// A context for a caller that has been identified.
+    pub fn context(
+        &self,
+        principal: Principal,
+        account: impl Into<String>,
+        region: impl Into<String>,
+    ) -> Context {
+        Context::new(self.clone(), principal, account, region)
+    }
+
+    /// A context in which a service acts by itself.
+    pub fn service_context(&self, name: &'static str, account: &str, region: &str) -> Context {
+        let principal = Principal::Service {
+            name,
+            account: account.to_owned(),
+        };
+        self.context(principal, account, region)
+    }
+
+    /// All background work of all services, for the task runner.
+    pub fn task_kinds(&self) -> Vec<TaskKind> {
+        let specs = self.services().iter().flat_map(|service| &service.tasks);
+        specs
+            .map(|spec| {
+                let kernel = self.clone();
+                let run = Arc::clone(&spec.run);
+                TaskKind {
+                    name: spec.name,
+                    concurrency: spec.concurrency,
+                    attempts_max: spec.attempts_max,
+                    backoff: spec.backoff,
+                    run: Arc::new(move |task| run(kernel.clone(), task)),
+                }
+            })
+            .collect()
+    }
+
+    /// Calls an operation by name with a document, as services do with each other.
+    pub fn call(
+        &self,
+        ctx: &Context,
+        service: &str,
+        operation: &str,
+        input: &Document,
+    ) -> BoxFuture<'static, Result<Document, ServiceError>> {
+        let call = self.call_for_body(ctx, service, operation, input);
+        async move { Ok(call.await?.0) }.boxed()
+    }
+
+    /// The same for an operation whose output is streamed: the document beside the body.
+    pub fn call_for_body(
+        &self,
+        ctx: &Context,
+        service: &str,
+        operation: &str,
+        input: &Document,
+    ) -> BoxFuture<'static, Result<(Document, Body), ServiceError>> {
+        let call = self.dispatch(ctx, service, operation, &mut DocumentReader::new(input));
+        async move {
+            let output = call.await?;
+            let mut writer = DocumentWriter::default();
+            output.write(&mut writer);
+            Ok(writer.finish_with_body())
+        }
+        .boxed()
+    }
+
+    /// The call path: decode and check → authorize → meter → operation. The input is read before
+    /// this returns; identity and lane are in `ctx` already.
+    pub fn dispatch(
+        &self,
+        ctx: &Context,
+        service: &str,
+        operation: &str,
+        reader: &mut dyn ShapeReader,
+    ) -> BoxFuture<'static, Result<Box<dyn ErasedOutput>, ServiceError>> {
+        self.0.meter.calls.fetch_add(1, Ordering::Relaxed);
+        let decoded = self.decode(service, operation, reader);
+        let kernel = self.clone();
+        let ctx = ctx.clone();
+        async move {
+            let result = match decoded {
+                Ok(call) => kernel.run(ctx, call).await,
+                Err(error) => Err(error),
+            };
+            if result.is_err() {
+                kernel.0.meter.errors.fetch_add(1, Ordering::Relaxed);
+            }
+            result
+        }
+        .boxed()
+    }
+
+    fn decode(
+        &self,
+        service: &str,
+        operation: &str,
+        reader: &mut dyn ShapeReader,
+    ) -> Result<Box<dyn crate::operation::ErasedCall>, ServiceError> {
+        let service = self
+            .service(service)
+            .ok_or_else(|| ServiceError::not_implemented(service, operation))?;
+        let handler = service
+            .handler(operation)
+            .ok_or_else(|| ServiceError::not_implemented(service.schema.id, operation))?;
+        let (call, violations) = handler
+            .decode(reader)
+            .map_err(|error| (service.unreadable)(&error))?;
+        if violations.is_empty() {
+            Ok(call)
+        } else {
+            Err((service.refuse)(&violations))
+        }
+    }
+
+    async fn run(
+        &self,
+        ctx: Context,
+        call: Box<dyn crate::operation::ErasedCall>,
+    ) -> Result<Box<dyn ErasedOutput>, ServiceError> {
+        let accesses = call.authorize(&ctx);
+        self.check(&ctx, accesses).await?;
+        call.handle(ctx).await
+    }
+
+    /// Asks IAM, and enforces or only reports what it says.
+    pub async fn check(&self, ctx: &Context, accesses: Vec<Access>) -> Result<(), ServiceError> {
+        let trusted = matches!(
+            ctx.principal(),
+            Principal::Service { .. } | Principal::Root { .. }
+        );
+        let Some(port) = self
+            .0
+            .authorize
+            .get()
+            .filter(|_| !trusted && !accesses.is_empty())
+        else {
+            return Ok(());
+        };
+        match port.authorize(ctx.clone(), accesses).await? {
+            Decision::Allowed => Ok(()),
+            Decision::Denied { message } if self.0.settings.mode == Mode::Secure => {
+                Err(ServiceError::access_denied(message))
+            }
+            Decision::Denied { message } => {
+                self.0.meter.audited_denials.fetch_add(1, Ordering::Relaxed);
+                tracing::info!(target: "undercast::audit", "would be denied: {message}");
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Requests and answers of the front doors, in our own types: no service knows an HTTP library.
+
+use futures::future::BoxFuture;
+use undercast_smithy::Body;
+
+use crate::Kernel;
+
+/// A request as a front door sees it. Header names are in lower case.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub method: String,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// The `Host` header, with a port where the client gave one.
+    pub host: String,
+    /// The path as it came, still percent-encoded.
+    pub path: String,
+    /// The query string as it came, without `?`.
+    pub query: String,
+    pub protocol: &'static str,
+    pub headers: Vec<(String, String)>,
+    pub body: Body,
+    pub source_ip: String,
+}
+
+impl Request {
+    /// The first header of that name (given in lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
+    }
+
+    /// The host without its port.
+    pub fn host_name(&self) -> &str {
+        match self.host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+            _ => &self.host,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Response {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Body,
+}
+
+impl Response {
+    pub fn new(status: u16) -> Self {
+        Self {
+            status,
+            ..Self::default()
+        }
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    #[must_use]
+    pub fn body(mut self, body: impl Into<bytes::Bytes>) -> Self {
+        self.body = Body::from_bytes(body);
+        self
+    }
+
+    /// A JSON answer.
+    pub fn json(status: u16, value: &undercast_smithy::Document) -> Self {
+        Self::new(status)
+            .header("content-type", "application/json")
+            .body(value.to_string())
+    }
+}
+
+/// A front door: an API's own endpoint, a function URL, a hosted page.
+pub trait HttpEndpoint: Send + Sync + 'static {
+    /// Whether the request is for this door, by its host or path alone.
+    fn matches(&self, request: &Request) -> bool;
+
+    fn serve(&self, kernel: Kernel, request: Request) -> BoxFuture<'static, Response>;
+}

@@ -1,0 +1,38 @@
+//! What a service is.
+//!
+//! A service is a schema, a handler for each of its operations, the resource types that
+//! CloudFormation may make of it, its background tasks and its front doors ([`Service`]). It is
+//! reached through one call path ([`Kernel::dispatch`]): identity → authorize → meter → trace → lane
+//! → operation, whether the caller came over the wire or from another service.
+//!
+//! Read first: [`operation`] (what a handler is), [`context`] (what it is given), [`ports`] (how
+//! services reach each other without knowing each other), [`dispatch`] (the path of a call).
+//!
+//! This crate knows no protocol and no service. Services depend on it, never on one another.
+
+pub mod arn;
+pub mod context;
+pub mod dispatch;
+pub mod error;
+pub mod http;
+pub mod keyspace;
+pub mod operation;
+pub mod ports;
+pub mod principal;
+pub mod provision;
+pub mod service;
+
+pub use arn::Arn;
+pub use context::{Context, Lane, Origin};
+pub use dispatch::{Kernel, Mode, Settings};
+pub use error::ServiceError;
+pub use operation::{Access, ErasedHandler, ErasedOutput, Handler, Operation};
+pub use ports::{
+    Authorize, Credentials, Decision, Invoke, InvokeKind, InvokeRequest, InvokeResponse, Secret,
+};
+pub use principal::Principal;
+pub use provision::{Resource, ResourceRequest, ResourceType};
+pub use service::{Listed, Service};
+pub use undercast_smithy as smithy;
+pub use undercast_store as store;
+pub use undercast_store::{Clock, Db, Env, Ids};

@@ -1,0 +1,3 @@
+//! Functions.
+
+pub mod api;

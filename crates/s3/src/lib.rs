@@ -1,0 +1,3 @@
+//! Buckets and objects.
+
+pub mod api;

@@ -1,0 +1,5 @@
+//! Generated shapes and operations.
+
+pub mod ecr;
+pub mod kms;
+pub mod ssm;

@@ -1,0 +1,3 @@
+//! What applications and tools need around the edge: SSM, ECR, KMS.
+
+pub mod api;
