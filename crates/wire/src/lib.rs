@@ -1,0 +1,34 @@
+//! What AWS clients speak, once.
+//!
+//! A request meets, in this order ([`gateway`]):
+//!
+//! 1. the server's own routes and the services' front doors, where host or path say so
+//!    ([`front_door`]);
+//! 2. [`service_router`] and [`uri_router`]: which service and which operation;
+//! 3. [`auth`], [`sigv4`], [`presign`]: who calls, and whether the signature is right;
+//! 4. [`chunked`] and [`checksum`]: S3's streamed bodies, decoded and checked while they flow;
+//! 5. [`protocol`]: the input is read by one of the formats in [`codec`], for REST through
+//!    [`http_binding`];
+//! 6. the kernel's call path, which this crate does not look into;
+//! 7. [`protocol`] again: the output or the error in its envelope, and a [`reply::Reply`] on its way.
+//!
+//! [`serve`](mod@serve) is the accept loop, [`echo`] the mode in which the round trip of every
+//! operation is proven. This crate knows no service beyond the peculiarities listed in
+//! `docs/design/wire.md`. Read first: [`gateway`], [`protocol`], [`codec`].
+
+pub mod auth;
+pub mod codec;
+pub mod error;
+pub mod front_door;
+pub mod gateway;
+pub mod http_binding;
+pub mod presign;
+pub mod protocol;
+pub mod reply;
+pub mod serve;
+pub mod service_router;
+pub mod sigv4;
+pub mod uri_router;
+
+pub use gateway::{Gateway, Options};
+pub use serve::serve;
