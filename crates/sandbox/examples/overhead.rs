@@ -23,7 +23,7 @@ use undercast_sandbox::{
     Answer, Credentials, Endpoint, Function, Host, Invocation, IsolationChoice, LogLine, Options, Sandbox,
 };
 
-const WARM: usize = 3000;
+const WARM: usize = 1100;
 const COLD: usize = 20;
 
 struct Quiet;
@@ -61,9 +61,19 @@ async fn measure() {
             let sandbox = Sandbox::new(options).unwrap();
             println!("{runtime}: {}", sandbox.isolation());
             let function = function(runtime, &code_dir);
-            let (warm, cold) = through_sandbox(&sandbox, &function).await;
-            let stub = dir.path().join("sandbox/runtime");
-            let (bare_warm, bare_cold) = bare(runtime, &stub, &code_dir);
+            let client = dir.path().join("sandbox/runtime");
+            let program = which(if runtime.starts_with("node") { "node" } else { "python3" });
+            // In turns, so that both see the same machine.
+            let (mut cold, mut bare_cold) = (Vec::new(), Vec::new());
+            for n in 0..COLD {
+                cold.push(cold_through_sandbox(&sandbox, &function, n).await);
+                bare_cold.push(cold_bare(&program, &client, &code_dir));
+            }
+            let (mut warm, mut bare_warm) = (Vec::new(), Vec::new());
+            for _ in 0..4 {
+                warm.extend(warm_through_sandbox(&sandbox, &function).await);
+                bare_warm.extend(warm_bare(&program, &client, &code_dir));
+            }
             report("warm", &warm, &bare_warm);
             report("cold", &cold, &bare_cold);
         }
@@ -87,81 +97,81 @@ fn function(runtime: &str, code: &Path) -> Function {
     }
 }
 
-async fn through_sandbox(sandbox: &Sandbox, function: &Function) -> (Vec<f64>, Vec<f64>) {
-    let host: Arc<dyn Host> = Arc::new(Quiet);
-    let (mut warm, mut cold) = (Vec::new(), Vec::new());
-    let invocation = |n: usize| Invocation {
+fn invocation(function: &Function, n: usize) -> Invocation {
+    Invocation {
         request_id: format!("request-{n}"),
         payload: Bytes::from_static(b"{\"hello\":\"world\"}"),
         invoked_arn: function.arn.clone(),
         ..Invocation::default()
-    };
-    for n in 0..COLD {
-        let fresh = Arc::new(Function { key: format!("cold-{n}"), ..function.clone() });
-        let since = Instant::now();
-        let answer: Answer = sandbox.invoke(&fresh, invocation(n), &host).await.unwrap();
-        cold.push(ms(since));
-        assert!(!answer.status.is_error());
-        sandbox.retire(&fresh.key);
-        tokio::time::sleep(Duration::from_millis(30)).await;
     }
-    let warm_function = Arc::new(function.clone());
-    for n in 0..WARM + 100 {
-        let (function, host) = (Arc::clone(&warm_function), Arc::clone(&host));
-        let (sandbox, invocation) = (sandbox.clone(), invocation(n));
+}
+
+async fn cold_through_sandbox(sandbox: &Sandbox, function: &Function, n: usize) -> f64 {
+    let host: Arc<dyn Host> = Arc::new(Quiet);
+    let fresh = Arc::new(Function { key: format!("cold-{n}"), ..function.clone() });
+    let since = Instant::now();
+    let answer: Answer = sandbox.invoke(&fresh, invocation(function, n), &host).await.unwrap();
+    let time = ms(since);
+    assert!(!answer.status.is_error());
+    sandbox.retire(&fresh.key);
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    time
+}
+
+async fn warm_through_sandbox(sandbox: &Sandbox, function: &Function) -> Vec<f64> {
+    let host: Arc<dyn Host> = Arc::new(Quiet);
+    let function = Arc::new(function.clone());
+    let mut times = Vec::new();
+    for n in 0..WARM {
+        let (function, host) = (Arc::clone(&function), Arc::clone(&host));
+        let (sandbox, invocation) = (sandbox.clone(), invocation(&function, n));
         // As a server would: from a task on a worker.
         let time = tokio::spawn(async move {
             let since = Instant::now();
             sandbox.invoke(&function, invocation, &host).await.unwrap();
             ms(since)
         });
-        let time = time.await.unwrap();
-        if n >= 100 {
-            warm.push(time);
-        }
+        times.push(time.await.unwrap());
     }
     assert_eq!(sandbox.instances().iter().filter(|i| i.key == function.key).count(), 1);
-    sandbox.retire(&function.key);
-    (warm, cold)
+    times.split_off(100)
 }
 
 /// The same client without anything around it: a blocking loop on a socket.
-fn bare(runtime: &str, client: &Path, code: &Path) -> (Vec<f64>, Vec<f64>) {
-    let (mut warm, mut cold) = (Vec::new(), Vec::new());
-    for n in 0..COLD {
-        let since = Instant::now();
-        let (mut stub, mut child) = start(runtime, client, code);
-        stub.invoke();
-        cold.push(ms(since));
-        if n + 1 == COLD {
-            stub.next();
-            for round in 0..WARM + 100 {
-                let since = Instant::now();
-                stub.invoke_now();
-                if round >= 100 {
-                    warm.push(ms(since));
-                }
-                stub.next();
-            }
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    (warm, cold)
+fn cold_bare(program: &Path, client: &Path, code: &Path) -> f64 {
+    let since = Instant::now();
+    let (mut stub, mut child) = start(program, client, code);
+    stub.invoke();
+    let time = ms(since);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    time
 }
 
-fn start(runtime: &str, client: &Path, code: &Path) -> (Stub, Child) {
+fn warm_bare(program: &Path, client: &Path, code: &Path) -> Vec<f64> {
+    let (mut stub, mut child) = start(program, client, code);
+    let mut times = Vec::new();
+    for _ in 0..WARM {
+        stub.next();
+        let since = Instant::now();
+        stub.invoke_now();
+        times.push(ms(since));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    times.split_off(100)
+}
+
+fn start(program: &Path, client: &Path, code: &Path) -> (Stub, Child) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut command = if runtime.starts_with("node") {
-        let mut command = Command::new(which("node"));
+    let mut command = Command::new(program);
+    if program.ends_with("node") {
         command.arg("--max-old-space-size=460").arg(client.join("index.cjs"));
-        command
     } else {
-        let mut command = Command::new(which("python3"));
         command.arg(client.join("bootstrap.py")).env("PYTHONDONTWRITEBYTECODE", "1");
-        command
-    };
+    }
     let child = command
+        .env_clear()
         .env("AWS_LAMBDA_RUNTIME_API", listener.local_addr().unwrap().to_string())
         .env("LAMBDA_TASK_ROOT", code)
         .env("LAMBDA_RUNTIME_DIR", client)

@@ -118,10 +118,10 @@ impl Connection {
     /// The whole body, at most `bytes_max`. A larger one is read to its end, so that the answer can be sent.
     pub(crate) async fn body(&mut self, head: &Head, bytes_max: usize) -> Result<Bytes, BodyError> {
         self.continue_if_expected(head).await?;
-        if let Framing::Length(length) = head.framing {
-            if length <= bytes_max as u64 {
-                return Ok(self.exactly(length as usize).await?);
-            }
+        if let Framing::Length(length) = head.framing
+            && length <= bytes_max as u64
+        {
+            return Ok(self.exactly(length as usize).await?);
         }
         let mut reader = head.body();
         let mut all = BytesMut::new();

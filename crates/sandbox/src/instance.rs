@@ -156,11 +156,11 @@ impl Instance {
         self.pool.upgrade()
     }
 
-    /// Waits until an invocation runs.
+    /// Waits until an invocation or the init phase runs.
     pub(crate) async fn working(&self) {
         loop {
             let begun = self.begun.notified();
-            if self.phase() == Phase::Busy {
+            if matches!(self.phase(), Phase::Busy | Phase::Starting) {
                 return;
             }
             begun.await;

@@ -29,6 +29,8 @@ pub(crate) const CONNECTIONS_MAX: usize = 64;
 pub(crate) const SETTLE: Duration = Duration::from_millis(30);
 /// How often resident memory is looked at while an invocation runs.
 pub(crate) const MEMORY_WATCH: Duration = Duration::from_millis(100);
+/// When a new process is put into its control group.
+pub(crate) const GROUP_DELAY: Duration = Duration::from_millis(150);
 /// How long a stopped process gets before it is killed without asking its launcher.
 pub(crate) const KILL_GRACE: Duration = Duration::from_secs(1);
 /// Chunks of a streamed response that wait for a slow reader.

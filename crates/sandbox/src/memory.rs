@@ -1,8 +1,9 @@
 //! Memory: limits by control groups where we may write them, and what a process uses.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::isolation::MemoryLimit;
@@ -11,16 +12,20 @@ use crate::isolation::MemoryLimit;
 #[derive(Debug)]
 pub(crate) struct Cgroups {
     version: Option<MemoryLimit>,
-    /// Where a directory per instance is made: memory first, then (v1) pids.
-    parents: Vec<PathBuf>,
+    parents: Arc<Parents>,
     pub(crate) missing: Option<String>,
 }
+
+/// Where a directory per instance is made: memory first, then (v1) pids. Removed with the last instance.
+#[derive(Debug)]
+struct Parents(Vec<PathBuf>);
 
 /// The groups of one instance; removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     version: MemoryLimit,
     dirs: Vec<PathBuf>,
+    parents: Arc<Parents>,
 }
 
 impl Cgroups {
@@ -36,7 +41,7 @@ impl Cgroups {
     }
 
     fn without(why: &str) -> Self {
-        Self { version: None, parents: Vec::new(), missing: Some(why.to_owned()) }
+        Self { version: None, parents: Arc::new(Parents(Vec::new())), missing: Some(why.to_owned()) }
     }
 
     fn version_2(own: &str, mounts: &str) -> Option<Self> {
@@ -45,6 +50,7 @@ impl Cgroups {
         let own = join(&mount, path);
         // A group that holds processes cannot give controllers to children: then beside us.
         [Some(own.as_path()), own.parent().filter(|p| p.starts_with(&mount))].into_iter().flatten().find_map(|base| {
+            sweep(base);
             let dir = base.join(name());
             fs::create_dir(&dir).ok()?;
             let usable = dir.join("memory.max").exists()
@@ -53,11 +59,12 @@ impl Cgroups {
                 let _ = fs::remove_dir(&dir);
                 return None;
             }
-            Some(Self { version: Some(MemoryLimit::CgroupV2), parents: vec![dir], missing: None })
+            Some(Self { version: Some(MemoryLimit::CgroupV2), parents: Arc::new(Parents(vec![dir])), missing: None })
         })
     }
 
     fn version_1(own: &str, mounts: &str) -> Option<Self> {
+        let name = name();
         let make = |controller: &str| -> Option<PathBuf> {
             let mount = mount_point(mounts, "cgroup", Some(controller))?;
             let path = own.lines().find_map(|line| {
@@ -67,13 +74,13 @@ impl Cgroups {
             })?;
             let base = join(&mount, path);
             sweep(&base);
-            let dir = base.join(name());
+            let dir = base.join(&name);
             fs::create_dir(&dir).ok()?;
             Some(dir)
         };
         let memory = make("memory")?;
         let parents = std::iter::once(memory).chain(make("pids")).collect();
-        Some(Self { version: Some(MemoryLimit::CgroupV1), parents, missing: None })
+        Some(Self { version: Some(MemoryLimit::CgroupV1), parents: Arc::new(Parents(parents)), missing: None })
     }
 
     pub(crate) fn limit(&self) -> MemoryLimit {
@@ -83,8 +90,8 @@ impl Cgroups {
     /// Groups for one instance. The limit leaves room for `/tmp`, which lives in memory.
     pub(crate) fn create(&self, id: u64, bytes_max: u64, processes_max: u64) -> Option<Cgroup> {
         let version = self.version?;
-        let mut group = Cgroup { version, dirs: Vec::new() };
-        for parent in &self.parents {
+        let mut group = Cgroup { version, dirs: Vec::new(), parents: Arc::clone(&self.parents) };
+        for parent in &group.parents.0.clone() {
             let dir = parent.join(id.to_string());
             fs::create_dir(&dir).ok()?;
             group.dirs.push(dir);
@@ -97,18 +104,37 @@ impl Cgroups {
     }
 }
 
-impl Drop for Cgroups {
+impl Drop for Parents {
     fn drop(&mut self) {
-        for dir in &self.parents {
+        for dir in &self.0 {
             let _ = fs::remove_dir(dir);
         }
     }
 }
 
 impl Cgroup {
-    /// Files into which a process writes itself.
-    pub(crate) fn doors(&self) -> Vec<PathBuf> {
-        self.dirs.iter().map(|dir| dir.join("cgroup.procs")).collect()
+    /// Moves a process and everything below it. What is forked meanwhile is found in the next round.
+    pub(crate) fn adopt(&self, root: u32) {
+        let mut moved = HashSet::new();
+        for _ in 0..4 {
+            let mut all = vec![root];
+            let mut at = 0;
+            while let Some(pid) = all.get(at).copied() {
+                all.extend(children_of(pid));
+                at += 1;
+            }
+            let before = moved.len();
+            for pid in all {
+                if moved.insert(pid) {
+                    for dir in &self.dirs {
+                        let _ = fs::write(dir.join("cgroup.procs"), pid.to_string());
+                    }
+                }
+            }
+            if moved.len() == before {
+                return;
+            }
+        }
     }
 
     /// Whether the kernel has ended a process of this group for its memory.
@@ -128,8 +154,19 @@ impl Drop for Cgroup {
     }
 }
 
+/// Children of every thread of a process.
+pub(crate) fn children_of(pid: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    tasks
+        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|text| text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>())
+        .collect()
+}
+
+/// One for each sandbox of this process.
 fn name() -> String {
-    format!("undercast-{}", std::process::id())
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("undercast-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Removes what a killed process has left behind.
@@ -137,8 +174,9 @@ fn sweep(base: &Path) {
     let Ok(entries) = fs::read_dir(base) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let Some(pid) = name.to_str().and_then(|n| n.strip_prefix("undercast-")) else { continue };
-        if pid.chars().all(|c| c.is_ascii_digit()) && !Path::new("/proc").join(pid).exists() {
+        let Some(rest) = name.to_str().and_then(|n| n.strip_prefix("undercast-")) else { continue };
+        let pid = rest.split('-').next().unwrap_or_default();
+        if !pid.is_empty() && pid.chars().all(|c| c.is_ascii_digit()) && !Path::new("/proc").join(pid).exists() {
             for child in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
                 let _ = fs::remove_dir(child.path());
             }

@@ -32,7 +32,7 @@ pub(crate) struct Inner {
     pub(crate) isolation: Isolation,
     pub(crate) runtimes: Runtimes,
     pub(crate) files: RuntimeFiles,
-    pub(crate) cgroups: Cgroups,
+    pub(crate) cgroups: Arc<Cgroups>,
     state: Mutex<State>,
     next_id: AtomicU64,
     /// An idle instance appeared where there was none.
@@ -105,7 +105,7 @@ impl Sandbox {
                 isolation,
                 runtimes,
                 files,
-                cgroups,
+                cgroups: Arc::new(cgroups),
                 state: Mutex::default(),
                 next_id: AtomicU64::new(1),
                 reap: Arc::default(),

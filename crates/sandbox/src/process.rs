@@ -20,7 +20,7 @@ use crate::function::{Function, Host};
 use crate::instance::{Instance, Phase};
 use crate::isolation::{Isolation, IsolationChoice, IsolationLevel};
 use crate::launcher::spec::{Bind, Entry, Root, Spec, Stage};
-use crate::limits::{KILL_GRACE, MEMORY_WATCH, OPEN_FILES_MAX, PROCESSES_MAX};
+use crate::limits::{GROUP_DELAY, KILL_GRACE, MEMORY_WATCH, OPEN_FILES_MAX, PROCESSES_MAX};
 use crate::memory::{Cgroup, Cgroups, Meter};
 use crate::options::Options;
 use crate::pool::Inner;
@@ -51,8 +51,6 @@ pub(crate) async fn start(
         api: api.to_string(),
         log_stream: &stream,
     };
-    let bytes_max = (u64::from(function.memory_mb) + u64::from(function.tmp_mb)) * 1024 * 1024;
-    let cgroup = pool.cgroups.create(id, bytes_max, PROCESSES_MAX);
     let spec = Spec {
         root: place.root.clone(),
         process_files: place.process_files.clone(),
@@ -67,14 +65,13 @@ pub(crate) async fn start(
     let stage = Stage {
         namespaces: pool.isolation.level == IsolationLevel::Namespaces,
         user_namespace: pool.isolation.user_namespace,
-        cgroup_doors: cgroup.as_ref().map(Cgroup::doors).unwrap_or_default(),
     };
     let (launched, logs) = launch(&pool.options.launcher, &stage, &spec).await.map_err(Error::io("launcher"))?;
     let journal = Journal::new(Arc::clone(function), Arc::clone(host), stream, logs).map_err(Error::io("log pipe"))?;
     journal.platform(Platform { function }.init_start(clock::unix_ms()));
     let instance =
         Arc::new(Instance::new(id, Arc::clone(function), journal, Meter::default(), Arc::downgrade(pool)));
-    watch(&instance, launched, listener, Peers { uid }, place.dir, cgroup);
+    watch(pool, &instance, launched, listener, Peers { uid }, place.dir);
     Ok(instance)
 }
 
@@ -112,8 +109,8 @@ async fn launch(launcher: &Path, stage: &Stage, spec: &Spec) -> io::Result<(Laun
 
 /// The tasks that live as long as the process.
 fn watch(
-    instance: &Arc<Instance>, launched: Launched, listener: TcpListener, peers: Peers, dir: Option<PathBuf>,
-    cgroup: Option<Cgroup>,
+    pool: &Arc<Inner>, instance: &Arc<Instance>, launched: Launched, listener: TcpListener, peers: Peers,
+    dir: Option<PathBuf>,
 ) {
     let api = clock::spawn(runtime_api::serve(listener, Arc::clone(instance), Arc::new(peers)));
     let logs = {
@@ -121,13 +118,16 @@ fn watch(
         clock::spawn(async move { instance.journal.run().await })
     };
     let memory = clock::spawn(watch_memory(Arc::clone(instance)));
+    let group = clock::spawn(join_group(Arc::clone(&pool.cgroups), Arc::clone(instance), launched.child.id()));
     let instance = Arc::clone(instance);
     clock::spawn(async move {
         let end = monitor(&instance, launched).await;
         api.abort();
         memory.abort();
+        group.abort();
         // Everything that the process wrote is in the pipe; descendants that keep it open are dead, too.
         let _ = clock::within(Duration::from_millis(200), logs).await;
+        let cgroup = group.await.ok().flatten();
         match end {
             End::Exit(exit) => instance.exited(exit, cgroup.as_ref().is_some_and(Cgroup::out_of_memory)),
             End::Failed(kind, reason) => instance.broken(kind, &reason),
@@ -140,6 +140,22 @@ fn watch(
             let _ = tokio::fs::remove_dir_all(dir).await;
         }
     });
+}
+
+/// Puts the processes of an instance into a group of their own. That costs tens of milliseconds (the kernel waits for
+/// a grace period), so it happens a moment after the start: until then only the watch on memory counts.
+async fn join_group(cgroups: Arc<Cgroups>, instance: Arc<Instance>, launcher: Option<u32>) -> Option<Cgroup> {
+    clock::sleep(GROUP_DELAY).await;
+    let function = &instance.function;
+    let bytes_max = (u64::from(function.memory_mb) + u64::from(function.tmp_mb)) * 1024 * 1024;
+    let (id, launcher) = (instance.id, launcher?);
+    let work = move || {
+        let group = cgroups.create(id, bytes_max, PROCESSES_MAX)?;
+        group.adopt(launcher);
+        Some(group)
+    };
+    // An abort while this runs leaves the group to be removed by its own drop.
+    tokio::task::spawn_blocking(work).await.ok().flatten()
 }
 
 enum End {
@@ -233,7 +249,7 @@ async fn watch_memory(instance: Arc<Instance>) {
     loop {
         instance.working().await;
         clock::sleep(MEMORY_WATCH).await;
-        if instance.phase() == Phase::Busy && instance.meter.now_mb() > limit_mb {
+        if matches!(instance.phase(), Phase::Busy | Phase::Starting) && instance.meter.now_mb() > limit_mb {
             instance.out_of_memory();
             return;
         }

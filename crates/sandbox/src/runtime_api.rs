@@ -31,21 +31,15 @@ pub(crate) async fn serve(listener: TcpListener, instance: Arc<Instance>, peers:
                 }
                 let _ = stream.set_nodelay(true);
                 let instance = Arc::clone(&instance);
-                let work = async move {
+                tasks.spawn(async move {
                     let _permit = permit;
                     if let Err(error) = converse(stream, &instance).await {
                         tracing::debug!(instance = instance.id, %error, "runtime connection closed");
                     }
-                };
-                spawn_in(&mut tasks, work);
+                });
             }
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "connections of processes; they end with the instance")]
-fn spawn_in(tasks: &mut tokio::task::JoinSet<()>, work: impl Future<Output = ()> + Send + 'static) {
-    tasks.spawn(work);
 }
 
 async fn converse(stream: TcpStream, instance: &Arc<Instance>) -> std::io::Result<()> {

@@ -58,15 +58,16 @@ impl Runtimes {
             let (program, prefixes, version) = (PathBuf::new(), Vec::new(), String::new());
             return Ok(Interpreter { kind: Kind::Provided, program, prefixes, version });
         }
-        if let Some(version) = runtime.strip_prefix("nodejs") {
-            if version.trim_end_matches(".x").chars().all(|c| c.is_ascii_digit() || c == '.') {
-                return self.node().await;
-            }
+        if let Some(version) = runtime.strip_prefix("nodejs")
+            && version.trim_end_matches(".x").chars().all(|c| c.is_ascii_digit() || c == '.')
+        {
+            return self.node().await;
         }
-        if let Some(version) = runtime.strip_prefix("python3.") {
-            if !version.is_empty() && version.chars().all(|c| c.is_ascii_digit()) {
-                return self.python(version).await;
-            }
+        if let Some(version) = runtime.strip_prefix("python3.")
+            && !version.is_empty()
+            && version.chars().all(|c| c.is_ascii_digit())
+        {
+            return self.python(version).await;
         }
         Err("only nodejs*, python3.* and provided* run here; package other languages as provided.al2023".to_owned())
     }

@@ -113,7 +113,7 @@ fn end_descendants(runtime: Pid) {
     use nix::sys::signal::{Signal, kill};
     let _ = kill(runtime, Signal::SIGKILL);
     for _ in 0..64 {
-        let children = children_of(std::process::id());
+        let children = crate::memory::children_of(std::process::id());
         if children.is_empty() {
             return;
         }
@@ -122,12 +122,4 @@ fn end_descendants(runtime: Pid) {
             let _ = waitpid(Pid::from_raw(pid.cast_signed()), None);
         }
     }
-}
-
-fn children_of(pid: u32) -> Vec<u32> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    tasks
-        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|text| text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>())
-        .collect()
 }

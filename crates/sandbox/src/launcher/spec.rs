@@ -10,8 +10,6 @@ pub struct Stage {
     pub namespaces: bool,
     /// We are not root: namespaces are made inside a user namespace.
     pub user_namespace: bool,
-    /// Control groups to join.
-    pub cgroup_doors: Vec<PathBuf>,
 }
 
 /// Second frame: the place and the program.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::fixture::fixture;
+use crate::fixture::{fixture, fixture_with};
 
 /// A bootstrap in shell, with one connection for each call.
 const ECHO: &str = r#"#!/bin/bash
@@ -89,23 +89,23 @@ async fn layers_are_laid_over_one_another() {
     assert_eq!(f.call(&Arc::new(function), "{}").await, json!(["dep 1", "2", ["nodejs", "three", "two"]]));
 }
 
-/// AWS's own client for Python, as a bootstrap, when the machine has it.
+/// AWS's own client for Python in place of ours, when the machine has it: a `site-packages` directory for python3.11.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_client_of_aws_works_as_a_bootstrap() {
-    let Ok(python) = std::env::var("UNDERCAST_TEST_RIC_PYTHON") else {
-        eprintln!("skipped: UNDERCAST_TEST_RIC_PYTHON does not name a python with awslambdaric");
+    let Some(packages) = std::env::var_os("UNDERCAST_TEST_RIC") else {
+        eprintln!("skipped: UNDERCAST_TEST_RIC does not name a directory with awslambdaric");
         return;
     };
-    let f = fixture();
-    let prefix = std::path::Path::new(&python).parent().unwrap().parent().unwrap().display().to_string();
-    let bootstrap = format!("#!/bin/sh\nexport LD_LIBRARY_PATH=\nexec {python} -m awslambdaric app.handler\n");
-    let app = "def handler(e, c):\n    print('ric')\n    return {'id': c.aws_request_id, 'e': e}\n";
-    let mut function = f.function("python3.11", "app.handler", &[("wrap.sh", &bootstrap), ("app.py", app)]);
+    let f = fixture_with(|options| options.runtime_libs.python = Some(packages.into()));
+    let wrapper = "#!/bin/sh\nexport PYTHONPATH=$UNDERCAST_PYTHON_LIBS\nexec $1 -m awslambdaric app.handler\n";
+    let app = "def handler(e, c):\n    print('ric')\n    if e.get('fail'):\n        raise KeyError('x')\n    return {'id': c.aws_request_id, 'e': e}\n";
+    let mut function = f.function("python3.11", "app.handler", &[("wrap.sh", wrapper), ("app.py", app)]);
     function.environment = vec![("AWS_LAMBDA_EXEC_WRAPPER".into(), "/var/task/wrap.sh".into())];
-    eprintln!("prefix {prefix}");
     let function = Arc::new(function);
     for _ in 0..3 {
         assert_eq!(f.call(&function, r#"{"x":1}"#).await["e"], json!({"x": 1}));
     }
+    assert_eq!(f.fail(&function, r#"{"fail":1}"#).await["errorType"], "KeyError");
     f.logged("ric\n").await;
+    assert_eq!(f.sandbox.instances().len(), 1);
 }
