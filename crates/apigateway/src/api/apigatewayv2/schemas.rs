@@ -3,12 +3,11 @@
 
 #![allow(
     non_upper_case_globals,
-    clippy::wildcard_imports,
-    reason = "schemas carry the shapes' names"
+    unused_imports,
+    reason = "schemas carry the shapes' names; not every model needs each import"
 )]
 
 use undercast_smithy::schema::prelude;
-#[allow(unused_imports, reason = "not every model needs each")]
 use undercast_smithy::{Binding, Kind, Member, Schema, TimestampFormat};
 
 pub static AccessLogSettings: Schema = Schema::new(
@@ -1194,6 +1193,3 @@ pub static DeleteRouteOutput: Schema = Schema::new("DeleteRouteOutput", Kind::St
 pub static DeleteStageOutput: Schema = Schema::new("DeleteStageOutput", Kind::Structure(&[]));
 
 pub static UntagResourceOutput: Schema = Schema::new("UntagResourceOutput", Kind::Structure(&[]));
-
-#[allow(dead_code, reason = "keeps the import in use")]
-static STRING: &Schema = &prelude::STRING;

@@ -3,12 +3,11 @@
 
 #![allow(
     non_upper_case_globals,
-    clippy::wildcard_imports,
-    reason = "schemas carry the shapes' names"
+    unused_imports,
+    reason = "schemas carry the shapes' names; not every model needs each import"
 )]
 
 use undercast_smithy::schema::prelude;
-#[allow(unused_imports, reason = "not every model needs each")]
 use undercast_smithy::{Binding, Kind, Member, Schema, TimestampFormat};
 
 pub static AssumeRoleRequest: Schema = Schema::new(
@@ -223,6 +222,3 @@ pub static unrestrictedSessionPolicyDocumentType: Schema =
     Schema::new("unrestrictedSessionPolicyDocumentType", Kind::String)
         .min(1)
         .pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
-
-#[allow(dead_code, reason = "keeps the import in use")]
-static STRING: &Schema = &prelude::STRING;

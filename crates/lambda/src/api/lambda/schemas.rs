@@ -3,12 +3,11 @@
 
 #![allow(
     non_upper_case_globals,
-    clippy::wildcard_imports,
-    reason = "schemas carry the shapes' names"
+    unused_imports,
+    reason = "schemas carry the shapes' names; not every model needs each import"
 )]
 
 use undercast_smithy::schema::prelude;
-#[allow(unused_imports, reason = "not every model needs each")]
 use undercast_smithy::{Binding, Kind, Member, Schema, TimestampFormat};
 
 pub static AccountLimit: Schema = Schema::new(
@@ -2177,6 +2176,3 @@ pub static RemovePermissionOutput: Schema =
 pub static TagResourceOutput: Schema = Schema::new("TagResourceOutput", Kind::Structure(&[]));
 
 pub static UntagResourceOutput: Schema = Schema::new("UntagResourceOutput", Kind::Structure(&[]));
-
-#[allow(dead_code, reason = "keeps the import in use")]
-static STRING: &Schema = &prelude::STRING;

@@ -3,12 +3,11 @@
 
 #![allow(
     non_upper_case_globals,
-    clippy::wildcard_imports,
-    reason = "schemas carry the shapes' names"
+    unused_imports,
+    reason = "schemas carry the shapes' names; not every model needs each import"
 )]
 
 use undercast_smithy::schema::prelude;
-#[allow(unused_imports, reason = "not every model needs each")]
 use undercast_smithy::{Binding, Kind, Member, Schema, TimestampFormat};
 
 pub static AccountId: Schema = Schema::new("AccountId", Kind::String)
@@ -564,6 +563,3 @@ pub static TagResourceOutput: Schema = Schema::new("TagResourceOutput", Kind::St
 pub static UntagLogGroupOutput: Schema = Schema::new("UntagLogGroupOutput", Kind::Structure(&[]));
 
 pub static UntagResourceOutput: Schema = Schema::new("UntagResourceOutput", Kind::Structure(&[]));
-
-#[allow(dead_code, reason = "keeps the import in use")]
-static STRING: &Schema = &prelude::STRING;

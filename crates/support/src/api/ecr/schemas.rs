@@ -3,12 +3,11 @@
 
 #![allow(
     non_upper_case_globals,
-    clippy::wildcard_imports,
-    reason = "schemas carry the shapes' names"
+    unused_imports,
+    reason = "schemas carry the shapes' names; not every model needs each import"
 )]
 
 use undercast_smithy::schema::prelude;
-#[allow(unused_imports, reason = "not every model needs each")]
 use undercast_smithy::{Binding, Kind, Member, Schema, TimestampFormat};
 
 pub static CreateRepositoryRequest: Schema = Schema::new(
@@ -588,6 +587,3 @@ pub static ValidationException: Schema = Schema::new(
     "ValidationException",
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
 );
-
-#[allow(dead_code, reason = "keeps the import in use")]
-static STRING: &Schema = &prelude::STRING;

@@ -3,12 +3,11 @@
 
 #![allow(
     non_upper_case_globals,
-    clippy::wildcard_imports,
-    reason = "schemas carry the shapes' names"
+    unused_imports,
+    reason = "schemas carry the shapes' names; not every model needs each import"
 )]
 
 use undercast_smithy::schema::prelude;
-#[allow(unused_imports, reason = "not every model needs each")]
 use undercast_smithy::{Binding, Kind, Member, Schema, TimestampFormat};
 
 pub static AliasList: Schema = Schema::new(
@@ -657,6 +656,3 @@ pub static UpdateAliasOutput: Schema = Schema::new("UpdateAliasOutput", Kind::St
 
 pub static UpdateKeyDescriptionOutput: Schema =
     Schema::new("UpdateKeyDescriptionOutput", Kind::Structure(&[]));
-
-#[allow(dead_code, reason = "keeps the import in use")]
-static STRING: &Schema = &prelude::STRING;
