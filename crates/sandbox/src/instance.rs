@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, Notify};
 use crate::answer::{Answer, AnswerBody, AnswerStatus, ResponseStream, StreamEnd, StreamError};
 use crate::capture::Journal;
 use crate::clock::{self, Moment};
+use crate::freezer::Freezer;
 use crate::function::{Function, Invocation};
 use crate::limits::{INIT_TIMEOUT, RESPONSE_BYTES_MAX, STREAM_CHUNKS};
 use crate::memory::Meter;
@@ -79,6 +80,7 @@ pub(crate) struct Instance {
     pub(crate) function: Arc<Function>,
     pub(crate) journal: Journal,
     pub(crate) meter: Meter,
+    freezer: Freezer,
     pool: Weak<Pool>,
     state: Mutex<State>,
     started: Moment,
@@ -118,7 +120,9 @@ pub(crate) fn unhandled() -> AnswerStatus {
 }
 
 impl Instance {
-    pub(crate) fn new(id: u64, function: Arc<Function>, journal: Journal, meter: Meter, pool: Weak<Pool>) -> Self {
+    pub(crate) fn new(
+        id: u64, function: Arc<Function>, journal: Journal, meter: Meter, freezer: Freezer, pool: Weak<Pool>,
+    ) -> Self {
         let state = State {
             phase: Phase::Starting,
             waiting: None,
@@ -132,6 +136,7 @@ impl Instance {
             function,
             journal,
             meter,
+            freezer,
             pool,
             state: Mutex::new(state),
             started: Moment::now(),
@@ -227,6 +232,18 @@ impl Instance {
         Ok(receiver)
     }
 
+    pub(crate) fn freezes(&self) -> bool {
+        self.freezer.wanted()
+    }
+
+    /// Stops the process, if it still waits for an event.
+    pub(crate) fn freeze(&self) {
+        let state = self.lock();
+        if let (Phase::Idle, Some(pid)) = (state.phase, self.meter.pid()) {
+            self.freezer.freeze(pid);
+        }
+    }
+
     /// The connection that waited for an event is gone.
     pub(crate) fn forget_waiting(&self) {
         let mut state = self.lock();
@@ -244,6 +261,7 @@ impl Instance {
         let line = self.platform().start(clock::unix_ms(), &job.invocation.request_id);
         self.journal.begin(line, job.invocation.wants_log_tail);
         state.phase = Phase::Busy;
+        self.freezer.thaw();
         self.begun.notify_waiters();
         state.running = Some(Running {
             seq: job.seq,

@@ -17,6 +17,7 @@ mod clock;
 pub mod dns;
 mod environment;
 mod error;
+mod freezer;
 pub mod function;
 mod http1;
 mod instance;

@@ -117,14 +117,8 @@ impl Cgroup {
     pub(crate) fn adopt(&self, root: u32) {
         let mut moved = HashSet::new();
         for _ in 0..4 {
-            let mut all = vec![root];
-            let mut at = 0;
-            while let Some(pid) = all.get(at).copied() {
-                all.extend(children_of(pid));
-                at += 1;
-            }
             let before = moved.len();
-            for pid in all {
+            for pid in tree(root) {
                 if moved.insert(pid) {
                     for dir in &self.dirs {
                         let _ = fs::write(dir.join("cgroup.procs"), pid.to_string());
@@ -152,6 +146,17 @@ impl Drop for Cgroup {
             let _ = fs::remove_dir(dir);
         }
     }
+}
+
+/// A process and everything below it.
+pub(crate) fn tree(root: u32) -> Vec<u32> {
+    let mut all = vec![root];
+    let mut at = 0;
+    while let Some(pid) = all.get(at).copied() {
+        all.extend(children_of(pid));
+        at += 1;
+    }
+    all
 }
 
 /// Children of every thread of a process.

@@ -22,7 +22,7 @@ pub struct Options {
     pub runtime_libs: RuntimeLibs,
     /// Where interpreters are looked for, as in `PATH`; the process's own when absent.
     pub search_path: Option<String>,
-    /// Stop instances between invocations (as Lambda freezes them).
+    /// Stop instances that wait for an event, as Lambda freezes them.
     pub freeze: bool,
 }
 
@@ -39,7 +39,7 @@ impl Options {
             isolation: IsolationChoice::Auto,
             runtime_libs: RuntimeLibs::default(),
             search_path: None,
-            freeze: false,
+            freeze: true,
         }
     }
 }

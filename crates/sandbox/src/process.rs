@@ -16,12 +16,13 @@ use crate::capture::Journal;
 use crate::clock::{self, Date, Moment};
 use crate::environment::{Environment, Layout};
 use crate::error::Error;
+use crate::freezer::Freezer;
 use crate::function::{Function, Host};
 use crate::instance::{Instance, Phase};
 use crate::isolation::{Isolation, IsolationChoice, IsolationLevel};
 use crate::launcher::spec::{Bind, Entry, Root, Spec, Stage};
 use crate::limits::{GROUP_DELAY, KILL_GRACE, MEMORY_WATCH, OPEN_FILES_MAX, PROCESSES_MAX};
-use crate::memory::{Cgroup, Cgroups, Meter};
+use crate::memory::{Cgroup, Cgroups, Meter, tree};
 use crate::options::Options;
 use crate::pool::Inner;
 use crate::report::{Exit, Platform};
@@ -69,9 +70,11 @@ pub(crate) async fn start(
     let (launched, logs) = launch(&pool.options.launcher, &stage, &spec).await.map_err(Error::io("launcher"))?;
     let journal = Journal::new(Arc::clone(function), Arc::clone(host), stream, logs).map_err(Error::io("log pipe"))?;
     journal.platform(Platform { function }.init_start(clock::unix_ms()));
+    let (meter, freezer) = (Meter::default(), Freezer::new(pool.options.freeze));
     let instance =
-        Arc::new(Instance::new(id, Arc::clone(function), journal, Meter::default(), Arc::downgrade(pool)));
-    watch(pool, &instance, launched, listener, Peers { uid }, place.dir);
+        Arc::new(Instance::new(id, Arc::clone(function), journal, meter, freezer, Arc::downgrade(pool)));
+    let peers = Peers::of(&pool.isolation, uid, launched.child.id());
+    watch(pool, &instance, launched, listener, peers, place.dir);
     Ok(instance)
 }
 
@@ -257,30 +260,55 @@ async fn watch_memory(instance: Arc<Instance>) {
 }
 
 /// Who may speak with a runtime endpoint: every function can reach the host's loopback address.
-pub(crate) struct Peers {
-    uid: Option<u32>,
+pub(crate) enum Peers {
+    /// The instance has a user of its own.
+    User(u32),
+    /// It has not: the socket must be held by a process below this one.
+    Tree(u32),
+    Anybody,
 }
 
 impl Peers {
-    /// With a user of its own, only the instance itself may connect.
+    fn of(isolation: &Isolation, uid: Option<u32>, launcher: Option<u32>) -> Self {
+        match (uid, launcher) {
+            (Some(uid), _) => Self::User(uid),
+            (None, Some(pid)) if isolation.level == IsolationLevel::Namespaces => Self::Tree(pid),
+            _ => Self::Anybody,
+        }
+    }
+
+    /// Looked up once for a connection, which then stays open.
     pub(crate) fn may_connect(&self, peer: SocketAddr, local: Option<SocketAddr>) -> bool {
-        let (Some(uid), Some(local)) = (self.uid, local) else { return true };
+        let (Some(local), false) = (local, matches!(self, Self::Anybody)) else { return true };
         let Ok(table) = std::fs::read_to_string("/proc/net/tcp") else { return true };
-        socket_owner(&table, peer, local).is_none_or(|owner| owner == uid)
+        let Some((owner, inode)) = socket_owner(&table, peer, local) else { return true };
+        match *self {
+            Self::User(uid) => owner == uid,
+            // Zero: closed already.
+            Self::Tree(root) => inode == 0 || tree(root).into_iter().any(|pid| holds(pid, inode)),
+            Self::Anybody => true,
+        }
     }
 }
 
-/// The user of the socket at `peer` in the kernel's table of connections.
-fn socket_owner(table: &str, peer: SocketAddr, local: SocketAddr) -> Option<u32> {
+fn holds(pid: u32, inode: u64) -> bool {
+    let wanted = format!("socket:[{inode}]");
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    files.filter_map(|file| std::fs::read_link(file.path()).ok()).any(|target| target.as_os_str() == wanted.as_str())
+}
+
+/// User and inode of the socket at `peer` in the kernel's table of connections.
+fn socket_owner(table: &str, peer: SocketAddr, local: SocketAddr) -> Option<(u32, u64)> {
     let hex = |address: SocketAddr| match address {
         SocketAddr::V4(v4) => format!("{:08X}:{:04X}", u32::from_ne_bytes(v4.ip().octets()), v4.port()),
         SocketAddr::V6(_) => String::new(),
     };
     let (peer, local) = (hex(peer), hex(local));
     table.lines().find_map(|line| {
-        let mut fields = line.split_whitespace().skip(1);
-        let found = fields.next()? == peer && fields.next()? == local;
-        if found { fields.nth(4)?.parse().ok() } else { None }
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let found = *fields.get(1)? == peer && *fields.get(2)? == local;
+        let (owner, inode) = (fields.get(7)?, fields.get(9)?);
+        found.then(|| Some((owner.parse().ok()?, inode.parse().ok()?))).flatten()
     })
 }
 
@@ -457,7 +485,7 @@ mod tests {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
             0: 0100007F:C350 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1234        0 99 1\n";
         let (peer, local) = (([127, 0, 0, 1], 50000).into(), ([127, 0, 0, 1], 8080).into());
-        assert_eq!(socket_owner(table, peer, local), Some(1234));
+        assert_eq!(socket_owner(table, peer, local), Some((1234, 99)));
         assert_eq!(socket_owner(table, local, peer), None);
     }
 

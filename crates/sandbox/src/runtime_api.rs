@@ -8,9 +8,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::answer::StreamError;
+use crate::clock;
 use crate::http1::{BodyError, Connection, Head};
 use crate::instance::{Instance, Phase, Refusal};
-use crate::limits::{CONNECTIONS_MAX, ERROR_BYTES_MAX, RESPONSE_BYTES_MAX, STREAM_BYTES_MAX};
+use crate::limits::{CONNECTIONS_MAX, ERROR_BYTES_MAX, FREEZE_AFTER, RESPONSE_BYTES_MAX, STREAM_BYTES_MAX};
 use crate::process::Peers;
 
 const RUNTIME: &str = "/2018-06-01/runtime/";
@@ -82,16 +83,23 @@ async fn next(connection: &mut Connection, head: &Head, instance: &Arc<Instance>
         Ok(event) => event,
         Err(refusal) => return Ok(refused(connection, &refusal).await?),
     };
-    tokio::select! {
-        biased;
-        event = &mut event => match event {
-            Ok(event) => Ok(connection.write(&event).await?),
-            Err(_) => Err(BodyError::Broken(std::io::ErrorKind::ConnectionAborted.into())),
-        },
-        () = connection.hung_up() => {
-            drop(event);
-            instance.forget_waiting();
-            Err(BodyError::Broken(std::io::ErrorKind::ConnectionReset.into()))
+    let mut freezes = instance.freezes();
+    loop {
+        tokio::select! {
+            biased;
+            event = &mut event => return match event {
+                Ok(event) => Ok(connection.write(&event).await?),
+                Err(_) => Err(BodyError::Broken(std::io::ErrorKind::ConnectionAborted.into())),
+            },
+            () = connection.hung_up() => {
+                drop(event);
+                instance.forget_waiting();
+                return Err(BodyError::Broken(std::io::ErrorKind::ConnectionReset.into()));
+            }
+            () = clock::sleep(FREEZE_AFTER), if freezes => {
+                instance.freeze();
+                freezes = false;
+            }
         }
     }
 }

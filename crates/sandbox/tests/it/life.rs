@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use undercast_sandbox::{Error, InstanceState};
 
-use crate::fixture::{self, Fixture, fixture, fixture_with, process_level};
+use crate::fixture::{Fixture, fixture, fixture_with, process_level};
 
 async fn gone(f: &Fixture) {
     for _ in 0..300 {
@@ -230,10 +230,22 @@ async fn be_a_parent(level: &str) {
         pids.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
         at += 1;
     }
-    {
-        use std::io::Write;
-        writeln!(std::io::stdout(), "\npids {}", json!(pids)).unwrap();
-    }
+    println!("\npids {}", json!(pids));
     tokio::time::sleep(Duration::from_secs(30)).await;
-    let _ = fixture::bytes;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_stand_still_between_invocations() {
+    let code = "let n = 0; setInterval(() => n++, 5); exports.handler = async () => n;";
+    for (freeze, moves) in [(true, false), (false, true)] {
+        let f = fixture_with(|options| options.freeze = freeze);
+        let function = Arc::new(f.function("nodejs20.x", "index.handler", &[("index.js", code)]));
+        f.call(&function, "{}").await;
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        let before = f.call(&function, "{}").await.as_u64().unwrap();
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        let after = f.call(&function, "{}").await.as_u64().unwrap();
+        assert_eq!(after - before > 50, moves, "{before} {after}");
+        assert_eq!(f.sandbox.instances().len(), 1);
+    }
 }
