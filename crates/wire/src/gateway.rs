@@ -9,19 +9,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use http::request::Parts;
-use http::{Method, header};
+use http::{HeaderMap, Method, header};
 use undercast_kernel::http::HttpEndpoint;
 use undercast_kernel::{Context, ErasedOutput, Kernel, Mode, Origin, Principal, ServiceError};
-use undercast_smithy::{Body, Kind, Protocol};
+use undercast_smithy::{Body, Kind, OperationSchema, Protocol};
 
-use crate::auth;
+use crate::auth::{self, Caller};
 use crate::codec::query::{Pairs, parse_pairs};
+use crate::echo::Echo;
 use crate::error::{Family, body_error, unreadable};
 use crate::front_door;
+use crate::http_binding::header_text;
+use crate::intake;
 use crate::protocol::{self, Input, Target, aws_query};
 use crate::reply::{Reply, ReplyBody};
 use crate::service_router::{Routed, ServiceRouter, View, host_region};
-use crate::sigv4::{self, Found, Signature};
+use crate::sigv4::{self, Form, Found, Signature, Signed, SigningKey};
 
 /// How a gateway behaves.
 #[derive(Clone)]
@@ -32,11 +35,13 @@ pub struct Options {
     pub code_bytes_max: u64,
     /// The server's own routes, asked before everything else.
     pub routes: Vec<Arc<dyn HttpEndpoint>>,
+    /// Answers with what was given beforehand instead of running handlers.
+    pub echo: Option<Echo>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { body_bytes_max: 16 << 20, code_bytes_max: 80 << 20, routes: Vec::new() }
+        Self { body_bytes_max: 16 << 20, code_bytes_max: 80 << 20, routes: Vec::new(), echo: None }
     }
 }
 
@@ -66,7 +71,20 @@ impl Gateway {
         let router = ServiceRouter::new(schemas, &kernel.settings().public_url);
         let clock = &kernel.env().clock;
         let started = (clock.now_ms(), clock.monotonic());
+        let mut options = options;
+        if let Some(echo) = &options.echo {
+            options.routes.push(Arc::new(echo.clone()));
+        }
         Self(Arc::new(Inner { kernel, options, router, started }))
+    }
+
+    /// The time of day as the clock tells it, and as it would tell had nobody moved it by hand
+    /// since the start: a signature is fresh by either.
+    fn now_ms(&self) -> [i64; 2] {
+        let clock = &self.0.kernel.env().clock;
+        let (wall_ms, monotonic) = self.0.started;
+        let passed = clock.monotonic().saturating_sub(monotonic).as_millis();
+        [clock.now_ms(), wall_ms.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))]
     }
 
     pub fn kernel(&self) -> &Kernel {
@@ -188,6 +206,13 @@ struct Call<'g> {
     target: Option<Target>,
 }
 
+/// A body that has been taken in.
+struct Taken<'h> {
+    bytes: Bytes,
+    stream: Body,
+    headers: Cow<'h, HeaderMap>,
+}
+
 impl<'g> Call<'g> {
     async fn run<B>(&mut self, body: B) -> Result<Reply, ServiceError>
     where
@@ -195,23 +220,22 @@ impl<'g> Call<'g> {
         B::Error: std::fmt::Display,
     {
         let parts = self.parts;
-        let host = front_door::host(parts);
+        let name = host_name(front_door::host(parts));
         let query = parse_pairs(parts.uri.query().unwrap_or_default()).map_err(|e| unreadable(&e))?;
         let found = sigv4::find(&parts.headers, &query);
         let signature = match &found {
-            Found::Signed(signature) => Some(&**signature),
+            Found::Signed(signature) | Found::Incomplete(_, Some(signature)) => Some(&**signature),
             _ => None,
         };
         let scope = signature.map(|s| &*s.service);
         // Where the operation stands in the body, the body is read before the call is routed.
         let (early, body) = match is_form(parts) && scope != Some("s3") {
-            true => (self.collect(body, Family::Query).await?, None),
+            true => (self.collect(body, Family::Query, None).await?, None),
             false => (Bytes::new(), Some(body)),
         };
         let form = body.is_none().then(|| form_pairs(&early)).transpose()?;
-        let name = host_name(host);
         let path = self.path(name, scope);
-        let view = View {
+        let routed = self.gateway.0.router.route(&View {
             method: parts.method.as_str(),
             host: name,
             path: &path,
@@ -219,32 +243,42 @@ impl<'g> Call<'g> {
             headers: &parts.headers,
             form: form.as_ref(),
             scope,
-        };
-        let routed = self.gateway.0.router.route(&view).map_err(|astray| {
+        });
+        let Routed { target, labels } = routed.map_err(|astray| {
             self.target = Some(astray.target);
             astray.error
         })?;
-        self.target = Some(routed.target);
-        if let Found::Incomplete(message) = &found {
-            return Err(auth::incomplete(routed.target.family(), message.clone()));
-        }
-        let ctx = self.context(signature, &routed, name).await?;
-        let (bytes, stream) = match body {
-            None => (early.clone(), Body::default()),
-            Some(body) => self.take_in(body, routed.target).await?,
+        self.target = Some(target);
+        let caller = self.identify(&found, signature).await?;
+        let taken = match body {
+            Some(body) => self.take_in(body, &caller, signature).await?,
+            None => self.taken(early.clone(), &caller, signature)?,
         };
-        let mut form = match form {
-            Some(mut form) => {
-                form.extend(query.iter().cloned());
-                form
+        let ctx = self.context(caller, signature, name);
+        let mut form = form.unwrap_or_default();
+        if target.protocol == Protocol::AwsQuery {
+            form.extend(query.iter().cloned());
+            if target.service.is_some_and(|s| s.id == "sqs") {
+                aws_query::add_queue_url(&mut form, &ctx.origin().url, parts.uri.path());
             }
-            None => query.clone(),
-        };
-        if routed.target.service.is_some_and(|s| s.id == "sqs") {
-            aws_query::add_queue_url(&mut form, &ctx.origin().url, parts.uri.path());
         }
-        let input = Input { headers: &parts.headers, labels: routed.labels, query: &query, form, bytes: &bytes, stream };
-        self.dispatch(&ctx, routed.target, input).await
+        let input = Input {
+            headers: &taken.headers,
+            labels,
+            query: &query,
+            form,
+            bytes: &taken.bytes,
+            stream: taken.stream,
+        };
+        self.dispatch(&ctx, target, input).await
+    }
+
+    fn family(&self) -> Family {
+        self.target.map_or(Family::RestJson, |target| target.family())
+    }
+
+    fn is_secure(&self) -> bool {
+        self.gateway.0.kernel.settings().mode == Mode::Secure
     }
 
     /// The path under which S3 knows the request: a bucket in the host belongs in front of it.
@@ -260,23 +294,51 @@ impl<'g> Call<'g> {
         Cow::Borrowed(path)
     }
 
-    async fn context(
+    async fn identify(
         &self,
+        found: &Found<'_>,
         signature: Option<&Signature<'_>>,
-        routed: &Routed<'_>,
-        host: &str,
-    ) -> Result<Context, ServiceError> {
-        let kernel = &self.gateway.0.kernel;
-        let caller = auth::identify(kernel, signature).await?;
-        let family = routed.target.family();
-        let open_to_all = routed.target.operation.is_some_and(|operation| operation.unsigned);
-        if kernel.settings().mode == Mode::Secure
-            && caller.principal == Principal::Anonymous
-            && family != Family::RestXml
-            && !open_to_all
+    ) -> Result<Caller, ServiceError> {
+        let family = self.family();
+        if let Found::Incomplete(message, partial) = found
+            && (self.is_secure() || partial.is_none())
         {
+            return Err(auth::incomplete(family, message.clone()));
+        }
+        if let Some(signature) = signature {
+            auth::check_expiry(signature, &self.gateway.now_ms())?;
+        }
+        let caller = auth::identify(&self.gateway.0.kernel, signature).await?;
+        let operation = self.target.and_then(|target| target.operation);
+        let open_to_all = operation.is_some_and(|operation| operation.unsigned);
+        if caller.principal == Principal::Anonymous && family != Family::RestXml && !open_to_all {
             return Err(auth::missing(family));
         }
+        Ok(caller)
+    }
+
+    /// In secure mode, the key of a signature that has been found right.
+    fn authenticate(
+        &self,
+        caller: &Caller,
+        signature: Option<&Signature<'_>>,
+        payload_hash: &str,
+    ) -> Result<Option<SigningKey>, ServiceError> {
+        let Some(signature) = signature.filter(|_| self.is_secure()) else { return Ok(None) };
+        let uri = &self.parts.uri;
+        let signed = Signed {
+            method: self.parts.method.as_str(),
+            path: uri.path(),
+            query: uri.query().unwrap_or_default(),
+            headers: &self.parts.headers,
+            payload_hash,
+        };
+        let now_ms = self.gateway.now_ms();
+        auth::authenticate(self.family(), caller, signature, &signed, &now_ms).map(Some)
+    }
+
+    fn context(&self, caller: Caller, signature: Option<&Signature<'_>>, host: &str) -> Context {
+        let kernel = &self.gateway.0.kernel;
         let region = signature.map(|s| &*s.region).filter(|r| !r.is_empty() && *r != "*");
         let region = match region.or_else(|| host_region(host)) {
             Some("aws-global") => "us-east-1",
@@ -290,34 +352,106 @@ impl<'g> Call<'g> {
             user_agent: agent.unwrap_or_default().to_owned(),
         };
         let ctx = kernel.context(caller.principal, caller.account, region);
-        Ok(ctx.with_request_id(self.request_id).with_origin(origin))
+        ctx.with_request_id(self.request_id).with_origin(origin)
     }
 
-    async fn collect<B>(&self, body: B, family: Family) -> Result<Bytes, ServiceError>
+    async fn collect<B>(
+        &self,
+        body: B,
+        family: Family,
+        service: Option<&str>,
+    ) -> Result<Bytes, ServiceError>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
     {
-        let limit = self.gateway.0.options.body_bytes_max;
+        let options = &self.gateway.0.options;
+        let limit = match service {
+            Some("lambda") => options.code_bytes_max,
+            _ => options.body_bytes_max,
+        };
         front_door::collect(body, limit).await.map_err(|error| body_error(family, error))
     }
 
     /// The body in memory, or as a stream where S3 wants one.
-    async fn take_in<B>(&self, body: B, target: Target) -> Result<(Bytes, Body), ServiceError>
+    async fn take_in<B>(
+        &self,
+        body: B,
+        caller: &Caller,
+        signature: Option<&Signature<'_>>,
+    ) -> Result<Taken<'g>, ServiceError>
     where
         B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
         B::Error: std::fmt::Display,
     {
-        if target.protocol == Protocol::RestXml && has_stream(target) {
-            return Ok((Bytes::new(), front_door::stream(body)));
+        let family = self.family();
+        if family != Family::RestXml {
+            let service = self.target.and_then(|target| target.service).map(|s| s.id);
+            let bytes = self.collect(body, family, service).await?;
+            return self.taken(bytes, caller, signature);
         }
-        let options = &self.gateway.0.options;
-        let limit = match target.service.map(|s| s.id) {
-            Some("lambda") => options.code_bytes_max,
-            _ => options.body_bytes_max,
+        let headers = &self.parts.headers;
+        let hash = self.s3_payload_hash(signature)?;
+        let verified = self.authenticate(caller, signature, &hash)?;
+        let verified = signature.zip(verified);
+        let operation = self.target.and_then(|target| target.operation);
+        let of_body = operation.is_none_or(|o| o.name != "CompleteMultipartUpload");
+        let intake = intake::prepare(headers, front_door::stream(body), of_body, verified)?;
+        if operation.is_some_and(has_stream) {
+            return Ok(Taken { bytes: Bytes::new(), stream: intake.body, headers: intake.headers });
+        }
+        let bytes = intake.body.collect(self.gateway.0.options.body_bytes_max).await;
+        let bytes = bytes.map_err(|error| body_error(family, error))?;
+        Ok(Taken { bytes, stream: Body::default(), headers: intake.headers })
+    }
+
+    /// A body in memory, whose hash the signature covers even where no header tells it.
+    fn taken(
+        &self,
+        bytes: Bytes,
+        caller: &Caller,
+        signature: Option<&Signature<'_>>,
+    ) -> Result<Taken<'g>, ServiceError> {
+        if self.is_secure() && signature.is_some() {
+            let unsigned = self.parts.headers.get("x-amz-content-sha256");
+            let hash = match unsigned.map(|value| value.as_bytes()) {
+                Some(b"UNSIGNED-PAYLOAD") => Cow::Borrowed(sigv4::UNSIGNED_PAYLOAD),
+                _ => Cow::Owned(sigv4::sha256_hex(&bytes)),
+            };
+            self.authenticate(caller, signature, &hash)?;
+        }
+        let headers = Cow::Borrowed(&self.parts.headers);
+        Ok(Taken { bytes, stream: Body::default(), headers })
+    }
+
+    /// What stands for the payload in S3's signatures.
+    fn s3_payload_hash(
+        &self,
+        signature: Option<&Signature<'_>>,
+    ) -> Result<Cow<'g, str>, ServiceError> {
+        let Some(signature) = signature.filter(|_| self.is_secure()) else {
+            return Ok(Cow::Borrowed(""));
         };
-        let bytes = front_door::collect(body, limit).await;
-        Ok((bytes.map_err(|error| body_error(target.family(), error))?, Body::default()))
+        let header = self.parts.headers.get("x-amz-content-sha256");
+        let Some(value) = header.map(|value| header_text(value.as_bytes())) else {
+            if signature.form == Form::Query {
+                return Ok(Cow::Borrowed(sigv4::UNSIGNED_PAYLOAD));
+            }
+            return Err(ServiceError::new(
+                "InvalidRequest",
+                "Missing required header for this request: x-amz-content-sha256",
+            ));
+        };
+        let hash = value.len() == 64 && value.bytes().all(|b| b.is_ascii_hexdigit());
+        if hash || value == sigv4::UNSIGNED_PAYLOAD || value.starts_with("STREAMING-") {
+            return Ok(value);
+        }
+        Err(ServiceError::new(
+            "InvalidArgument",
+            "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, \
+             STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a \
+             valid sha256 value.",
+        ))
     }
 
     async fn dispatch(
@@ -330,10 +464,18 @@ impl<'g> Call<'g> {
             return Err(ServiceError::internal("a call without an operation"));
         };
         let kernel = &self.gateway.0.kernel;
-        let call = protocol::read(target, &mut input, |reader| {
-            kernel.dispatch(ctx, service.id, operation.name, reader)
-        })?;
-        let output = caught(call).await?;
+        let output = if let Some(echo) = &self.gateway.0.options.echo {
+            let handler = kernel.service(service.id).and_then(|s| s.handler(operation.name));
+            let handler = handler
+                .ok_or_else(|| ServiceError::not_implemented(service.id, operation.name))?;
+            let heard = protocol::read(target, &mut input, |reader| Echo::hear(handler, reader))??;
+            echo.answer(target, handler, heard).await?
+        } else {
+            let call = protocol::read(target, &mut input, |reader| {
+                kernel.dispatch(ctx, service.id, operation.name, reader)
+            })?;
+            caught(call).await?
+        };
         Ok(protocol::encode(target.protocol, service, operation, &*output, self.request_id))
     }
 }
@@ -354,9 +496,8 @@ async fn caught(
     }
 }
 
-fn has_stream(target: Target) -> bool {
-    let payload = target.operation.and_then(|operation| operation.input.payload());
-    payload.is_some_and(|(_, member)| matches!(member.schema.kind, Kind::Stream))
+fn has_stream(operation: &OperationSchema) -> bool {
+    operation.input.payload().is_some_and(|(_, member)| matches!(member.schema.kind, Kind::Stream))
 }
 
 fn is_form(parts: &Parts) -> bool {

@@ -17,11 +17,16 @@
 //! `docs/design/wire.md`. Read first: [`gateway`], [`protocol`], [`codec`].
 
 pub mod auth;
+pub mod checksum;
+pub mod chunked;
 pub mod codec;
+pub mod crc;
+pub mod echo;
 pub mod error;
 pub mod front_door;
 pub mod gateway;
 pub mod http_binding;
+pub mod intake;
 pub mod presign;
 pub mod protocol;
 pub mod reply;

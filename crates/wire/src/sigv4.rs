@@ -56,8 +56,8 @@ pub enum Form {
 pub enum Found<'a> {
     Nothing,
     Signed(Box<Signature<'a>>),
-    /// There is one, and it is not complete; what is missing, in AWS's words.
-    Incomplete(String),
+    /// There is one, and it is not complete: what is missing, in AWS's words, and what is there.
+    Incomplete(String, Option<Box<Signature<'a>>>),
 }
 
 /// Reads the signature of a request, if it has one.
@@ -78,18 +78,9 @@ pub fn find<'a>(headers: &'a HeaderMap, query: &Pairs<'a>) -> Found<'a> {
 }
 
 fn foreign(access_key: Cow<'_, str>) -> Found<'_> {
-    Found::Signed(Box::new(Signature {
-        form: Form::Foreign,
-        access_key,
-        day: Cow::Borrowed(""),
-        region: Cow::Borrowed(""),
-        service: Cow::Borrowed("s3"),
-        signed_headers: Vec::new(),
-        signature: Cow::Borrowed(""),
-        time: Cow::Borrowed(""),
-        token: None,
-        expires_s: None,
-    }))
+    let (day, region) = (Cow::Borrowed(""), Cow::Borrowed(""));
+    let scope = Scope { access_key, day, region, service: Cow::Borrowed("s3") };
+    Found::Signed(Box::new(Signature::unverifiable(scope)))
 }
 
 fn from_header<'a>(text: &'a str, headers: &'a HeaderMap) -> Found<'a> {
@@ -121,13 +112,16 @@ fn from_header<'a>(text: &'a str, headers: &'a HeaderMap) -> Found<'a> {
     let (Some(credential), Some(signed), Some(signature), Some(date)) =
         (credential, signed, signature, date)
     else {
-        return Found::Incomplete(format!("{missing}Authorization={algorithm}"));
+        let scope = credential.and_then(|c| Scope::parse(Cow::Borrowed(c)));
+        let partial = scope.map(|scope| Box::new(Signature::unverifiable(scope)));
+        return Found::Incomplete(format!("{missing}Authorization={algorithm}"), partial);
     };
     let Some(scope) = Scope::parse(Cow::Borrowed(credential)) else {
-        return Found::Incomplete(format!(
+        let message = format!(
             "Credential must have exactly 5 slash-delimited elements, e.g. \
              keyid/date/region/service/term, got '{credential}'"
-        ));
+        );
+        return Found::Incomplete(message, None);
     };
     let token = headers.get("x-amz-security-token").map(|t| header_text(t.as_bytes()));
     Found::Signed(Box::new(Signature {
@@ -156,6 +150,7 @@ fn from_query<'a>(get: &impl Fn(&str) -> Option<Cow<'a, str>>) -> Found<'a> {
             "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, \
              X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."
                 .to_owned(),
+            get("X-Amz-Credential").and_then(Scope::parse).map(|s| Box::new(Signature::unverifiable(s))),
         );
     };
     let Some(scope) = Scope::parse(credential) else {
@@ -163,6 +158,7 @@ fn from_query<'a>(get: &impl Fn(&str) -> Option<Cow<'a, str>>) -> Found<'a> {
             "Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting \
              \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"."
                 .to_owned(),
+            None,
         );
     };
     Found::Signed(Box::new(Signature {
@@ -350,7 +346,23 @@ fn string_to_sign(signature: &Signature<'_>, canonical_request: &str) -> String 
     format!("{ALGORITHM}\n{}\n{}\n{hash}", signature.time, signature.scope())
 }
 
-impl Signature<'_> {
+impl<'a> Signature<'a> {
+    /// What only tells the caller.
+    fn unverifiable(scope: Scope<'a>) -> Self {
+        Self {
+            form: Form::Foreign,
+            access_key: scope.access_key,
+            day: scope.day,
+            region: scope.region,
+            service: scope.service,
+            signed_headers: Vec::new(),
+            signature: Cow::Borrowed(""),
+            time: Cow::Borrowed(""),
+            token: None,
+            expires_s: None,
+        }
+    }
+
     /// `20261124/us-east-1/s3/aws4_request`.
     pub fn scope(&self) -> String {
         format!("{}/{}/{}/aws4_request", self.day, self.region, self.service)
@@ -433,7 +445,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("authorization", "AWS4-HMAC-SHA256 Credential=a/b/c".parse().unwrap());
         let found = find(&headers, &Vec::new());
-        let Found::Incomplete(message) = found else { panic!("{found:?}") };
+        let Found::Incomplete(message, None) = found else { panic!("{found:?}") };
         assert!(message.contains("requires 'Signature' parameter. "), "{message}");
         headers.insert("authorization", "Bearer x".parse().unwrap());
         assert_eq!(find(&headers, &Vec::new()), Found::Nothing);
