@@ -8,9 +8,13 @@ use bytes::Bytes;
 
 use crate::backend::Backend;
 use crate::blobs::Blobs;
+use crate::engine::fjall::Fjall;
+use crate::engine::redb::Redb;
+use crate::engine::thread::Threaded;
 use crate::engine::{Engine, MemoryEngine};
-use crate::env::Env;
+use crate::env::{Env, yield_now};
 use crate::error::Error;
+use crate::folder::Folder;
 use crate::local::Local;
 use crate::recorder::Recorder;
 use crate::retry::{HotKeys, Retry};
@@ -37,6 +41,27 @@ pub enum Durability {
     None,
 }
 
+/// Which product holds the data of an embedded store. A folder keeps the one it was made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EngineKind {
+    #[default]
+    Fjall,
+    Redb,
+}
+
+impl EngineKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineKind::Fjall => "fjall",
+            EngineKind::Redb => "redb",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<EngineKind> {
+        [EngineKind::Fjall, EngineKind::Redb].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub enum Location {
     Memory,
@@ -52,11 +77,18 @@ pub struct Options {
     pub durability: Durability,
     /// What the embedded engine may keep in memory of what it read.
     pub cache_bytes: u64,
+    /// For a new folder.
+    pub engine: EngineKind,
 }
 
 impl Options {
     pub fn memory() -> Options {
-        Options { location: Location::Memory, durability: Durability::Fsync, cache_bytes: 16 << 20 }
+        Options {
+            location: Location::Memory,
+            durability: Durability::Fsync,
+            cache_bytes: 16 << 20,
+            engine: EngineKind::default(),
+        }
     }
 
     pub fn dir(path: impl Into<PathBuf>) -> Options {
@@ -71,6 +103,7 @@ pub struct Db {
     blobs: Blobs,
     hot: Arc<HotKeys>,
     recorder: Option<Recorder>,
+    begun: Arc<std::sync::atomic::AtomicU32>,
 }
 
 impl std::fmt::Debug for Db {
@@ -85,7 +118,17 @@ impl Db {
             Location::Memory => {
                 Db::open_on(Arc::new(MemoryEngine::default()), Blobs::memory(&env), options.durability, env)
             }
-            Location::Dir(_) | Location::Postgres { .. } => {
+            Location::Dir(path) => {
+                let folder = Folder::open(&path, options.engine)?;
+                let blobs = Blobs::files(folder.blobs(), options.durability)?;
+                let (data, cache_bytes) = (folder.data(), options.cache_bytes);
+                let engine = match folder.engine {
+                    EngineKind::Fjall => Threaded::start(Fjall::open(&data, cache_bytes)?, folder)?,
+                    EngineKind::Redb => Threaded::start(Redb::open(&data, cache_bytes)?, folder)?,
+                };
+                Db::open_on(Arc::new(engine), blobs, options.durability, env)
+            }
+            Location::Postgres { .. } => {
                 Err(Error::Format { reason: "this build has no engine for the location".to_owned() })
             }
         }
@@ -98,7 +141,7 @@ impl Db {
     }
 
     pub(crate) fn new(backend: Arc<dyn Backend>, env: Env, blobs: Blobs) -> Db {
-        Db { backend, env, blobs, hot: Arc::default(), recorder: None }
+        Db { backend, env, blobs, hot: Arc::default(), recorder: None, begun: Arc::default() }
     }
 
     pub fn env(&self) -> &Env {
@@ -144,6 +187,10 @@ impl Db {
 
     /// A transaction that the caller commits or drops: for code that cannot be a closure. No retry.
     pub async fn begin(&self) -> Result<Tx, Error> {
+        // Reads of an embedded store never wait, so a loop of transactions would keep its thread for good.
+        if self.begun.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 16 == 15 {
+            yield_now().await;
+        }
         Ok(Tx::new(self.backend.begin().await?, self.env.clone(), self.recorder.clone()))
     }
 

@@ -3,17 +3,25 @@
 //! Everything else (conflicts, claims, counters, watches) is done once, above, in `local`. Only the modules
 //! below this one name a product. The trait is public so that a simulator can bring an engine that fails.
 
+pub(crate) mod fjall;
 mod memory;
+pub(crate) mod redb;
+pub(crate) mod thread;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt, ready};
 
 use crate::error::Error;
 use crate::key::KeyRange;
 
 pub use memory::MemoryEngine;
+
+/// An engine on storage that the caller brings: for files that forget what was not synced.
+pub fn redb_on(storage: impl ::redb::StorageBackend, cache_bytes: usize) -> Result<Arc<dyn Engine>, Error> {
+    Ok(Arc::new(thread::Threaded::start(redb::Redb::open_on(storage, cache_bytes)?, ())?))
+}
 
 pub type Pair = (Bytes, Bytes);
 /// A key and its new value, or none to delete it. A batch holds each key once.
@@ -36,8 +44,10 @@ pub trait Engine: Send + Sync + 'static {
         false
     }
 
-    /// Releases files and threads.
-    fn close(&self) {}
+    /// Releases files and threads, once all views are gone.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        ready(()).boxed()
+    }
 }
 
 pub trait View: Send + Sync {

@@ -131,6 +131,20 @@ impl Env {
     }
 }
 
+/// Lets other tasks run. Works on any executor.
+pub(crate) async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|context| {
+        if yielded {
+            return std::task::Poll::Ready(());
+        }
+        yielded = true;
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
 struct SystemClock {
     origin: std::time::Instant,
     /// How far the wall clock was moved by hand, in milliseconds.

@@ -20,6 +20,7 @@ mod db;
 pub mod engine;
 mod env;
 mod error;
+mod folder;
 mod key;
 mod local;
 mod recorder;
@@ -30,7 +31,7 @@ mod tx;
 mod watch;
 
 pub use blobs::{BlobHash, BlobId, BlobStore, Blobs, Collected, Source};
-pub use db::{Db, Durability, Location, Options, TRANSACTION_BYTES_MAX, TRANSACTION_LIMIT, VALUE_BYTES_MAX};
+pub use db::{Db, Durability, EngineKind, Location, Options, TRANSACTION_BYTES_MAX, TRANSACTION_LIMIT, VALUE_BYTES_MAX};
 pub use engine::Pair;
 pub use env::{Clock, Elapsed, Env, Ids, Spawn};
 pub use error::Error;

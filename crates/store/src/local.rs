@@ -46,6 +46,9 @@ fn physical_range(range: &KeyRange) -> KeyRange {
 
 pub(crate) struct Local {
     core: Arc<Core>,
+    /// None where commits are done in the caller's task, and once the store is closed. Not in the core, because
+    /// the writer holds that, and ends when the last sender is gone.
+    queue: Mutex<Option<mpsc::UnboundedSender<Pending>>>,
 }
 
 struct Core {
@@ -56,7 +59,6 @@ struct Core {
     state: Mutex<State>,
     /// One group at a time, where commits are done in the caller's task.
     writing: Mutex<()>,
-    queue: Mutex<Option<mpsc::UnboundedSender<Pending>>>,
     /// Why the store stopped acknowledging, for good.
     failed: OnceLock<Error>,
     dirty: AtomicBool,
@@ -94,6 +96,7 @@ struct Group {
     writes: BTreeMap<Bytes, Option<Bytes>>,
     counters: BTreeMap<Bytes, i64>,
     accepted: Vec<Accepted>,
+    rejected: Vec<(oneshot::Sender<Result<Before, Error>>, Error, Arc<Hold>)>,
 }
 
 impl Local {
@@ -114,17 +117,20 @@ impl Local {
             watches: Arc::new(Watches::default()),
             state: Mutex::new(state),
             writing: Mutex::new(()),
-            queue: Mutex::new(None),
             failed: OnceLock::new(),
             dirty: AtomicBool::new(false),
             closed: tokio::sync::watch::Sender::new(false),
         });
-        if !core.engine.is_immediate() {
+        let queue = (!core.engine.is_immediate()).then(|| {
             let (sender, receiver) = mpsc::unbounded_channel();
-            *lock(&core.queue) = Some(sender);
             env.spawn("store writer", write_groups(core.clone(), receiver));
-        }
-        Ok(Local { core })
+            sender
+        });
+        Ok(Local { core, queue: Mutex::new(queue) })
+    }
+
+    fn attempt(&self) -> LocalAttempt {
+        self.core.begin(lock(&self.queue).clone())
     }
 }
 
@@ -148,7 +154,11 @@ async fn write_groups(core: Arc<Core>, mut queue: mpsc::UnboundedReceiver<Pendin
         core.publish(version, group, applied);
         core.sync_soon();
     }
-    core.engine.close();
+    if core.durability != Durability::Fsync && core.failed.get().is_none() {
+        let _ = core.engine.sync().await;
+    }
+    lock(&core.state).view = Arc::new(Closed);
+    core.engine.close().await;
     core.closed.send_replace(true);
 }
 
@@ -206,9 +216,9 @@ impl Core {
         let mut touched = Vec::new();
         for pending in pending {
             if let Some(error) = self.failed.get() {
-                let _ = pending.reply.send(Err(error.clone()));
+                group.rejected.push((pending.reply, error.clone(), pending.hold));
             } else if let Some(key) = state.conflict(&pending) {
-                let _ = pending.reply.send(Err(Error::conflict(key)));
+                group.rejected.push((pending.reply, Error::conflict(key), pending.hold));
             } else {
                 match group.add(&*state.view, pending.changes) {
                     Ok((keys, before)) => {
@@ -218,14 +228,18 @@ impl Core {
                         }
                         group.accepted.push(Accepted { reply: pending.reply, before, hold: pending.hold });
                     }
-                    Err(error) => {
-                        let _ = pending.reply.send(Err(error));
-                    }
+                    Err(error) => group.rejected.push((pending.reply, error, pending.hold)),
                 }
             }
         }
         if !touched.is_empty() {
             state.log.push_back((version, touched));
+        }
+        drop(state);
+        // Only now: letting go of a hold takes the lock of the state.
+        for (reply, error, hold) in group.rejected.drain(..) {
+            let _ = reply.send(Err(error));
+            drop(hold);
         }
         (version, group)
     }
@@ -280,7 +294,7 @@ impl Core {
         self.failed.get().map_or(Ok(()), |error| Err(error.clone()))
     }
 
-    fn begin(self: &Arc<Self>) -> LocalAttempt {
+    fn begin(self: &Arc<Self>, queue: Option<mpsc::UnboundedSender<Pending>>) -> LocalAttempt {
         let mut state = lock(&self.state);
         let version = state.version;
         *state.open.entry(version).or_default() += 1;
@@ -292,7 +306,7 @@ impl Core {
             claims: Mutex::new(Vec::new()),
             committed: AtomicBool::new(false),
         };
-        LocalAttempt { view: state.view.clone(), hold: Arc::new(hold) }
+        LocalAttempt { view: state.view.clone(), hold: Arc::new(hold), queue }
     }
 
     async fn commit(&self, attempt: &LocalAttempt, changes: Changes) -> Result<Before, Error> {
@@ -301,9 +315,8 @@ impl Core {
         if self.engine.is_immediate() {
             self.commit_here(pending);
         } else {
-            let queue = lock(&self.queue).clone();
             let closed = || Error::Closed { what: "store" };
-            queue.ok_or_else(closed)?.send(pending).map_err(|_| closed())?;
+            attempt.queue.as_ref().ok_or_else(closed)?.send(pending).map_err(|_| closed())?;
         }
         answer.await.unwrap_or(Err(Error::Closed { what: "store" }))
     }
@@ -350,7 +363,7 @@ impl Group {
 
 impl Backend for Local {
     fn begin(&self) -> BoxFuture<'_, Result<Arc<dyn Attempt>, Error>> {
-        ready(Ok(Arc::new(self.core.begin()) as Arc<dyn Attempt>)).boxed()
+        ready(Ok(Arc::new(self.attempt()) as Arc<dyn Attempt>)).boxed()
     }
 
     fn watches(&self) -> &Arc<Watches> {
@@ -360,7 +373,7 @@ impl Backend for Local {
     fn clear(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
             loop {
-                let attempt = self.core.begin();
+                let attempt = self.attempt();
                 let page = attempt.range_now(&KeyRange::all(), 4096, false)?;
                 let counters = KeyRange::prefix(&[COUNTER][..]);
                 let counters = attempt.view.range(&counters, 4096, false)?;
@@ -384,7 +397,7 @@ impl Backend for Local {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let queue = lock(&self.core.queue).take();
+            let queue = lock(&self.queue).take();
             if queue.is_some() {
                 drop(queue);
                 let mut closed = self.core.closed.subscribe();
@@ -397,6 +410,20 @@ impl Backend for Local {
 struct LocalAttempt {
     view: Arc<dyn View>,
     hold: Arc<Hold>,
+    queue: Option<mpsc::UnboundedSender<Pending>>,
+}
+
+/// What a closed store shows.
+struct Closed;
+
+impl View for Closed {
+    fn get(&self, _key: &[u8]) -> Result<Option<Bytes>, Error> {
+        Err(Error::Closed { what: "store" })
+    }
+
+    fn range(&self, _range: &KeyRange, _limit: usize, _reverse: bool) -> Result<Vec<Pair>, Error> {
+        Err(Error::Closed { what: "store" })
+    }
 }
 
 /// What an attempt holds in the state, until it and its commit in the queue are gone.
