@@ -25,6 +25,7 @@ mod key;
 mod local;
 mod recorder;
 mod retry;
+pub mod sim;
 mod table;
 mod tasks;
 mod tx;

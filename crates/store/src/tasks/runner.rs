@@ -348,7 +348,7 @@ fn start(shared: &Arc<Shared>, kind: &Arc<TaskKind>, task: Task, slot: OwnedSema
         let settled = if shared.is_draining() {
             Settled::Released
         } else {
-            let run = AssertUnwindSafe((kind.run)(task.clone())).catch_unwind();
+            let run = AssertUnwindSafe(async { (kind.run)(task.clone()).await }).catch_unwind();
             let ran = run.await.unwrap_or_else(|_| Err(TaskError::new("the handler panicked")));
             judge(&shared, &kind, &task, ran)
         };

@@ -10,3 +10,4 @@
 
 mod engines;
 mod suite;
+mod tasks;
