@@ -4,6 +4,7 @@ use undercast_kernel::{Kernel, Mode, Principal, Secret, ServiceError};
 
 use crate::error::Family;
 use crate::presign::has_expired;
+use crate::sigv2;
 use crate::sigv4::{Form, Mismatch, Signature, Signed, SigningKey, verify};
 
 /// How far a client's clock may be off.
@@ -49,14 +50,16 @@ pub async fn identify(
     Ok(Caller { principal: Principal::Root { account: account.clone() }, account, secret: None })
 }
 
-/// Checks a signature. `now_ms` tells the time of day, however it has been moved by hand.
+/// Checks a signature and gives the key that signs chunks, where there is one. `bucket_path` is the
+/// path with the bucket in front, wherever the client put that. `now_ms` tells the time of day, however it has been moved by hand.
 pub fn authenticate(
     family: Family,
     caller: &Caller,
     signature: &Signature<'_>,
     signed: &Signed<'_>,
+    bucket_path: &str,
     now_ms: &[i64],
-) -> Result<SigningKey, ServiceError> {
+) -> Result<Option<SigningKey>, ServiceError> {
     let Some(secret) = &caller.secret else { return Err(unknown_key(family, signature)) };
     if signature.form == Form::Foreign {
         return Err(ServiceError::new(
@@ -65,7 +68,9 @@ pub fn authenticate(
              AWS4-HMAC-SHA256.",
         ));
     }
-    check_time(family, signature, now_ms)?;
+    if signature.form != Form::V2Query {
+        check_time(family, signature, now_ms)?;
+    }
     if let Some(expires_ms) = secret.expires_ms
         && now_ms.iter().all(|now| *now >= expires_ms)
     {
@@ -74,8 +79,15 @@ pub fn authenticate(
     if secret.session_token.as_deref() != signature.token.as_deref() {
         return Err(invalid_token(family));
     }
-    verify(signature, signed, &secret.secret_key)
-        .map_err(|mismatch| wrong_signature(family, signature, &mismatch))
+    let secret = &secret.secret_key;
+    let verified = match signature.form {
+        Form::V2Header | Form::V2Query => {
+            let Signed { method, query, headers, .. } = *signed;
+            sigv2::verify(signature, method, bucket_path, query, headers, secret).map(|()| None)
+        }
+        _ => verify(signature, signed, secret).map(Some),
+    };
+    verified.map_err(|mismatch| wrong_signature(family, signature, &mismatch))
 }
 
 fn check_time(family: Family, signature: &Signature<'_>, now_ms: &[i64]) -> Result<(), ServiceError> {
@@ -85,7 +97,7 @@ fn check_time(family: Family, signature: &Signature<'_>, now_ms: &[i64]) -> Resu
             format!("Date must be in ISO-8601 'basic format'. Got '{}'.", signature.time),
         ));
     };
-    if signature.form == Form::Query {
+    if matches!(signature.form, Form::Query) {
         // A presigned URL is judged by its own term.
         return Ok(());
     }
@@ -118,7 +130,7 @@ fn check_time(family: Family, signature: &Signature<'_>, now_ms: &[i64]) -> Resu
 
 /// Whether a presigned URL is past its term, with S3's answer to that. Holds in open mode, too.
 pub fn check_expiry(signature: &Signature<'_>, now_ms: &[i64]) -> Result<(), ServiceError> {
-    if signature.form != Form::Query {
+    if !matches!(signature.form, Form::Query | Form::V2Query) {
         return Ok(());
     }
     has_expired(signature, now_ms)

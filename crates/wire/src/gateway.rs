@@ -334,7 +334,8 @@ impl<'g> Call<'g> {
             payload_hash,
         };
         let now_ms = self.gateway.now_ms();
-        auth::authenticate(self.family(), caller, signature, &signed, &now_ms).map(Some)
+        let path = self.path(host_name(front_door::host(self.parts)), Some("s3"));
+        auth::authenticate(self.family(), caller, signature, &signed, &path, &now_ms)
     }
 
     fn context(&self, caller: Caller, signature: Option<&Signature<'_>>, host: &str) -> Context {
@@ -434,7 +435,7 @@ impl<'g> Call<'g> {
         };
         let header = self.parts.headers.get("x-amz-content-sha256");
         let Some(value) = header.map(|value| header_text(value.as_bytes())) else {
-            if signature.form == Form::Query {
+            if signature.form != Form::Header {
                 return Ok(Cow::Borrowed(sigv4::UNSIGNED_PAYLOAD));
             }
             return Err(ServiceError::new(

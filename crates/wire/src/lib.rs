@@ -5,7 +5,7 @@
 //! 1. the server's own routes and the services' front doors, where host or path say so
 //!    ([`front_door`]);
 //! 2. [`service_router`] and [`uri_router`]: which service and which operation;
-//! 3. [`auth`], [`sigv4`], [`presign`]: who calls, and whether the signature is right;
+//! 3. [`auth`], [`sigv4`], [`sigv2`], [`presign`]: who calls, and whether the signature is right;
 //! 4. [`chunked`] and [`checksum`]: S3's streamed bodies, decoded and checked while they flow;
 //! 5. [`protocol`]: the input is read by one of the formats in [`codec`], for REST through
 //!    [`http_binding`];
@@ -32,6 +32,7 @@ pub mod protocol;
 pub mod reply;
 pub mod serve;
 pub mod service_router;
+pub mod sigv2;
 pub mod sigv4;
 pub mod uri_router;
 

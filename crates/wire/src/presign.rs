@@ -10,6 +10,9 @@ pub const EXPIRES_S_MAX: i64 = 7 * 24 * 3600;
 
 /// Refuses a presigned URL whose term is over. Times are in any of the clocks that are known.
 pub(crate) fn has_expired(signature: &Signature<'_>, now_ms: &[i64]) -> Result<(), ServiceError> {
+    if let Some(end_s) = signature.expires_at_s {
+        return within(end_s.saturating_mul(1000), None, now_ms);
+    }
     let malformed = |message: &str| {
         Err(ServiceError::new("AuthorizationQueryParametersError", message).with_status(400))
     };
@@ -30,15 +33,20 @@ pub(crate) fn has_expired(signature: &Signature<'_>, now_ms: &[i64]) -> Result<(
     let Some(signed_ms) = signature.signed_ms() else {
         return malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
     };
-    let end_ms = signed_ms.saturating_add(expires_s * 1000);
+    within(signed_ms.saturating_add(expires_s * 1000), Some(expires_s), now_ms)
+}
+
+fn within(end_ms: i64, term_s: Option<i64>, now_ms: &[i64]) -> Result<(), ServiceError> {
     if now_ms.iter().any(|now| *now < end_ms) {
         return Ok(());
     }
     let iso = |ms| Timestamp::from_millis(ms).iso8601();
     let now = now_ms.first().copied().unwrap_or_default();
-    Err(ServiceError::new("AccessDenied", "Request has expired")
-        .with_status(403)
-        .with_field("X-Amz-Expires", expires_s.to_string())
+    let mut error = ServiceError::new("AccessDenied", "Request has expired").with_status(403);
+    if let Some(term_s) = term_s {
+        error = error.with_field("X-Amz-Expires", term_s.to_string());
+    }
+    Err(error
         .with_field("Expires", iso(end_ms))
         .with_field("ServerTime", iso(now)))
 }

@@ -40,6 +40,8 @@ pub struct Signature<'a> {
     pub token: Option<Cow<'a, str>>,
     /// How many seconds a presigned URL is good for.
     pub expires_s: Option<i64>,
+    /// When a URL presigned by version 2 ends, in seconds since the epoch.
+    pub expires_at_s: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +49,10 @@ pub enum Form {
     Header,
     /// A presigned URL.
     Query,
-    /// An older or asymmetric signature, which tells the access key and cannot be verified.
+    /// Version 2 of S3, in a header or in a URL.
+    V2Header,
+    V2Query,
+    /// Another signature or a part of one, which tells the access key and cannot be verified.
     Foreign,
 }
 
@@ -72,20 +77,32 @@ pub fn find<'a>(headers: &'a HeaderMap, query: &Pairs<'a>) -> Found<'a> {
         return from_query(&get);
     }
     match (get("AWSAccessKeyId"), get("Signature")) {
-        (Some(key), Some(_)) => foreign(key),
+        (Some(key), Some(signature)) => {
+            let expires_at_s = get("Expires").and_then(|time| time.parse().ok());
+            let token = get("x-amz-security-token");
+            let found = Signature { token, expires_at_s, ..version2(Form::V2Query, key, signature) };
+            Found::Signed(Box::new(found))
+        }
         _ => Found::Nothing,
     }
 }
 
-fn foreign(access_key: Cow<'_, str>) -> Found<'_> {
+fn version2<'a>(form: Form, access_key: Cow<'a, str>, signature: Cow<'a, str>) -> Signature<'a> {
     let (day, region) = (Cow::Borrowed(""), Cow::Borrowed(""));
     let scope = Scope { access_key, day, region, service: Cow::Borrowed("s3") };
-    Found::Signed(Box::new(Signature::unverifiable(scope)))
+    Signature { form, signature, ..Signature::unverifiable(scope) }
 }
 
 fn from_header<'a>(text: &'a str, headers: &'a HeaderMap) -> Found<'a> {
     if let Some(rest) = text.strip_prefix("AWS ") {
-        return foreign(Cow::Borrowed(rest.split(':').next().unwrap_or_default()));
+        let (key, signature) = rest.split_once(':').unwrap_or((rest, ""));
+        let date = headers.get("x-amz-date").or_else(|| headers.get(http::header::DATE));
+        let found = Signature {
+            time: date.map(|date| header_text(date.as_bytes())).unwrap_or_default(),
+            token: headers.get("x-amz-security-token").map(|t| header_text(t.as_bytes())),
+            ..version2(Form::V2Header, Cow::Borrowed(key), Cow::Borrowed(signature))
+        };
+        return Found::Signed(Box::new(found));
     }
     let Some((algorithm, rest)) = text.split_once(' ') else { return Found::Nothing };
     if !algorithm.starts_with("AWS4-") {
@@ -135,6 +152,7 @@ fn from_header<'a>(text: &'a str, headers: &'a HeaderMap) -> Found<'a> {
         time: header_text(date.as_bytes()),
         token,
         expires_s: None,
+        expires_at_s: None,
     }))
 }
 
@@ -172,6 +190,7 @@ fn from_query<'a>(get: &impl Fn(&str) -> Option<Cow<'a, str>>) -> Found<'a> {
         time,
         token: get("X-Amz-Security-Token"),
         expires_s: get("X-Amz-Expires").and_then(|s| s.parse().ok()),
+        expires_at_s: None,
     }))
 }
 
@@ -360,6 +379,7 @@ impl<'a> Signature<'a> {
             time: Cow::Borrowed(""),
             token: None,
             expires_s: None,
+            expires_at_s: None,
         }
     }
 
