@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, Notify};
 use crate::answer::{Answer, AnswerBody, AnswerStatus, ResponseStream, StreamEnd, StreamError};
 use crate::capture::Journal;
 use crate::clock::{self, Moment};
+use crate::extensions::Extensions;
 use crate::freezer::Freezer;
 use crate::function::{Function, Invocation};
 use crate::limits::{INIT_TIMEOUT, RESPONSE_BYTES_MAX, STREAM_CHUNKS};
@@ -81,6 +82,7 @@ pub(crate) struct Instance {
     pub(crate) journal: Journal,
     pub(crate) meter: Meter,
     freezer: Freezer,
+    pub(crate) extensions: Extensions,
     pool: Weak<Pool>,
     state: Mutex<State>,
     started: Moment,
@@ -137,6 +139,7 @@ impl Instance {
             journal,
             meter,
             freezer,
+            extensions: Extensions::default(),
             pool,
             state: Mutex::new(state),
             started: Moment::now(),
@@ -187,7 +190,8 @@ impl Instance {
             let _ = job.reply.send(Reply::NotTaken);
             return;
         }
-        match state.waiting.take() {
+        let waiting = if state.phase == Phase::Idle { state.waiting.take() } else { None };
+        match waiting {
             Some(connection) => {
                 let event = self.begin(&mut state, job);
                 let _ = connection.send(event);
@@ -199,37 +203,44 @@ impl Instance {
     /// The runtime asks for the next event. `Ok` is where it will come from.
     pub(crate) fn next(self: &Arc<Self>) -> Result<oneshot::Receiver<Bytes>, Refusal> {
         let (sender, receiver) = oneshot::channel();
-        let idle = {
+        {
             let mut state = self.lock();
-            match state.phase {
-                Phase::Busy => return Err(Refusal::State(Phase::Busy)),
-                Phase::Dead => return Err(Refusal::State(Phase::Dead)),
-                Phase::Starting => {
-                    state.init_ms = Some(self.started.elapsed_ms());
-                    self.init_done.notify_waiters();
-                }
-                Phase::Idle | Phase::Settling => {}
+            if matches!(state.phase, Phase::Busy | Phase::Dead) {
+                return Err(Refusal::State(state.phase));
             }
-            match state.queued.take() {
-                Some(job) => {
-                    let event = self.begin(&mut state, job);
-                    let _ = sender.send(event);
-                    false
-                }
-                None => {
-                    state.phase = Phase::Idle;
-                    state.waiting = Some(sender);
-                    true
-                }
+            state.waiting = Some(sender);
+        }
+        self.arrive();
+        Ok(receiver)
+    }
+
+    /// Goes on when the runtime and every extension wait for an event.
+    pub(crate) fn arrive(self: &Arc<Self>) {
+        {
+            let mut state = self.lock();
+            let comes = matches!(state.phase, Phase::Starting | Phase::Settling | Phase::Idle);
+            if !comes || state.waiting.is_none() || !self.extensions.quiet() {
+                return;
             }
-        };
-        if idle {
-            match self.pool.upgrade() {
-                Some(pool) => pool.idle(self),
-                None => self.stop.notify_one(),
+            if state.phase == Phase::Starting {
+                state.init_ms = Some(self.started.elapsed_ms());
+                self.extensions.close();
+                self.init_done.notify_waiters();
+            }
+            state.phase = Phase::Idle;
+            if let Some(job) = state.queued.take() {
+                let connection = state.waiting.take();
+                let event = self.begin(&mut state, job);
+                if let Some(connection) = connection {
+                    let _ = connection.send(event);
+                }
+                return;
             }
         }
-        Ok(receiver)
+        match self.pool.upgrade() {
+            Some(pool) => pool.idle(self),
+            None => self.stop.notify_one(),
+        }
     }
 
     pub(crate) fn freezes(&self) -> bool {
@@ -258,6 +269,7 @@ impl Instance {
         let begun = Moment::now();
         let deadline_ms = clock::unix_ms() + u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX / 2);
         let event = event(&job.invocation, deadline_ms);
+        self.extensions.invoke(&job.invocation, deadline_ms);
         let line = self.platform().start(clock::unix_ms(), &job.invocation.request_id);
         self.journal.begin(line, job.invocation.wants_log_tail);
         state.phase = Phase::Busy;
@@ -516,8 +528,21 @@ impl Instance {
         });
     }
 
+    /// An extension gave up: so does the instance.
+    pub(crate) fn extension_failed(&self, kind: &str, reason: &str) {
+        self.broken(kind, reason);
+        self.extensions.ends_by("failure");
+        self.stop.notify_one();
+    }
+
+    /// Lets processes run, to hear that they will end.
+    pub(crate) fn thaw(&self) {
+        self.freezer.thaw();
+    }
+
     /// Memory has run out: the process is ended, and the invocation says why.
     pub(crate) fn out_of_memory(&self) {
+        self.extensions.ends_by("failure");
         self.broken("Runtime.OutOfMemory", &Exit::Signal(9).to_string());
         self.stop.notify_one();
     }
@@ -552,6 +577,7 @@ impl Instance {
         };
         match over? {
             Over::Invocation(running) => {
+                self.extensions.ends_by("timeout");
                 self.finish_timeout(running);
                 self.stop.notify_one();
             }

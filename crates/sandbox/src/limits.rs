@@ -33,6 +33,8 @@ pub(crate) const FREEZE_AFTER: Duration = Duration::from_millis(50);
 pub(crate) const MEMORY_WATCH: Duration = Duration::from_millis(100);
 /// When a new process is put into its control group.
 pub(crate) const GROUP_DELAY: Duration = Duration::from_millis(150);
+/// What extensions get for their end.
+pub(crate) const SHUTDOWN: Duration = Duration::from_secs(2);
 /// How long a stopped process gets before it is killed without asking its launcher.
 pub(crate) const KILL_GRACE: Duration = Duration::from_secs(1);
 /// Chunks of a streamed response that wait for a slow reader.

@@ -21,7 +21,7 @@ use crate::function::{Function, Host};
 use crate::instance::{Instance, Phase};
 use crate::isolation::{Isolation, IsolationChoice, IsolationLevel};
 use crate::launcher::spec::{Bind, Entry, Root, Spec, Stage};
-use crate::limits::{GROUP_DELAY, KILL_GRACE, MEMORY_WATCH, OPEN_FILES_MAX, PROCESSES_MAX};
+use crate::limits::{GROUP_DELAY, KILL_GRACE, MEMORY_WATCH, OPEN_FILES_MAX, PROCESSES_MAX, SHUTDOWN};
 use crate::memory::{Cgroup, Cgroups, Meter, tree};
 use crate::options::Options;
 use crate::pool::Inner;
@@ -58,6 +58,7 @@ pub(crate) async fn start(
         programs: programs(function, &interpreter, &place.layout, &pool.options),
         environment: environment.variables(),
         directory: place.layout.task.clone(),
+        extensions: place.layout.opt.join("extensions"),
         uid,
         seccomp: pool.isolation.seccomp,
         landlock: pool.isolation.landlock,
@@ -173,24 +174,43 @@ async fn monitor(instance: &Arc<Instance>, launched: Launched) -> End {
     let (reader, mut writer) = control.into_split();
     let mut lines = BufReader::new(reader).lines();
     let mut heard = Heard::default();
-    let mut stopping: Option<Moment> = None;
+    let mut registered = false;
+    let mut step = Step::Runs;
     loop {
-        let due = stopping.unwrap_or_else(|| Moment::now().after(Duration::from_secs(3600)));
+        let changed = instance.extensions.changed.notified();
+        let complete = instance.extensions.complete();
+        if heard.extensions && complete && !registered {
+            registered = true;
+            let _ = writer.write_all(b"g").await;
+        }
+        if matches!(step, Step::Warned(_)) && instance.extensions.all_ended() {
+            step = close(&mut writer).await;
+        }
+        let due = step.due();
         tokio::select! {
             line = lines.next_line() => match line {
                 Ok(Some(line)) => heard.note(instance, &line),
                 _ => break,
             },
-            () = instance.stop.notified(), if stopping.is_none() => {
-                let _ = writer.shutdown().await;
-                stopping = Some(Moment::now().after(KILL_GRACE));
+            () = instance.stop.notified(), if matches!(step, Step::Runs) => {
+                heard.stopping = true;
+                instance.thaw();
+                let deadline_ms = clock::unix_ms() + millis(SHUTDOWN);
+                step = if instance.extensions.shutdown(deadline_ms) {
+                    Step::Warned(Moment::now().after(SHUTDOWN))
+                } else {
+                    close(&mut writer).await
+                };
             }
-            () = clock::sleep_until(due) => {
-                if stopping.is_some() {
+            () = changed => {}
+            () = clock::sleep_until(due) => match step {
+                Step::Runs => {}
+                Step::Warned(_) => step = close(&mut writer).await,
+                Step::Closed(_) => {
                     let _ = child.start_kill();
                     break;
                 }
-            }
+            },
         }
     }
     drop(writer);
@@ -200,12 +220,43 @@ async fn monitor(instance: &Arc<Instance>, launched: Launched) -> End {
     heard.end.unwrap_or(End::Exit(Exit::Signal(9)))
 }
 
+/// How far the end of an instance has come.
+#[derive(Clone, Copy)]
+enum Step {
+    Runs,
+    /// Extensions have heard that it ends.
+    Warned(Moment),
+    /// The launcher has heard.
+    Closed(Moment),
+}
+
+impl Step {
+    fn due(self) -> Moment {
+        match self {
+            Self::Runs => Moment::now().after(Duration::from_secs(3600)),
+            Self::Warned(due) | Self::Closed(due) => due,
+        }
+    }
+}
+
+async fn close(writer: &mut tokio::net::unix::OwnedWriteHalf) -> Step {
+    let _ = writer.shutdown().await;
+    Step::Closed(Moment::now().after(KILL_GRACE))
+}
+
+fn millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// What the launcher has said.
 #[derive(Default)]
 struct Heard {
     /// The first process of the namespace, as we number it.
     init: Option<u32>,
     runs: bool,
+    stopping: bool,
+    /// There are external extensions.
+    extensions: bool,
     end: Option<End>,
 }
 
@@ -219,6 +270,17 @@ impl Heard {
             "exit" => self.end = rest.parse().ok().map(|code| End::Exit(Exit::Code(code))),
             "signal" => self.end = rest.parse().ok().map(|signal| End::Exit(Exit::Signal(signal))),
             "entry" => self.end = Some(End::Failed("Runtime.InvalidEntrypoint", rest.to_owned())),
+            "extensions" => {
+                self.extensions = true;
+                instance.extensions.started(rest.parse().unwrap_or(0));
+            }
+            "extension-end" => {
+                instance.extensions.ended();
+                if !self.stopping {
+                    instance.extension_failed("Extension.Crash", &format!("extension exited: {rest}"));
+                }
+            }
+            "extension" => self.end = Some(End::Failed("Extension.LaunchError", rest.to_owned())),
             "failed" => {
                 tracing::error!(instance = instance.id, reason = rest, "the launcher failed");
                 self.end = Some(End::Failed("Sandbox.LaunchFailed", rest.to_owned()));
@@ -241,7 +303,8 @@ impl Heard {
 
 fn child_of(pid: u32) -> Option<u32> {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    children.split_whitespace().next()?.parse().ok()
+    // Extensions were started before it.
+    children.split_whitespace().last()?.parse().ok()
 }
 
 /// Looks at resident memory while an invocation runs, and ends the process above its limit.

@@ -9,12 +9,14 @@ use tokio::sync::Semaphore;
 
 use crate::answer::StreamError;
 use crate::clock;
+use crate::extensions;
 use crate::http1::{BodyError, Connection, Head};
 use crate::instance::{Instance, Phase, Refusal};
 use crate::limits::{CONNECTIONS_MAX, ERROR_BYTES_MAX, FREEZE_AFTER, RESPONSE_BYTES_MAX, STREAM_BYTES_MAX};
 use crate::process::Peers;
 
 const RUNTIME: &str = "/2018-06-01/runtime/";
+const EXTENSION: &str = "/2020-01-01/extension/";
 
 /// Serves until the task is aborted or the listener fails.
 pub(crate) async fn serve(listener: TcpListener, instance: Arc<Instance>, peers: Arc<Peers>) {
@@ -61,6 +63,12 @@ async fn converse(stream: TcpStream, instance: &Arc<Instance>) -> std::io::Resul
 
 async fn call(connection: &mut Connection, head: &Head, instance: &Arc<Instance>) -> Result<(), BodyError> {
     let Some(path) = head.path.strip_prefix(RUNTIME) else {
+        if let Some(path) = head.path.strip_prefix(EXTENSION) {
+            return extension(connection, head, instance, path).await;
+        }
+        if matches!(head.path.as_str(), "/2022-07-01/telemetry" | "/2020-08-15/logs") {
+            return telemetry(connection, head, instance).await;
+        }
         connection.body(head, ERROR_BYTES_MAX).await?;
         return Ok(refuse(connection, 404, "InvalidRequest", "404 page not found").await?);
     };
@@ -123,6 +131,70 @@ async fn response(
         Err(error) => return Err(error),
     };
     Ok(accepted(connection, outcome).await?)
+}
+
+async fn extension(
+    connection: &mut Connection, head: &Head, instance: &Arc<Instance>, path: &str,
+) -> Result<(), BodyError> {
+    let body = connection.body(head, ERROR_BYTES_MAX).await?;
+    let id = head.header("lambda-extension-identifier");
+    let answer = match (head.method.as_str(), path) {
+        ("POST", "register") => {
+            let with_account =
+                head.header("lambda-extension-accept-feature").is_some_and(|features| features.contains("accountId"));
+            instance.extensions.register(head.header("lambda-extension-name"), &body).map(|id| {
+                let header = format!("Lambda-Extension-Identifier: {id}\r\n");
+                ok(&header, &extensions::registered(&instance.function, with_account))
+            })
+        }
+        ("GET", "event/next") => match instance.extensions.next(id) {
+            Ok(event) => {
+                instance.arrive();
+                tokio::select! {
+                    biased;
+                    event = event => {
+                        let Ok(event) = event else { return Err(std::io::Error::from(GONE).into()) };
+                        let header = format!("Lambda-Extension-Event-Identifier: {}\r\n", extensions::identifier());
+                        Ok(ok(&header, &event))
+                    }
+                    () = connection.hung_up() => return Err(std::io::Error::from(GONE).into()),
+                }
+            }
+            Err(refused) => Err(refused),
+        },
+        ("POST", "init/error" | "exit/error") => instance.extensions.known(id).map(|name| {
+            let kind = if path == "init/error" { "Extension.InitError" } else { "Extension.ExitError" };
+            let own = head.header("lambda-extension-function-error-type").unwrap_or("unknown");
+            instance.extension_failed(kind, &format!("extension {name} reported {own}"));
+            ok("", "{\"status\":\"OK\"}").replacen("200 OK", "202 Accepted", 1)
+        }),
+        _ => Err((404, "InvalidRequest", "404 page not found".to_owned())),
+    };
+    match answer {
+        Ok(answer) => Ok(connection.write(answer.as_bytes()).await?),
+        Err((status, kind, message)) => Ok(refuse(connection, status, kind, &message).await?),
+    }
+}
+
+const GONE: std::io::ErrorKind = std::io::ErrorKind::ConnectionReset;
+
+fn ok(headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{headers}Content-Length: {length}\r\n\r\n{body}")
+}
+
+/// There is no telemetry stream: said in the words of AWS's own emulator, which extensions know to live with.
+async fn telemetry(connection: &mut Connection, head: &Head, instance: &Arc<Instance>) -> Result<(), BodyError> {
+    connection.body(head, ERROR_BYTES_MAX).await?;
+    if let Err((status, kind, message)) = instance.extensions.known(head.header("lambda-extension-identifier")) {
+        return Ok(refuse(connection, status, kind, &message).await?);
+    }
+    let (kind, message) = if head.path.ends_with("logs") {
+        ("Logs.NotSupported", "Logs API is not supported")
+    } else {
+        ("Telemetry.NotSupported", "Telemetry API is not supported")
+    };
+    Ok(refuse(connection, 202, kind, message).await?)
 }
 
 /// Hands chunks on as they arrive. A reader that went away does not stop the function.
@@ -240,6 +312,7 @@ async fn refused(connection: &mut Connection, refusal: &Refusal) -> std::io::Res
 
 async fn refuse(connection: &mut Connection, status: u16, kind: &str, message: &str) -> std::io::Result<()> {
     let reason = match status {
+        202 => "Accepted",
         400 => "Bad Request",
         403 => "Forbidden",
         404 => "Not Found",

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -10,26 +11,50 @@ use nix::unistd::Pid;
 use super::spec::{Entry, Spec};
 use super::{Outcome, control, say};
 
+/// The runtime, once it is started.
+type Runtime = Arc<Mutex<Option<Pid>>>;
+
 pub(super) fn run(spec: &Spec) -> Outcome {
-    let child = match start(spec) {
-        Ok(child) => child,
+    let runtime = Runtime::default();
+    let extensions = match start_extensions(spec) {
+        Ok(extensions) => extensions,
         Err(reason) => {
-            say(&format!("entry {reason}"));
+            say(&format!("extension {reason}"));
+            end_descendants();
             return Ok(ExitCode::from(126));
         }
     };
-    say(&format!("pid {child}"));
-    follow_sandbox(child)?;
-    let status = wait(child);
-    if std::process::id() != 1 {
-        end_descendants(child);
+    if !extensions.is_empty() {
+        // The runtime starts at the word that all have registered.
+        say(&format!("extensions {}", extensions.len()));
+    } else if !launch(spec, &runtime) {
+        return Ok(ExitCode::from(126));
     }
+    follow_sandbox(spec.clone(), Arc::clone(&runtime))?;
+    let status = wait(&runtime, &extensions);
+    end_descendants();
     say(&match status {
         WaitStatus::Signaled(_, signal, _) => format!("signal {}", signal as i32),
         WaitStatus::Exited(_, code) => format!("exit {code}"),
         _ => "signal 9".to_owned(),
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// Starts the runtime and says so. The lock is held meanwhile: who reaps must know whom.
+fn launch(spec: &Spec, runtime: &Runtime) -> bool {
+    let mut runtime = runtime.lock().unwrap_or_else(PoisonError::into_inner);
+    match start(spec) {
+        Ok(child) => {
+            *runtime = Some(child);
+            say(&format!("pid {child}"));
+            true
+        }
+        Err(reason) => {
+            say(&format!("entry {reason}"));
+            false
+        }
+    }
 }
 
 /// Starts the first program that exists. The error is worded as Lambda words it.
@@ -72,46 +97,85 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
+/// Starts what stands in `/opt/extensions`.
+fn start_extensions(spec: &Spec) -> Result<Vec<Pid>, String> {
+    use std::os::unix::fs::PermissionsExt;
+    let Ok(entries) = std::fs::read_dir(&spec.extensions) else { return Ok(Vec::new()) };
+    let mut programs: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0))
+        .collect();
+    programs.sort();
+    let mut started = Vec::new();
+    for program in programs {
+        let child = Command::new(&program)
+            .env_clear()
+            .envs(spec.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("fork/exec {}: {}", program.display(), reason(&error)))?;
+        started.push(Pid::from_raw(child.id().cast_signed()));
+    }
+    Ok(started)
+}
+
 /// Reaps everything until the runtime itself has ended.
-fn wait(runtime: Pid) -> WaitStatus {
+fn wait(runtime: &Runtime, extensions: &[Pid]) -> WaitStatus {
     loop {
-        match waitpid(None, None) {
-            Ok(status) if status.pid() == Some(runtime) => return status,
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(_) => return WaitStatus::StillAlive,
+        let status = match waitpid(None, None) {
+            Ok(status) => status,
+            Err(nix::errno::Errno::EINTR) => continue,
+            // Nothing is left: the sandbox has heard of every end, and will close the socket.
+            Err(_) => loop {
+                std::thread::park();
+            },
+        };
+        let ended = status.pid();
+        if ended.is_some() && ended == *runtime.lock().unwrap_or_else(PoisonError::into_inner) {
+            return status;
+        }
+        match status {
+            WaitStatus::Exited(pid, code) if extensions.contains(&pid) => {
+                say(&format!("extension-end exit status {code}"));
+            }
+            WaitStatus::Signaled(pid, signal, _) if extensions.contains(&pid) => {
+                say(&format!("extension-end signal {}", signal as i32));
+            }
+            _ => {}
         }
     }
 }
 
-/// Ends everything when the sandbox closes its end of the control socket, however that came.
-fn follow_sandbox(runtime: Pid) -> Result<(), String> {
+/// Starts the runtime at the sandbox's word, and ends everything when the sandbox closes its end of the control
+/// socket, however that came.
+fn follow_sandbox(spec: Spec, runtime: Runtime) -> Result<(), String> {
     let mut socket = control().map_err(|e| e.to_string())?;
-    std::thread::Builder::new()
-        .name("lifeline".to_owned())
-        .spawn(move || {
-            let mut byte = [0_u8; 1];
-            loop {
-                match socket.read(&mut byte) {
-                    Ok(1..) => {}
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Ok(0) | Err(_) => break,
-                }
+    let follow = move || {
+        let mut byte = [0_u8; 1];
+        loop {
+            match socket.read(&mut byte) {
+                Ok(1..) if !launch(&spec, &runtime) => break,
+                Ok(1..) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => break,
             }
-            if std::process::id() != 1 {
-                end_descendants(runtime);
-            }
-            // As process 1 this takes the whole namespace along.
-            std::process::exit(0);
-        })
-        .map(drop)
-        .map_err(|e| e.to_string())
+        }
+        end_descendants();
+        // As process 1 this takes the whole namespace along.
+        std::process::exit(0);
+    };
+    std::thread::Builder::new().name("lifeline".to_owned()).spawn(follow).map(drop).map_err(|e| e.to_string())
 }
 
-/// Without a namespace: kills the tree below us, deepest knowledge first. What has left it by a double fork is ours
-/// again, because we adopt orphans.
-fn end_descendants(runtime: Pid) {
+/// Without a namespace: kills the tree below us. What has left it by a double fork is ours again, because we adopt
+/// orphans.
+fn end_descendants() {
     use nix::sys::signal::{Signal, kill};
-    let _ = kill(runtime, Signal::SIGKILL);
+    if std::process::id() == 1 {
+        return;
+    }
     for _ in 0..64 {
         let children = crate::memory::children_of(std::process::id());
         if children.is_empty() {

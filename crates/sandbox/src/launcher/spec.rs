@@ -22,6 +22,8 @@ pub struct Spec {
     pub programs: Vec<Entry>,
     pub environment: Vec<(String, String)>,
     pub directory: PathBuf,
+    /// Every executable in it is started before the program.
+    pub extensions: PathBuf,
     /// User to become (root only).
     pub uid: Option<u32>,
     pub seccomp: bool,

@@ -11,6 +11,7 @@
 )]
 
 mod bench;
+mod extensions;
 mod fixture;
 mod isolation;
 mod life;
