@@ -23,7 +23,9 @@ pub struct Answer {
 pub enum AnswerStatus {
     Ok,
     /// `X-Amz-Function-Error`: always `Unhandled` today.
-    FunctionError { kind: String },
+    FunctionError {
+        kind: String,
+    },
 }
 
 impl AnswerStatus {
@@ -35,7 +37,10 @@ impl AnswerStatus {
 
 #[derive(Debug)]
 pub enum AnswerBody {
-    Bytes { content_type: Option<String>, bytes: Bytes },
+    Bytes {
+        content_type: Option<String>,
+        bytes: Bytes,
+    },
     Stream(ResponseStream),
 }
 
@@ -117,6 +122,9 @@ pub struct StreamError {
 impl StreamError {
     pub(crate) fn too_large(bytes_max: usize) -> Self {
         let (kind, payload) = crate::report::too_large(bytes_max);
-        Self { kind: kind.to_owned(), payload }
+        Self {
+            kind: kind.to_owned(),
+            payload,
+        }
     }
 }

@@ -53,7 +53,9 @@ fn next_event(bytes: &[u8]) -> Option<(String, usize)> {
         }
     }
     // The search is bounded, so that a process without line breaks costs no more than its bytes.
-    let window = bytes.get(..LOG_LINE_BYTES_MAX.min(bytes.len())).unwrap_or_default();
+    let window = bytes
+        .get(..LOG_LINE_BYTES_MAX.min(bytes.len()))
+        .unwrap_or_default();
     match window.iter().position(|b| *b == b'\n') {
         Some(at) => Some((to_text(window.get(..at).unwrap_or_default()), at + 1)),
         None if bytes.len() >= LOG_LINE_BYTES_MAX => Some((to_text(window), window.len())),
@@ -121,10 +123,22 @@ fn last_bytes(text: &str) -> &str {
 
 impl Journal {
     /// `pipe` is the reading end, not blocking.
-    pub(crate) fn new(function: Arc<Function>, host: Arc<dyn Host>, stream: String, pipe: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn new(
+        function: Arc<Function>,
+        host: Arc<dyn Host>,
+        stream: String,
+        pipe: OwnedFd,
+    ) -> io::Result<Self> {
         let file = std::fs::File::from(pipe.try_clone()?);
         let pipe = Receiver::from_owned_fd(pipe)?;
-        Ok(Self { function, host, stream, pipe, file, inner: Mutex::default() })
+        Ok(Self {
+            function,
+            host,
+            stream,
+            pipe,
+            file,
+            inner: Mutex::default(),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -181,7 +195,11 @@ impl Journal {
     fn hand_over(&self, inner: &mut Inner) {
         if !inner.lines.is_empty() {
             inner.bytes = 0;
-            self.host.log(&self.function, &self.stream, std::mem::take(&mut inner.lines));
+            self.host.log(
+                &self.function,
+                &self.stream,
+                std::mem::take(&mut inner.lines),
+            );
         }
     }
 
@@ -203,7 +221,9 @@ impl Journal {
             let now = clock::unix_ms();
             let Inner { assembler, .. } = inner;
             let mut assembler = std::mem::take(assembler);
-            assembler.push(buffer.get(..length).unwrap_or_default(), |text| inner.push(now, text));
+            assembler.push(buffer.get(..length).unwrap_or_default(), |text| {
+                inner.push(now, text)
+            });
             inner.assembler = assembler;
             if inner.bytes >= LOG_BATCH_BYTES {
                 self.hand_over(inner);

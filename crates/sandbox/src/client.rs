@@ -27,28 +27,55 @@ pub(crate) struct RuntimeFiles {
 }
 
 const ETC_FILES: [&str; 8] = [
-    "ld.so.cache", "ld.so.conf", "services", "protocols", "localtime", "mime.types", "os-release", "gai.conf",
+    "ld.so.cache",
+    "ld.so.conf",
+    "services",
+    "protocols",
+    "localtime",
+    "mime.types",
+    "os-release",
+    "gai.conf",
 ];
-const ETC_DIRS: [&str; 5] = ["ssl", "pki", "ca-certificates", "alternatives", "ld.so.conf.d"];
+const ETC_DIRS: [&str; 5] = [
+    "ssl",
+    "pki",
+    "ca-certificates",
+    "alternatives",
+    "ld.so.conf.d",
+];
 
 impl RuntimeFiles {
     pub(crate) fn prepare(options: &Options) -> Result<Self, Error> {
         fs::create_dir_all(&options.dir).map_err(Error::io("sandbox directory"))?;
         let dir = fs::canonicalize(&options.dir).map_err(Error::io("sandbox directory"))?;
         let (runtime, etc, root) = (dir.join("runtime"), dir.join("etc"), dir.join("root"));
-        for part in [&runtime, &etc, &root, &runtime.join("node_modules"), &runtime.join("python")] {
+        for part in [
+            &runtime,
+            &etc,
+            &root,
+            &runtime.join("node_modules"),
+            &runtime.join("python"),
+        ] {
             fs::create_dir_all(part).map_err(Error::io("sandbox directory"))?;
             readable(part, 0o755);
         }
         let clients = [
-            ("index.cjs", NODE), ("errors.cjs", NODE_ERRORS), ("streams.cjs", NODE_STREAMS), ("logs.cjs", NODE_LOGS),
+            ("index.cjs", NODE),
+            ("errors.cjs", NODE_ERRORS),
+            ("streams.cjs", NODE_STREAMS),
+            ("logs.cjs", NODE_LOGS),
             ("bootstrap.py", PYTHON),
         ];
         for (name, text) in clients {
             write(&runtime.join(name), text.as_bytes())?;
         }
         let etc_binds = prepare_etc(&etc, options)?;
-        Ok(Self { runtime, etc, etc_binds, root })
+        Ok(Self {
+            runtime,
+            etc,
+            etc_binds,
+            root,
+        })
     }
 }
 
@@ -65,16 +92,27 @@ fn prepare_etc(etc: &Path, options: &Options) -> Result<Vec<&'static str>, Error
             binds.push(name);
         }
     }
-    write(&etc.join("hosts"), b"127.0.0.1\tlocalhost\n::1\tlocalhost\n")?;
-    write(&etc.join("nsswitch.conf"), b"passwd: files\ngroup: files\nhosts: files dns\n")?;
+    write(
+        &etc.join("hosts"),
+        b"127.0.0.1\tlocalhost\n::1\tlocalhost\n",
+    )?;
+    write(
+        &etc.join("nsswitch.conf"),
+        b"passwd: files\ngroup: files\nhosts: files dns\n",
+    )?;
     let resolver = match options.endpoint.dns {
-        Some(address) => format!("nameserver {address}\noptions timeout:2 attempts:2\n").into_bytes(),
+        Some(address) => {
+            format!("nameserver {address}\noptions timeout:2 attempts:2\n").into_bytes()
+        }
         None => fs::read("/etc/resolv.conf").unwrap_or_default(),
     };
     write(&etc.join("resolv.conf"), &resolver)?;
     // The user of an instance is not known here: every id that we hand out has the same name.
     let user = "sbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n";
-    write(&etc.join("passwd"), format!("root:x:0:0:root:/root:/sbin/nologin\n{user}").as_bytes())?;
+    write(
+        &etc.join("passwd"),
+        format!("root:x:0:0:root:/root:/sbin/nologin\n{user}").as_bytes(),
+    )?;
     write(&etc.join("group"), b"root:x:0:\nsbx_user1051:x:990:\n")?;
     Ok(binds)
 }

@@ -28,9 +28,14 @@ impl Moment {
 }
 
 /// Wall time in milliseconds since 1970.
-#[expect(clippy::disallowed_methods, reason = "log lines and deadlines of processes carry real time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "log lines and deadlines of processes carry real time"
+)]
 pub(crate) fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -52,7 +57,10 @@ pub(crate) async fn within<F: Future>(wait: Duration, work: F) -> Option<F::Outp
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "tasks that watch processes; the simulator never runs them")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tasks that watch processes; the simulator never runs them"
+)]
 pub(crate) fn spawn<F>(work: F) -> tokio::task::JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -88,7 +96,11 @@ impl Date {
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted = (5 * of_year + 2) / 153;
         let day = of_year - (153 * shifted + 2) / 5 + 1;
-        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+        let month = if shifted < 10 {
+            shifted + 3
+        } else {
+            shifted - 9
+        };
         let year = year_of_era + era * 400 + u64::from(month <= 2);
         Self { year, month, day }
     }

@@ -16,7 +16,10 @@ pub(crate) struct Freezer {
 
 impl Freezer {
     pub(crate) fn new(wanted: bool) -> Self {
-        Self { wanted, stopped: Mutex::default() }
+        Self {
+            wanted,
+            stopped: Mutex::default(),
+        }
     }
 
     pub(crate) fn wanted(&self) -> bool {

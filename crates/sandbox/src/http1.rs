@@ -57,7 +57,10 @@ impl From<io::Error> for BodyError {
 impl Head {
     /// Value of a header, by its lower-case name.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn body(&self) -> BodyReader {
@@ -81,7 +84,10 @@ fn invalid(what: &'static str) -> io::Error {
 
 impl Connection {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, buffer: BytesMut::with_capacity(4096) }
+        Self {
+            stream,
+            buffer: BytesMut::with_capacity(4096),
+        }
     }
 
     async fn fill(&mut self) -> io::Result<usize> {
@@ -100,7 +106,11 @@ impl Connection {
                 return Err(invalid("request head too long"));
             }
             if self.fill().await? == 0 {
-                return if self.buffer.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+                return if self.buffer.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(io::ErrorKind::UnexpectedEof.into())
+                };
             }
         }
     }
@@ -132,7 +142,11 @@ impl Connection {
                 all.extend_from_slice(&chunk);
             }
         }
-        if too_large { Err(BodyError::TooLarge) } else { Ok(all.freeze()) }
+        if too_large {
+            Err(BodyError::TooLarge)
+        } else {
+            Ok(all.freeze())
+        }
     }
 
     async fn exactly(&mut self, length: usize) -> io::Result<Bytes> {
@@ -149,7 +163,9 @@ impl Connection {
 
     pub(crate) async fn continue_if_expected(&mut self, head: &Head) -> io::Result<()> {
         if head.expects_continue {
-            self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+            self.stream
+                .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
+                .await?;
         }
         Ok(())
     }
@@ -164,7 +180,9 @@ impl Connection {
                 if self.buffer.is_empty() && self.fill().await? == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
-                let take = usize::try_from(reader.left).unwrap_or(usize::MAX).min(self.buffer.len());
+                let take = usize::try_from(reader.left)
+                    .unwrap_or(usize::MAX)
+                    .min(self.buffer.len());
                 reader.left -= take as u64;
                 reader.done = reader.left == 0 && reader.framing != Framing::Chunked;
                 return Ok(Some(self.buffer.split_to(take).freeze()));
@@ -196,7 +214,9 @@ impl Connection {
                 return Err(invalid("too many trailers"));
             }
             if let Some((name, value)) = line.split_once(':') {
-                reader.trailers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+                reader
+                    .trailers
+                    .push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
             }
         }
         reader.done = true;
@@ -207,7 +227,9 @@ impl Connection {
         loop {
             if let Some(at) = self.buffer.iter().position(|b| *b == b'\n') {
                 let line = self.buffer.split_to(at + 1);
-                return Ok(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned());
+                return Ok(String::from_utf8_lossy(&line)
+                    .trim_end_matches(['\r', '\n'])
+                    .to_owned());
             }
             // An error trailer carries a whole error report.
             if self.buffer.len() > 4 * HEAD_BYTES_MAX {
@@ -245,12 +267,17 @@ fn parse_head(bytes: &[u8]) -> io::Result<Option<(Head, usize)>> {
         let name = header.name.to_ascii_lowercase();
         match name.as_str() {
             "content-length" => {
-                let length = value.trim().parse().map_err(|_| invalid("bad content length"))?;
+                let length = value
+                    .trim()
+                    .parse()
+                    .map_err(|_| invalid("bad content length"))?;
                 if head.framing != Framing::Chunked {
                     head.framing = Framing::Length(length);
                 }
             }
-            "transfer-encoding" if value.to_ascii_lowercase().contains("chunked") => head.framing = Framing::Chunked,
+            "transfer-encoding" if value.to_ascii_lowercase().contains("chunked") => {
+                head.framing = Framing::Chunked
+            }
             "connection" if value.eq_ignore_ascii_case("close") => head.keep_alive = false,
             "connection" if value.eq_ignore_ascii_case("keep-alive") => head.keep_alive = true,
             "expect" => head.expects_continue = value.eq_ignore_ascii_case("100-continue"),

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{mpsc, oneshot, Notify};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::answer::{Answer, AnswerBody, AnswerStatus, ResponseStream, StreamEnd, StreamError};
 use crate::capture::Journal;
@@ -42,6 +42,8 @@ pub(crate) enum Reply {
     NotTaken,
     /// The init phase failed; AWS tries once more.
     InitFailed,
+    /// The process could not be set up: our fault, not the function's.
+    LaunchFailed(String),
 }
 
 struct Running {
@@ -118,12 +120,19 @@ struct Ending<'a> {
 }
 
 pub(crate) fn unhandled() -> AnswerStatus {
-    AnswerStatus::FunctionError { kind: "Unhandled".to_owned() }
+    AnswerStatus::FunctionError {
+        kind: "Unhandled".to_owned(),
+    }
 }
 
 impl Instance {
     pub(crate) fn new(
-        id: u64, function: Arc<Function>, journal: Journal, meter: Meter, freezer: Freezer, pool: Weak<Pool>,
+        id: u64,
+        function: Arc<Function>,
+        journal: Journal,
+        meter: Meter,
+        freezer: Freezer,
+        pool: Weak<Pool>,
     ) -> Self {
         let state = State {
             phase: Phase::Starting,
@@ -157,7 +166,9 @@ impl Instance {
     }
 
     fn platform(&self) -> Platform<'_> {
-        Platform { function: &self.function }
+        Platform {
+            function: &self.function,
+        }
     }
 
     pub(crate) fn pool(&self) -> Option<Arc<Pool>> {
@@ -190,7 +201,11 @@ impl Instance {
             let _ = job.reply.send(Reply::NotTaken);
             return;
         }
-        let waiting = if state.phase == Phase::Idle { state.waiting.take() } else { None };
+        let waiting = if state.phase == Phase::Idle {
+            state.waiting.take()
+        } else {
+            None
+        };
         match waiting {
             Some(connection) => {
                 let event = self.begin(&mut state, job);
@@ -258,19 +273,29 @@ impl Instance {
     /// The connection that waited for an event is gone.
     pub(crate) fn forget_waiting(&self) {
         let mut state = self.lock();
-        if state.waiting.as_ref().is_some_and(oneshot::Sender::is_closed) {
+        if state
+            .waiting
+            .as_ref()
+            .is_some_and(oneshot::Sender::is_closed)
+        {
             state.waiting = None;
         }
     }
 
     /// Turns a job into the event that is written to the runtime.
     fn begin(&self, state: &mut State, job: Job) -> Bytes {
-        let timeout = job.invocation.deadline.map_or(self.function.timeout, |d| d.min(self.function.timeout));
+        let timeout = job
+            .invocation
+            .deadline
+            .map_or(self.function.timeout, |d| d.min(self.function.timeout));
         let begun = Moment::now();
-        let deadline_ms = clock::unix_ms() + u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX / 2);
+        let deadline_ms =
+            clock::unix_ms() + u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX / 2);
         let event = event(&job.invocation, deadline_ms);
         self.extensions.invoke(&job.invocation, deadline_ms);
-        let line = self.platform().start(clock::unix_ms(), &job.invocation.request_id);
+        let line = self
+            .platform()
+            .start(clock::unix_ms(), &job.invocation.request_id);
         self.journal.begin(line, job.invocation.wants_log_tail);
         state.phase = Phase::Busy;
         self.freezer.thaw();
@@ -294,7 +319,9 @@ impl Instance {
         match &state.running {
             Some(running) if running.invocation.request_id == request_id => {}
             Some(_) => return Err(Refusal::RequestId),
-            None if state.answered.as_deref() == Some(request_id) => return Err(Refusal::State(state.phase)),
+            None if state.answered.as_deref() == Some(request_id) => {
+                return Err(Refusal::State(state.phase));
+            }
             None => return Err(Refusal::RequestId),
         }
         state.phase = Phase::Settling;
@@ -307,25 +334,33 @@ impl Instance {
         let state = self.lock();
         match &state.running {
             Some(running) if running.invocation.request_id == request_id => Ok(()),
-            None if state.answered.as_deref() == Some(request_id) => Err(Refusal::State(state.phase)),
+            None if state.answered.as_deref() == Some(request_id) => {
+                Err(Refusal::State(state.phase))
+            }
             _ => Err(Refusal::RequestId),
         }
     }
 
     /// The runtime answered.
     pub(crate) fn respond(
-        self: &Arc<Self>, request_id: &str, content_type: Option<String>, payload: Bytes,
+        self: &Arc<Self>,
+        request_id: &str,
+        content_type: Option<String>,
+        payload: Bytes,
     ) -> Result<(), Refusal> {
         let running = self.take_running(request_id)?;
         self.settle();
-        self.finish(running, Ending {
-            status: AnswerStatus::Ok,
-            outcome: Outcome::Success,
-            content_type,
-            payload,
-            lines: Vec::new(),
-            stream_error: None,
-        });
+        self.finish(
+            running,
+            Ending {
+                status: AnswerStatus::Ok,
+                outcome: Outcome::Success,
+                content_type,
+                payload,
+                lines: Vec::new(),
+                stream_error: None,
+            },
+        );
         Ok(())
     }
 
@@ -336,34 +371,55 @@ impl Instance {
     }
 
     /// The runtime reported an error of the handler.
-    pub(crate) fn fail(self: &Arc<Self>, request_id: &str, kind: &str, payload: Bytes) -> Result<(), Refusal> {
+    pub(crate) fn fail(
+        self: &Arc<Self>,
+        request_id: &str,
+        kind: &str,
+        payload: Bytes,
+    ) -> Result<(), Refusal> {
         let running = self.take_running(request_id)?;
         self.settle();
-        self.finish(running, Ending {
-            status: unhandled(),
-            outcome: Outcome::HandlerError(kind),
-            content_type: Some("application/json".to_owned()),
-            stream_error: Some(StreamError { kind: kind.to_owned(), payload: payload.clone() }),
-            payload,
-            lines: Vec::new(),
-        });
+        self.finish(
+            running,
+            Ending {
+                status: unhandled(),
+                outcome: Outcome::HandlerError(kind),
+                content_type: Some("application/json".to_owned()),
+                stream_error: Some(StreamError {
+                    kind: kind.to_owned(),
+                    payload: payload.clone(),
+                }),
+                payload,
+                lines: Vec::new(),
+            },
+        );
         Ok(())
     }
 
     /// The runtime begins a streamed response: the caller gets its stream now, the report comes at the end.
     pub(crate) fn stream(
-        &self, request_id: &str, content_type: Option<String>,
+        &self,
+        request_id: &str,
+        content_type: Option<String>,
     ) -> Result<mpsc::Sender<Bytes>, Refusal> {
         self.expects(request_id)?;
         let mut state = self.lock();
-        let Some(running) = state.running.as_mut() else { return Err(Refusal::RequestId) };
-        let Some(reply) = running.reply.take() else { return Err(Refusal::State(Phase::Busy)) };
+        let Some(running) = state.running.as_mut() else {
+            return Err(Refusal::RequestId);
+        };
+        let Some(reply) = running.reply.take() else {
+            return Err(Refusal::State(Phase::Busy));
+        };
         let (sender, chunks) = mpsc::channel(STREAM_CHUNKS);
         let (end_sender, end) = oneshot::channel();
         running.stream_end = Some(end_sender);
         let _ = reply.send(Reply::Answer(Box::new(Answer {
             status: AnswerStatus::Ok,
-            payload: AnswerBody::Stream(ResponseStream { content_type, chunks, end }),
+            payload: AnswerBody::Stream(ResponseStream {
+                content_type,
+                chunks,
+                end,
+            }),
             log_tail: None,
             init_ms: running.init_ms,
             duration_ms: 0.0,
@@ -376,18 +432,25 @@ impl Instance {
 
     /// A streamed response is complete, or was broken off with an error.
     pub(crate) fn stream_done(self: &Arc<Self>, request_id: &str, error: Option<StreamError>) {
-        let Ok(running) = self.take_running(request_id) else { return };
+        let Ok(running) = self.take_running(request_id) else {
+            return;
+        };
         let kind = error.as_ref().map(|error| error.kind.clone());
-        let outcome = kind.as_deref().map_or(Outcome::Success, Outcome::HandlerError);
+        let outcome = kind
+            .as_deref()
+            .map_or(Outcome::Success, Outcome::HandlerError);
         self.settle();
-        self.finish(running, Ending {
-            status: AnswerStatus::Ok,
-            outcome,
-            content_type: None,
-            payload: Bytes::new(),
-            lines: Vec::new(),
-            stream_error: error,
-        });
+        self.finish(
+            running,
+            Ending {
+                status: AnswerStatus::Ok,
+                outcome,
+                content_type: None,
+                payload: Bytes::new(),
+                lines: Vec::new(),
+                stream_error: error,
+            },
+        );
     }
 
     /// Called before the answer is sent: who has it may come back at once, and must find this instance.
@@ -407,7 +470,13 @@ impl Instance {
         let invocation = &running.invocation;
         let trace_id = invocation.trace_id.as_deref();
         let now = clock::unix_ms();
-        let closing = self.platform().end(now, &invocation.request_id, ending.outcome, &metrics, trace_id);
+        let closing = self.platform().end(
+            now,
+            &invocation.request_id,
+            ending.outcome,
+            &metrics,
+            trace_id,
+        );
         let log_tail = self.journal.end(ending.lines.into_iter().chain(closing));
         if let Some(end) = running.stream_end.take() {
             let _ = end.send(StreamEnd {
@@ -422,7 +491,10 @@ impl Instance {
         if let Some(reply) = running.reply.take() {
             let _ = reply.send(Reply::Answer(Box::new(Answer {
                 status: ending.status,
-                payload: AnswerBody::Bytes { content_type: ending.content_type, bytes: ending.payload },
+                payload: AnswerBody::Bytes {
+                    content_type: ending.content_type,
+                    bytes: ending.payload,
+                },
                 log_tail,
                 init_ms: metrics.init_ms,
                 duration_ms: metrics.duration_ms,
@@ -470,10 +542,24 @@ impl Instance {
                 };
                 let content_type = Some("application/json".to_owned());
                 let status = unhandled();
-                self.finish(running, Ending { status, outcome, content_type, payload, lines, stream_error: None });
+                self.finish(
+                    running,
+                    Ending {
+                        status,
+                        outcome,
+                        content_type,
+                        payload,
+                        lines,
+                        stream_error: None,
+                    },
+                );
             }
             job => {
-                let kind = if outcome == Outcome::Timeout { "timeout" } else { kind };
+                let kind = if outcome == Outcome::Timeout {
+                    "timeout"
+                } else {
+                    kind
+                };
                 let report = self.platform().init_report(now, init_ms, kind);
                 self.journal.end(lines.into_iter().chain([report]));
                 if let Some(job) = job {
@@ -483,9 +569,26 @@ impl Instance {
         }
     }
 
+    /// The launcher could not set the process up.
+    pub(crate) fn launch_failed(&self, reason: &str) {
+        let job = {
+            let mut state = self.lock();
+            state.phase = Phase::Dead;
+            state.queued.take()
+        };
+        self.init_done.notify_waiters();
+        if let Some(job) = job {
+            let _ = job.reply.send(Reply::LaunchFailed(reason.to_owned()));
+        }
+    }
+
     /// The process is gone.
     pub(crate) fn exited(&self, exit: Exit, out_of_memory: bool) {
-        let kind = if out_of_memory { "Runtime.OutOfMemory" } else { "Runtime.ExitError" };
+        let kind = if out_of_memory {
+            "Runtime.OutOfMemory"
+        } else {
+            "Runtime.ExitError"
+        };
         let reason = exit.to_string();
         self.broken(kind, &reason);
     }
@@ -499,7 +602,10 @@ impl Instance {
                 state.phase = Phase::Dead;
             }
             state.waiting = None;
-            let queued_id = state.queued.as_ref().map(|job| job.invocation.request_id.clone());
+            let queued_id = state
+                .queued
+                .as_ref()
+                .map(|job| job.invocation.request_id.clone());
             (phase, state.running.take(), queued_id)
         };
         if let Some(running) = running {
@@ -518,14 +624,20 @@ impl Instance {
     fn finish_broken(&self, running: Running, kind: &str, reason: &str) {
         let request_id = running.invocation.request_id.clone();
         let payload = report::failure(kind, &request_id, reason);
-        self.finish(running, Ending {
-            status: unhandled(),
-            outcome: Outcome::Failure(kind),
-            content_type: Some("application/json".to_owned()),
-            stream_error: Some(StreamError { kind: kind.to_owned(), payload: payload.clone() }),
-            payload,
-            lines: vec![Platform::exited(&request_id, reason, kind)],
-        });
+        self.finish(
+            running,
+            Ending {
+                status: unhandled(),
+                outcome: Outcome::Failure(kind),
+                content_type: Some("application/json".to_owned()),
+                stream_error: Some(StreamError {
+                    kind: kind.to_owned(),
+                    payload: payload.clone(),
+                }),
+                payload,
+                lines: vec![Platform::exited(&request_id, reason, kind)],
+            },
+        );
     }
 
     /// An extension gave up: so does the instance.
@@ -569,9 +681,13 @@ impl Instance {
                     if !due.has_passed() {
                         return Some(due);
                     }
-                    Some(Over::Init(job.last_try.then(|| Arc::clone(&job.invocation))))
+                    Some(Over::Init(
+                        job.last_try.then(|| Arc::clone(&job.invocation)),
+                    ))
                 }
-                (_, Some(job)) if job.seq == seq && settle => state.queued.take().map(Over::Withdrawn),
+                (_, Some(job)) if job.seq == seq && settle => {
+                    state.queued.take().map(Over::Withdrawn)
+                }
                 _ => None,
             }
         };
@@ -591,16 +707,28 @@ impl Instance {
 
     fn finish_timeout(&self, running: Running) {
         let request_id = running.invocation.request_id.clone();
-        let payload = report::failure("Sandbox.Timedout", &request_id, &report::timeout_reason(running.timeout_ms));
-        let line = self.platform().timed_out(clock::unix_ms(), &request_id, running.timeout_ms);
-        self.finish(running, Ending {
-            status: unhandled(),
-            outcome: Outcome::Timeout,
-            content_type: Some("application/json".to_owned()),
-            stream_error: Some(StreamError { kind: "Sandbox.Timedout".to_owned(), payload: payload.clone() }),
-            payload,
-            lines: vec![line],
-        });
+        let payload = report::failure(
+            "Sandbox.Timedout",
+            &request_id,
+            &report::timeout_reason(running.timeout_ms),
+        );
+        let line = self
+            .platform()
+            .timed_out(clock::unix_ms(), &request_id, running.timeout_ms);
+        self.finish(
+            running,
+            Ending {
+                status: unhandled(),
+                outcome: Outcome::Timeout,
+                content_type: Some("application/json".to_owned()),
+                stream_error: Some(StreamError {
+                    kind: "Sandbox.Timedout".to_owned(),
+                    payload: payload.clone(),
+                }),
+                payload,
+                lines: vec![line],
+            },
+        );
     }
 
     fn init_timed_out(&self, last: Option<Arc<Invocation>>) {
@@ -617,7 +745,11 @@ impl Instance {
 
     /// The first init phase has its own limit; the second counts against the function's timeout.
     fn init_limit(&self, job: &Job) -> Duration {
-        if job.last_try { self.function.timeout } else { INIT_TIMEOUT }
+        if job.last_try {
+            self.function.timeout
+        } else {
+            INIT_TIMEOUT
+        }
     }
 
     /// When to look at a new invocation for the first time.
@@ -645,16 +777,26 @@ fn event(invocation: &Invocation, deadline_ms: u64) -> Bytes {
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b": ");
         // A value of the caller must not open another header.
-        out.extend(value.bytes().map(|b| if b.is_ascii_control() { b' ' } else { b }));
+        out.extend(
+            value
+                .bytes()
+                .map(|b| if b.is_ascii_control() { b' ' } else { b }),
+        );
         out.extend_from_slice(b"\r\n");
     };
     header("Lambda-Runtime-Aws-Request-Id", &invocation.request_id);
     header("Lambda-Runtime-Deadline-Ms", &deadline_ms.to_string());
-    header("Lambda-Runtime-Invoked-Function-Arn", &invocation.invoked_arn);
+    header(
+        "Lambda-Runtime-Invoked-Function-Arn",
+        &invocation.invoked_arn,
+    );
     for (name, value) in [
         ("Lambda-Runtime-Trace-Id", &invocation.trace_id),
         ("Lambda-Runtime-Client-Context", &invocation.client_context),
-        ("Lambda-Runtime-Cognito-Identity", &invocation.cognito_identity),
+        (
+            "Lambda-Runtime-Cognito-Identity",
+            &invocation.cognito_identity,
+        ),
     ] {
         if let Some(value) = value {
             header(name, value);

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::isolation::MemoryLimit;
 
@@ -37,11 +37,19 @@ impl Cgroups {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         Self::version_2(&own, &mounts)
             .or_else(|| Self::version_1(&own, &mounts))
-            .unwrap_or_else(|| Self::without("no writable memory control group: resident memory is watched instead"))
+            .unwrap_or_else(|| {
+                Self::without(
+                    "no writable memory control group: resident memory is watched instead",
+                )
+            })
     }
 
     fn without(why: &str) -> Self {
-        Self { version: None, parents: Arc::new(Parents(Vec::new())), missing: Some(why.to_owned()) }
+        Self {
+            version: None,
+            parents: Arc::new(Parents(Vec::new())),
+            missing: Some(why.to_owned()),
+        }
     }
 
     fn version_2(own: &str, mounts: &str) -> Option<Self> {
@@ -49,7 +57,13 @@ impl Cgroups {
         let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
         let own = join(&mount, path);
         // A group that holds processes cannot give controllers to children: then beside us.
-        [Some(own.as_path()), own.parent().filter(|p| p.starts_with(&mount))].into_iter().flatten().find_map(|base| {
+        [
+            Some(own.as_path()),
+            own.parent().filter(|p| p.starts_with(&mount)),
+        ]
+        .into_iter()
+        .flatten()
+        .find_map(|base| {
             sweep(base);
             let dir = base.join(name());
             fs::create_dir(&dir).ok()?;
@@ -59,7 +73,11 @@ impl Cgroups {
                 let _ = fs::remove_dir(&dir);
                 return None;
             }
-            Some(Self { version: Some(MemoryLimit::CgroupV2), parents: Arc::new(Parents(vec![dir])), missing: None })
+            Some(Self {
+                version: Some(MemoryLimit::CgroupV2),
+                parents: Arc::new(Parents(vec![dir])),
+                missing: None,
+            })
         })
     }
 
@@ -80,7 +98,11 @@ impl Cgroups {
         };
         let memory = make("memory")?;
         let parents = std::iter::once(memory).chain(make("pids")).collect();
-        Some(Self { version: Some(MemoryLimit::CgroupV1), parents: Arc::new(Parents(parents)), missing: None })
+        Some(Self {
+            version: Some(MemoryLimit::CgroupV1),
+            parents: Arc::new(Parents(parents)),
+            missing: None,
+        })
     }
 
     pub(crate) fn limit(&self) -> MemoryLimit {
@@ -90,14 +112,22 @@ impl Cgroups {
     /// Groups for one instance. The limit leaves room for `/tmp`, which lives in memory.
     pub(crate) fn create(&self, id: u64, bytes_max: u64, processes_max: u64) -> Option<Cgroup> {
         let version = self.version?;
-        let mut group = Cgroup { version, dirs: Vec::new(), parents: Arc::clone(&self.parents) };
+        let mut group = Cgroup {
+            version,
+            dirs: Vec::new(),
+            parents: Arc::clone(&self.parents),
+        };
         for parent in &group.parents.0.clone() {
             let dir = parent.join(id.to_string());
             fs::create_dir(&dir).ok()?;
             group.dirs.push(dir);
         }
         let (memory, pids) = (group.dirs.first()?, group.dirs.last()?);
-        let file = if version == MemoryLimit::CgroupV2 { "memory.max" } else { "memory.limit_in_bytes" };
+        let file = if version == MemoryLimit::CgroupV2 {
+            "memory.max"
+        } else {
+            "memory.limit_in_bytes"
+        };
         fs::write(memory.join(file), bytes_max.to_string()).ok()?;
         let _ = fs::write(pids.join("pids.max"), processes_max.to_string());
         Some(group)
@@ -133,10 +163,18 @@ impl Cgroup {
 
     /// Whether the kernel has ended a process of this group for its memory.
     pub(crate) fn out_of_memory(&self) -> bool {
-        let Some(dir) = self.dirs.first() else { return false };
-        let file = if self.version == MemoryLimit::CgroupV2 { "memory.events" } else { "memory.oom_control" };
+        let Some(dir) = self.dirs.first() else {
+            return false;
+        };
+        let file = if self.version == MemoryLimit::CgroupV2 {
+            "memory.events"
+        } else {
+            "memory.oom_control"
+        };
         let text = fs::read_to_string(dir.join(file)).unwrap_or_default();
-        text.lines().filter_map(|line| line.strip_prefix("oom_kill ")).any(|count| count.trim() != "0")
+        text.lines()
+            .filter_map(|line| line.strip_prefix("oom_kill "))
+            .any(|count| count.trim() != "0")
     }
 }
 
@@ -161,27 +199,45 @@ pub(crate) fn tree(root: u32) -> Vec<u32> {
 
 /// Children of every thread of a process.
 pub(crate) fn children_of(pid: u32) -> Vec<u32> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
     tasks
         .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|text| text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>())
+        .flat_map(|text| {
+            text.split_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<u32>>()
+        })
         .collect()
 }
 
 /// One for each sandbox of this process.
 fn name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("undercast-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "undercast-{}-{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 /// Removes what a killed process has left behind.
 fn sweep(base: &Path) {
-    let Ok(entries) = fs::read_dir(base) else { return };
+    let Ok(entries) = fs::read_dir(base) else {
+        return;
+    };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let Some(rest) = name.to_str().and_then(|n| n.strip_prefix("undercast-")) else { continue };
+        let Some(rest) = name.to_str().and_then(|n| n.strip_prefix("undercast-")) else {
+            continue;
+        };
         let pid = rest.split('-').next().unwrap_or_default();
-        if !pid.is_empty() && pid.chars().all(|c| c.is_ascii_digit()) && !Path::new("/proc").join(pid).exists() {
+        if !pid.is_empty()
+            && pid.chars().all(|c| c.is_ascii_digit())
+            && !Path::new("/proc").join(pid).exists()
+        {
             for child in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
                 let _ = fs::remove_dir(child.path());
             }
@@ -198,7 +254,8 @@ fn mount_point(mounts: &str, kind: &str, option: Option<&str>) -> Option<PathBuf
     mounts.lines().find_map(|line| {
         let mut fields = line.split(' ').skip(1);
         let (at, fs_kind, options) = (fields.next()?, fields.next()?, fields.next()?);
-        let matches = fs_kind == kind && option.is_none_or(|wanted| options.split(',').any(|o| o == wanted));
+        let matches =
+            fs_kind == kind && option.is_none_or(|wanted| options.split(',').any(|o| o == wanted));
         matches.then(|| PathBuf::from(at))
     })
 }
@@ -225,11 +282,19 @@ impl Meter {
     #[cfg(unix)]
     pub(crate) fn now_mb(&self) -> u32 {
         use std::os::unix::fs::FileExt;
-        let Some((_, file)) = self.statm.get() else { return 0 };
+        let Some((_, file)) = self.statm.get() else {
+            return 0;
+        };
         let mut buffer = [0_u8; 128];
-        let Ok(length) = file.read_at(&mut buffer, 0) else { return 0 };
+        let Ok(length) = file.read_at(&mut buffer, 0) else {
+            return 0;
+        };
         let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into_owned();
-        let pages: u64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+        let pages: u64 = text
+            .split(' ')
+            .nth(1)
+            .and_then(|pages| pages.parse().ok())
+            .unwrap_or(0);
         // Pages of 4 KiB: what x86-64 and nearly every arm64 kernel has.
         let mb = u32::try_from((pages * 4096).div_ceil(1024 * 1024)).unwrap_or(u32::MAX);
         self.peak_mb.fetch_max(mb, Ordering::Relaxed);
@@ -249,7 +314,10 @@ mod tests {
     #[test]
     fn mounts_are_found_by_kind_and_controller() {
         let mounts = "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\ncgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\ncgroup2 /u cgroup2 rw 0 0\n";
-        assert_eq!(mount_point(mounts, "cgroup", Some("memory")), Some("/sys/fs/cgroup/memory".into()));
+        assert_eq!(
+            mount_point(mounts, "cgroup", Some("memory")),
+            Some("/sys/fs/cgroup/memory".into())
+        );
         assert_eq!(mount_point(mounts, "cgroup2", None), Some("/u".into()));
         assert_eq!(mount_point(mounts, "cgroup", Some("pids")), None);
     }

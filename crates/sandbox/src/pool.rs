@@ -135,13 +135,19 @@ impl Sandbox {
     /// [`Error::Throttled`] when the host is full; other errors are failures of ours. What goes wrong inside the
     /// function is an [`Answer`].
     pub async fn invoke(
-        &self, function: &Arc<Function>, invocation: Invocation, host: &Arc<dyn Host>,
+        &self,
+        function: &Arc<Function>,
+        invocation: Invocation,
+        host: &Arc<dyn Host>,
     ) -> Result<Answer, Error> {
         let invocation = Arc::new(invocation);
         let (mut fresh, mut last_try) = (false, false);
         // An instance that dies before it takes the event, or that does not ask for it in time, is replaced.
         for _ in 0..8 {
-            let (instance, settling) = self.inner.acquire(function, host, fresh || last_try).await?;
+            let (instance, settling) = self
+                .inner
+                .acquire(function, host, fresh || last_try)
+                .await?;
             match run(&instance, &invocation, settling, last_try).await {
                 Reply::Answer(answer) => return Ok(*answer),
                 Reply::NotTaken => {
@@ -149,16 +155,24 @@ impl Sandbox {
                     fresh = true;
                 }
                 Reply::InitFailed => last_try = true,
+                Reply::LaunchFailed(reason) => return Err(Error::Launch(reason)),
             }
         }
-        Err(Error::Launch("instances end before they take an event".to_owned()))
+        Err(Error::Launch(
+            "instances end before they take an event".to_owned(),
+        ))
     }
 
     /// Starts up to `n` instances that wait for events; those that are warm already count.
     ///
     /// # Errors
     /// As [`Self::invoke`]; stops at the first error. An instance that fails to initialize is an error, too.
-    pub async fn prewarm(&self, function: &Arc<Function>, n: usize, host: &Arc<dyn Host>) -> Result<(), Error> {
+    pub async fn prewarm(
+        &self,
+        function: &Arc<Function>,
+        n: usize,
+        host: &Arc<dyn Host>,
+    ) -> Result<(), Error> {
         let warm = self.inner.warm(&function.key);
         let mut starting = Vec::new();
         for _ in warm..n {
@@ -177,7 +191,11 @@ impl Sandbox {
     pub fn retire(&self, key: &str) {
         let pool = {
             let mut state = self.inner.lock();
-            for instance in state.all.values().filter(|instance| instance.function.key == key) {
+            for instance in state
+                .all
+                .values()
+                .filter(|instance| instance.function.key == key)
+            {
                 instance.retired.store(true, Ordering::Relaxed);
             }
             state.pools.remove(key)
@@ -195,8 +213,18 @@ impl Sandbox {
             let mut state = self.inner.lock();
             state.draining = true;
             let pools = std::mem::take(&mut state.pools);
-            let mut idle: Vec<_> = pools.into_values().flat_map(|pool| pool.idle).map(|(i, _)| i).collect();
-            idle.extend(state.all.values().filter(|i| !state.claimed.contains(&i.id)).cloned());
+            let mut idle: Vec<_> = pools
+                .into_values()
+                .flat_map(|pool| pool.idle)
+                .map(|(i, _)| i)
+                .collect();
+            idle.extend(
+                state
+                    .all
+                    .values()
+                    .filter(|i| !state.claimed.contains(&i.id))
+                    .cloned(),
+            );
             idle
         };
         for instance in idle {
@@ -266,7 +294,12 @@ impl Drop for Timer {
     }
 }
 
-async fn run(instance: &Arc<Instance>, invocation: &Arc<Invocation>, settling: bool, last_try: bool) -> Reply {
+async fn run(
+    instance: &Arc<Instance>,
+    invocation: &Arc<Invocation>,
+    settling: bool,
+    last_try: bool,
+) -> Reply {
     let (reply, mut answer) = oneshot::channel();
     let seq = instance.next_seq();
     let mut look = instance.first_look();
@@ -276,8 +309,18 @@ async fn run(instance: &Arc<Instance>, invocation: &Arc<Invocation>, settling: b
     if settling {
         look = look.min(Moment::now().after(SETTLE));
     }
-    let mut timer = Timer { instance: Arc::clone(instance), seq, look, settled: false };
-    instance.offer(Job { seq, invocation: Arc::clone(invocation), reply, last_try });
+    let mut timer = Timer {
+        instance: Arc::clone(instance),
+        seq,
+        look,
+        settled: false,
+    };
+    instance.offer(Job {
+        seq,
+        invocation: Arc::clone(invocation),
+        reply,
+        last_try,
+    });
     let reply = loop {
         tokio::select! {
             biased;
@@ -290,7 +333,8 @@ async fn run(instance: &Arc<Instance>, invocation: &Arc<Invocation>, settling: b
         }
     };
     // A stream goes on after its answer: the timer stays behind.
-    timer.settled = !matches!(&reply, Reply::Answer(a) if matches!(a.payload, AnswerBody::Stream(_)));
+    timer.settled =
+        !matches!(&reply, Reply::Answer(a) if matches!(a.payload, AnswerBody::Stream(_)));
     reply
 }
 
@@ -301,7 +345,10 @@ impl Inner {
 
     /// A warm instance, or a new one. The flag says that it has not asked for its next event yet.
     async fn acquire(
-        self: &Arc<Self>, function: &Arc<Function>, host: &Arc<dyn Host>, fresh: bool,
+        self: &Arc<Self>,
+        function: &Arc<Function>,
+        host: &Arc<dyn Host>,
+        fresh: bool,
     ) -> Result<(Arc<Instance>, bool), Error> {
         match self.place(function, fresh)? {
             Place::Idle(instance) => Ok((instance, false)),
@@ -350,7 +397,10 @@ impl Inner {
 
     /// Starts a process in a place that was reserved.
     async fn start(
-        self: &Arc<Self>, function: &Arc<Function>, host: &Arc<dyn Host>, claim: bool,
+        self: &Arc<Self>,
+        function: &Arc<Function>,
+        host: &Arc<dyn Host>,
+        claim: bool,
     ) -> Result<Arc<Instance>, Error> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         if claim {
@@ -375,7 +425,11 @@ impl Inner {
     }
 
     fn warm(&self, key: &str) -> usize {
-        self.lock().all.values().filter(|i| i.function.key == key && i.phase() != Phase::Dead).count()
+        self.lock()
+            .all
+            .values()
+            .filter(|i| i.function.key == key && i.phase() != Phase::Dead)
+            .count()
     }
 
     /// The runtime of `instance` waits for an event.
@@ -390,7 +444,10 @@ impl Inner {
             self.release(instance);
             return;
         }
-        let pool = state.pools.entry(instance.function.key.clone()).or_default();
+        let pool = state
+            .pools
+            .entry(instance.function.key.clone())
+            .or_default();
         pool.settling.retain(|other| other.id != instance.id);
         if pool.idle.iter().all(|(other, _)| other.id != instance.id) {
             pool.idle.push((Arc::clone(instance), Moment::now()));
@@ -412,7 +469,12 @@ impl Inner {
         if state.draining || instance.retired.load(Ordering::Relaxed) {
             return;
         }
-        state.pools.entry(instance.function.key.clone()).or_default().settling.push(Arc::clone(instance));
+        state
+            .pools
+            .entry(instance.function.key.clone())
+            .or_default()
+            .settling
+            .push(Arc::clone(instance));
     }
 
     /// An invocation was withdrawn from `instance` before the process saw it.
@@ -477,7 +539,10 @@ impl Inner {
 
     /// A directory of this instance in the working area.
     pub(crate) fn instance_dir(&self, id: u64) -> PathBuf {
-        self.options.dir.join("instances").join(format!("{}-{id}", std::process::id()))
+        self.options
+            .dir
+            .join("instances")
+            .join(format!("{}-{id}", std::process::id()))
     }
 }
 

@@ -21,7 +21,9 @@ use crate::function::{Function, Host};
 use crate::instance::{Instance, Phase};
 use crate::isolation::{Isolation, IsolationChoice, IsolationLevel};
 use crate::launcher::spec::{Bind, Entry, Root, Spec, Stage};
-use crate::limits::{GROUP_DELAY, KILL_GRACE, MEMORY_WATCH, OPEN_FILES_MAX, PROCESSES_MAX, SHUTDOWN};
+use crate::limits::{
+    GROUP_DELAY, KILL_GRACE, MEMORY_WATCH, OPEN_FILES_MAX, PROCESSES_MAX, SHUTDOWN,
+};
 use crate::memory::{Cgroup, Cgroups, Meter, tree};
 use crate::options::Options;
 use crate::pool::Inner;
@@ -35,11 +37,18 @@ const UID_COUNT: u64 = 60_000;
 
 /// Starts the process of an instance. The place in the pool is already counted.
 pub(crate) async fn start(
-    pool: &Arc<Inner>, id: u64, function: &Arc<Function>, host: &Arc<dyn Host>,
+    pool: &Arc<Inner>,
+    id: u64,
+    function: &Arc<Function>,
+    host: &Arc<dyn Host>,
 ) -> Result<Arc<Instance>, Error> {
     let interpreter = pool.runtimes.find(&function.runtime).await?;
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(Error::io("runtime endpoint"))?;
-    let api = listener.local_addr().map_err(Error::io("runtime endpoint"))?;
+    let listener = TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .map_err(Error::io("runtime endpoint"))?;
+    let api = listener
+        .local_addr()
+        .map_err(Error::io("runtime endpoint"))?;
     let uid = instance_user(id, &pool.isolation);
     let place = Place::new(pool, id, function, &interpreter)?;
     let stream = log_stream(&function.version);
@@ -68,12 +77,21 @@ pub(crate) async fn start(
         namespaces: pool.isolation.level == IsolationLevel::Namespaces,
         user_namespace: pool.isolation.user_namespace,
     };
-    let (launched, logs) = launch(&pool.options.launcher, &stage, &spec).await.map_err(Error::io("launcher"))?;
-    let journal = Journal::new(Arc::clone(function), Arc::clone(host), stream, logs).map_err(Error::io("log pipe"))?;
+    let (launched, logs) = launch(&pool.options.launcher, &stage, &spec)
+        .await
+        .map_err(Error::io("launcher"))?;
+    let journal = Journal::new(Arc::clone(function), Arc::clone(host), stream, logs)
+        .map_err(Error::io("log pipe"))?;
     journal.platform(Platform { function }.init_start(clock::unix_ms()));
     let (meter, freezer) = (Meter::default(), Freezer::new(pool.options.freeze));
-    let instance =
-        Arc::new(Instance::new(id, Arc::clone(function), journal, meter, freezer, Arc::downgrade(pool)));
+    let instance = Arc::new(Instance::new(
+        id,
+        Arc::clone(function),
+        journal,
+        meter,
+        freezer,
+        Arc::downgrade(pool),
+    ));
     let peers = Peers::of(&pool.isolation, uid, launched.child.id());
     watch(pool, &instance, launched, listener, peers, place.dir);
     Ok(instance)
@@ -113,16 +131,28 @@ async fn launch(launcher: &Path, stage: &Stage, spec: &Spec) -> io::Result<(Laun
 
 /// The tasks that live as long as the process.
 fn watch(
-    pool: &Arc<Inner>, instance: &Arc<Instance>, launched: Launched, listener: TcpListener, peers: Peers,
+    pool: &Arc<Inner>,
+    instance: &Arc<Instance>,
+    launched: Launched,
+    listener: TcpListener,
+    peers: Peers,
     dir: Option<PathBuf>,
 ) {
-    let api = clock::spawn(runtime_api::serve(listener, Arc::clone(instance), Arc::new(peers)));
+    let api = clock::spawn(runtime_api::serve(
+        listener,
+        Arc::clone(instance),
+        Arc::new(peers),
+    ));
     let logs = {
         let instance = Arc::clone(instance);
         clock::spawn(async move { instance.journal.run().await })
     };
     let memory = clock::spawn(watch_memory(Arc::clone(instance)));
-    let group = clock::spawn(join_group(Arc::clone(&pool.cgroups), Arc::clone(instance), launched.child.id()));
+    let group = clock::spawn(join_group(
+        Arc::clone(&pool.cgroups),
+        Arc::clone(instance),
+        launched.child.id(),
+    ));
     let instance = Arc::clone(instance);
     clock::spawn(async move {
         let end = monitor(&instance, launched).await;
@@ -133,8 +163,11 @@ fn watch(
         let _ = clock::within(Duration::from_millis(200), logs).await;
         let cgroup = group.await.ok().flatten();
         match end {
-            End::Exit(exit) => instance.exited(exit, cgroup.as_ref().is_some_and(Cgroup::out_of_memory)),
+            End::Exit(exit) => {
+                instance.exited(exit, cgroup.as_ref().is_some_and(Cgroup::out_of_memory))
+            }
             End::Failed(kind, reason) => instance.broken(kind, &reason),
+            End::NotLaunched(reason) => instance.launch_failed(&reason),
         }
         if let Some(pool) = instance.pool() {
             pool.gone(&instance);
@@ -148,7 +181,11 @@ fn watch(
 
 /// Puts the processes of an instance into a group of their own. That costs tens of milliseconds (the kernel waits for
 /// a grace period), so it happens a moment after the start: until then only the watch on memory counts.
-async fn join_group(cgroups: Arc<Cgroups>, instance: Arc<Instance>, launcher: Option<u32>) -> Option<Cgroup> {
+async fn join_group(
+    cgroups: Arc<Cgroups>,
+    instance: Arc<Instance>,
+    launcher: Option<u32>,
+) -> Option<Cgroup> {
     clock::sleep(GROUP_DELAY).await;
     let function = &instance.function;
     let bytes_max = (u64::from(function.memory_mb) + u64::from(function.tmp_mb)) * 1024 * 1024;
@@ -166,6 +203,8 @@ enum End {
     Exit(Exit),
     /// It never ran, for a reason that the function's owner should see.
     Failed(&'static str, String),
+    /// It never ran, and that is our matter.
+    NotLaunched(String),
 }
 
 /// Follows the process to its end, or ends it when told to.
@@ -268,7 +307,12 @@ impl Heard {
             "init" => self.init = rest.parse().ok(),
             "pid" => self.runs = true,
             "exit" => self.end = rest.parse().ok().map(|code| End::Exit(Exit::Code(code))),
-            "signal" => self.end = rest.parse().ok().map(|signal| End::Exit(Exit::Signal(signal))),
+            "signal" => {
+                self.end = rest
+                    .parse()
+                    .ok()
+                    .map(|signal| End::Exit(Exit::Signal(signal)))
+            }
             "entry" => self.end = Some(End::Failed("Runtime.InvalidEntrypoint", rest.to_owned())),
             "extensions" => {
                 self.extensions = true;
@@ -277,13 +321,14 @@ impl Heard {
             "extension-end" => {
                 instance.extensions.ended();
                 if !self.stopping {
-                    instance.extension_failed("Extension.Crash", &format!("extension exited: {rest}"));
+                    instance
+                        .extension_failed("Extension.Crash", &format!("extension exited: {rest}"));
                 }
             }
             "extension" => self.end = Some(End::Failed("Extension.LaunchError", rest.to_owned())),
             "failed" => {
                 tracing::error!(instance = instance.id, reason = rest, "the launcher failed");
-                self.end = Some(End::Failed("Sandbox.LaunchFailed", rest.to_owned()));
+                self.end = Some(End::NotLaunched(rest.to_owned()));
             }
             _ => tracing::debug!(line, "unknown word of the launcher"),
         }
@@ -311,11 +356,17 @@ fn child_of(pid: u32) -> Option<u32> {
 async fn watch_memory(instance: Arc<Instance>) {
     let limit_mb = instance.function.memory_mb;
     // Interpreters need some room of their own below which limits make no sense.
-    let limit_mb = if limit_mb == 0 { u32::MAX } else { limit_mb.max(64) };
+    let limit_mb = if limit_mb == 0 {
+        u32::MAX
+    } else {
+        limit_mb.max(64)
+    };
     loop {
         instance.working().await;
         clock::sleep(MEMORY_WATCH).await;
-        if matches!(instance.phase(), Phase::Busy | Phase::Starting) && instance.meter.now_mb() > limit_mb {
+        if matches!(instance.phase(), Phase::Busy | Phase::Starting)
+            && instance.meter.now_mb() > limit_mb
+        {
             instance.out_of_memory();
             return;
         }
@@ -342,9 +393,15 @@ impl Peers {
 
     /// Looked up once for a connection, which then stays open.
     pub(crate) fn may_connect(&self, peer: SocketAddr, local: Option<SocketAddr>) -> bool {
-        let (Some(local), false) = (local, matches!(self, Self::Anybody)) else { return true };
-        let Ok(table) = std::fs::read_to_string("/proc/net/tcp") else { return true };
-        let Some((owner, inode)) = socket_owner(&table, peer, local) else { return true };
+        let (Some(local), false) = (local, matches!(self, Self::Anybody)) else {
+            return true;
+        };
+        let Ok(table) = std::fs::read_to_string("/proc/net/tcp") else {
+            return true;
+        };
+        let Some((owner, inode)) = socket_owner(&table, peer, local) else {
+            return true;
+        };
         match *self {
             Self::User(uid) => owner == uid,
             // Zero: closed already.
@@ -356,14 +413,23 @@ impl Peers {
 
 fn holds(pid: u32, inode: u64) -> bool {
     let wanted = format!("socket:[{inode}]");
-    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    files.filter_map(|file| std::fs::read_link(file.path()).ok()).any(|target| target.as_os_str() == wanted.as_str())
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    files
+        .filter_map(|file| std::fs::read_link(file.path()).ok())
+        .any(|target| target.as_os_str() == wanted.as_str())
 }
 
 /// User and inode of the socket at `peer` in the kernel's table of connections.
 fn socket_owner(table: &str, peer: SocketAddr, local: SocketAddr) -> Option<(u32, u64)> {
     let hex = |address: SocketAddr| match address {
-        SocketAddr::V4(v4) => format!("{:08X}:{:04X}", u32::from_ne_bytes(v4.ip().octets()), v4.port()),
+        SocketAddr::V4(v4) => format!(
+            "{:08X}:{:04X}",
+            u32::from_ne_bytes(v4.ip().octets()),
+            v4.port()
+        ),
         SocketAddr::V6(_) => String::new(),
     };
     let (peer, local) = (hex(peer), hex(local));
@@ -371,7 +437,9 @@ fn socket_owner(table: &str, peer: SocketAddr, local: SocketAddr) -> Option<(u32
         let fields: Vec<&str> = line.split_whitespace().collect();
         let found = *fields.get(1)? == peer && *fields.get(2)? == local;
         let (owner, inode) = (fields.get(7)?, fields.get(9)?);
-        found.then(|| Some((owner.parse().ok()?, inode.parse().ok()?))).flatten()
+        found
+            .then(|| Some((owner.parse().ok()?, inode.parse().ok()?)))
+            .flatten()
     })
 }
 
@@ -387,18 +455,31 @@ fn log_stream(version: &str) -> String {
     let mut id = [0_u8; 16];
     // Without entropy the name is merely less unique.
     let _ = rand::TryRngCore::try_fill_bytes(&mut rand::rngs::OsRng, &mut id);
-    format!("{:04}/{:02}/{:02}/[{version}]{}", date.year, date.month, date.day, hex::encode(id))
+    format!(
+        "{:04}/{:02}/{:02}/[{version}]{}",
+        date.year,
+        date.month,
+        date.day,
+        hex::encode(id)
+    )
 }
 
 /// Command lines in the order in which they are tried.
-fn programs(function: &Function, interpreter: &Interpreter, layout: &Layout, options: &Options) -> Vec<Entry> {
+fn programs(
+    function: &Function,
+    interpreter: &Interpreter,
+    layout: &Layout,
+    options: &Options,
+) -> Vec<Entry> {
     let program = interpreter.program.display().to_string();
     let client = |name: &str| layout.runtime.join(name).display().to_string();
     let mut command = match interpreter.kind {
         Kind::Node => {
             let heap_mb = (function.memory_mb / 10 * 9).max(64);
             let mut command = vec![program, format!("--max-old-space-size={heap_mb}")];
-            if options.endpoint.ca_bundle.is_some() && interpreter.version.parse::<u32>().is_ok_and(|v| v >= 24) {
+            if options.endpoint.ca_bundle.is_some()
+                && interpreter.version.parse::<u32>().is_ok_and(|v| v >= 24)
+            {
                 command.push("--use-openssl-ca".to_owned());
             }
             command.push(client("index.cjs"));
@@ -407,7 +488,9 @@ fn programs(function: &Function, interpreter: &Interpreter, layout: &Layout, opt
         Kind::Python => vec![program, client("bootstrap.py")],
         Kind::Provided => {
             return [&layout.task, &layout.opt]
-                .map(|dir| Entry { command: wrapped(function, vec![dir.join("bootstrap").display().to_string()]) })
+                .map(|dir| Entry {
+                    command: wrapped(function, vec![dir.join("bootstrap").display().to_string()]),
+                })
                 .into();
         }
     };
@@ -417,7 +500,10 @@ fn programs(function: &Function, interpreter: &Interpreter, layout: &Layout, opt
 
 /// `AWS_LAMBDA_EXEC_WRAPPER` gets the command of the runtime as its arguments.
 fn wrapped(function: &Function, command: Vec<String>) -> Vec<String> {
-    let wrapper = function.environment.iter().find(|(name, _)| name == "AWS_LAMBDA_EXEC_WRAPPER");
+    let wrapper = function
+        .environment
+        .iter()
+        .find(|(name, _)| name == "AWS_LAMBDA_EXEC_WRAPPER");
     match wrapper.filter(|(_, value)| !value.is_empty()) {
         Some((_, wrapper)) => std::iter::once(wrapper.clone()).chain(command).collect(),
         None => command,
@@ -434,7 +520,12 @@ struct Place {
 }
 
 impl Place {
-    fn new(pool: &Inner, id: u64, function: &Function, interpreter: &Interpreter) -> Result<Self, Error> {
+    fn new(
+        pool: &Inner,
+        id: u64,
+        function: &Function,
+        interpreter: &Interpreter,
+    ) -> Result<Self, Error> {
         match pool.isolation.level {
             IsolationLevel::Namespaces => Ok(Self::own_root(pool, function, interpreter)),
             IsolationLevel::Process => Self::on_host(pool, id, function, interpreter),
@@ -448,12 +539,19 @@ impl Place {
             let path = Path::new("/etc").join(name);
             binds.push(Bind::read_only(&path, &path));
         }
-        for prefix in interpreter.prefixes.iter().filter(|prefix| !is_system(prefix)) {
+        for prefix in interpreter
+            .prefixes
+            .iter()
+            .filter(|prefix| !is_system(prefix))
+        {
             binds.push(Bind::read_only(prefix, prefix));
         }
         binds.push(Bind::read_only(&function.code, "/var/task"));
         binds.push(Bind::read_only(&files.runtime, "/var/runtime"));
-        let libs = [(&options.runtime_libs.node, "node_modules"), (&options.runtime_libs.python, "python")];
+        let libs = [
+            (&options.runtime_libs.node, "node_modules"),
+            (&options.runtime_libs.python, "python"),
+        ];
         for (from, name) in libs {
             if let Some(from) = from {
                 binds.push(Bind::read_only(from, Path::new("/var/runtime").join(name)));
@@ -479,10 +577,20 @@ impl Place {
             layers: function.layers.clone(),
             tmp_mb: function.tmp_mb.max(1),
         };
-        Self { layout, root: Some(root), process_files: Vec::new(), dir: None }
+        Self {
+            layout,
+            root: Some(root),
+            process_files: Vec::new(),
+            dir: None,
+        }
     }
 
-    fn on_host(pool: &Inner, id: u64, function: &Function, interpreter: &Interpreter) -> Result<Self, Error> {
+    fn on_host(
+        pool: &Inner,
+        id: u64,
+        function: &Function,
+        interpreter: &Interpreter,
+    ) -> Result<Self, Error> {
         let dir = pool.instance_dir(id);
         let (tmp, opt) = (dir.join("tmp"), dir.join("opt"));
         std::fs::create_dir_all(&tmp).map_err(Error::io("instance directory"))?;
@@ -492,24 +600,67 @@ impl Place {
         }
         let (files, libs) = (&pool.files, &pool.options.runtime_libs);
         let ca_bundle = pool.options.endpoint.ca_bundle.clone();
-        let node_libs = libs.node.clone().unwrap_or_else(|| files.runtime.join("node_modules"));
-        let python_libs = libs.python.clone().unwrap_or_else(|| files.runtime.join("python"));
-        let mut process_files: Vec<Bind> = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/proc", "/sys/devices"]
-            .iter()
-            .map(|path| Bind::read_only(path, path))
-            .collect();
-        let own = [&function.code, &files.runtime, &opt, &node_libs, &python_libs];
-        process_files.extend(own.into_iter().chain(&interpreter.prefixes).chain(&ca_bundle).map(|p| Bind::read_only(p, p)));
-        process_files.extend([Path::new("/dev"), tmp.as_path()].map(|path| Bind::writable(path, path)));
+        let node_libs = libs
+            .node
+            .clone()
+            .unwrap_or_else(|| files.runtime.join("node_modules"));
+        let python_libs = libs
+            .python
+            .clone()
+            .unwrap_or_else(|| files.runtime.join("python"));
+        let mut process_files: Vec<Bind> = [
+            "/usr",
+            "/bin",
+            "/sbin",
+            "/lib",
+            "/lib64",
+            "/etc",
+            "/proc",
+            "/sys/devices",
+        ]
+        .iter()
+        .map(|path| Bind::read_only(path, path))
+        .collect();
+        let own = [
+            &function.code,
+            &files.runtime,
+            &opt,
+            &node_libs,
+            &python_libs,
+        ];
+        process_files.extend(
+            own.into_iter()
+                .chain(&interpreter.prefixes)
+                .chain(&ca_bundle)
+                .map(|p| Bind::read_only(p, p)),
+        );
+        process_files
+            .extend([Path::new("/dev"), tmp.as_path()].map(|path| Bind::writable(path, path)));
         let runtime = files.runtime.clone();
-        let layout = Layout { task: function.code.clone(), opt, runtime, tmp, node_libs, python_libs, ca_bundle };
-        Ok(Self { layout, root: None, process_files, dir: Some(dir) })
+        let layout = Layout {
+            task: function.code.clone(),
+            opt,
+            runtime,
+            tmp,
+            node_libs,
+            python_libs,
+            ca_bundle,
+        };
+        Ok(Self {
+            layout,
+            root: None,
+            process_files,
+            dir: Some(dir),
+        })
     }
 }
 
 /// Directories that every instance sees anyway.
 fn is_system(path: &Path) -> bool {
-    ["/usr", "/bin", "/lib", "/lib64", "/sbin"].iter().any(|dir| path.starts_with(dir)) || path == Path::new("/")
+    ["/usr", "/bin", "/lib", "/lib64", "/sbin"]
+        .iter()
+        .any(|dir| path.starts_with(dir))
+        || path == Path::new("/")
 }
 
 /// Tries the strongest isolation with the real launcher and says what works.
@@ -522,18 +673,24 @@ pub(crate) fn probe(options: &Options, cgroups: &Cgroups) -> Isolation {
         landlock: false,
         missing: cgroups.missing.iter().cloned().collect(),
     };
-    isolation.missing.push("network: functions share the network of the host".to_owned());
+    isolation
+        .missing
+        .push("network: functions share the network of the host".to_owned());
     match options.isolation {
         IsolationChoice::Process => {
-            isolation.missing.push("namespaces: switched off by the configuration".to_owned());
+            isolation
+                .missing
+                .push("namespaces: switched off by the configuration".to_owned());
         }
-        IsolationChoice::Auto => match crate::launcher::probe(&options.launcher, &options.dir.join("root")) {
-            Ok(user_namespace) => {
-                isolation.level = IsolationLevel::Namespaces;
-                isolation.user_namespace = user_namespace;
+        IsolationChoice::Auto => {
+            match crate::launcher::probe(&options.launcher, &options.dir.join("root")) {
+                Ok(user_namespace) => {
+                    isolation.level = IsolationLevel::Namespaces;
+                    isolation.user_namespace = user_namespace;
+                }
+                Err(reason) => isolation.missing.push(format!("namespaces: {reason}")),
             }
-            Err(reason) => isolation.missing.push(format!("namespaces: {reason}")),
-        },
+        }
     }
     crate::launcher::filters(&mut isolation);
     isolation
@@ -547,7 +704,10 @@ mod tests {
     fn socket_owners_are_read_from_the_table() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
             0: 0100007F:C350 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1234        0 99 1\n";
-        let (peer, local) = (([127, 0, 0, 1], 50000).into(), ([127, 0, 0, 1], 8080).into());
+        let (peer, local) = (
+            ([127, 0, 0, 1], 50000).into(),
+            ([127, 0, 0, 1], 8080).into(),
+        );
         assert_eq!(socket_owner(table, peer, local), Some((1234, 99)));
         assert_eq!(socket_owner(table, local, peer), None);
     }

@@ -18,7 +18,11 @@ impl std::fmt::Display for Exit {
         match *self {
             Self::Code(0) => write!(f, "Runtime exited without providing a reason"),
             Self::Code(code) => write!(f, "Runtime exited with error: exit status {code}"),
-            Self::Signal(signal) => write!(f, "Runtime exited with error: signal: {}", signal_name(signal)),
+            Self::Signal(signal) => write!(
+                f,
+                "Runtime exited with error: signal: {}",
+                signal_name(signal)
+            ),
         }
     }
 }
@@ -95,7 +99,9 @@ impl Platform<'_> {
         let id = blake3::hash(version.as_bytes()).to_hex();
         let arn = format!("arn:aws:lambda:{}::runtime:{id}", f.region);
         if !f.json_logs {
-            return Some(format!("INIT_START Runtime Version: {version}\tRuntime Version ARN: {arn}\n"));
+            return Some(format!(
+                "INIT_START Runtime Version: {version}\tRuntime Version ARN: {arn}\n"
+            ));
         }
         self.info().then(|| {
             let record = json!({
@@ -131,19 +137,31 @@ impl Platform<'_> {
     pub(crate) fn start(&self, unix_ms: u64, request_id: &str) -> Option<String> {
         let version = &self.function.version;
         if !self.function.json_logs {
-            return Some(format!("START RequestId: {request_id} Version: {version}\n"));
+            return Some(format!(
+                "START RequestId: {request_id} Version: {version}\n"
+            ));
         }
         self.info().then(|| {
-            Self::event(unix_ms, "platform.start", json!({"requestId": request_id, "version": version}))
+            Self::event(
+                unix_ms,
+                "platform.start",
+                json!({"requestId": request_id, "version": version}),
+            )
         })
     }
 
     /// The lines that close an invocation.
     pub(crate) fn end(
-        &self, unix_ms: u64, request_id: &str, outcome: Outcome<'_>, metrics: &Metrics, trace_id: Option<&str>,
+        &self,
+        unix_ms: u64,
+        request_id: &str,
+        outcome: Outcome<'_>,
+        metrics: &Metrics,
+        trace_id: Option<&str>,
     ) -> Vec<String> {
         if self.function.json_logs {
-            let wanted = self.info() || !matches!(outcome, Outcome::Success | Outcome::HandlerError(_));
+            let wanted =
+                self.info() || !matches!(outcome, Outcome::Success | Outcome::HandlerError(_));
             return wanted
                 .then(|| self.report_json(unix_ms, request_id, outcome, metrics, trace_id))
                 .into_iter()
@@ -151,7 +169,10 @@ impl Platform<'_> {
         }
         let mut report = format!(
             "REPORT RequestId: {request_id}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {} MB\t",
-            metrics.duration_ms, metrics.billed_ms(), self.function.memory_mb, metrics.memory_used_mb,
+            metrics.duration_ms,
+            metrics.billed_ms(),
+            self.function.memory_mb,
+            metrics.memory_used_mb,
         );
         if let Some(init_ms) = metrics.init_ms {
             report.push_str(&format!("Init Duration: {init_ms:.2} ms\t"));
@@ -161,7 +182,9 @@ impl Platform<'_> {
         }
         match outcome {
             Outcome::Timeout => report.push_str("Status: timeout"),
-            Outcome::Failure(kind) => report.push_str(&format!("Status: error\tError Type: {kind}")),
+            Outcome::Failure(kind) => {
+                report.push_str(&format!("Status: error\tError Type: {kind}"))
+            }
             Outcome::Success | Outcome::HandlerError(_) => {}
         }
         report.push('\n');
@@ -169,7 +192,12 @@ impl Platform<'_> {
     }
 
     fn report_json(
-        &self, unix_ms: u64, request_id: &str, outcome: Outcome<'_>, metrics: &Metrics, trace_id: Option<&str>,
+        &self,
+        unix_ms: u64,
+        request_id: &str,
+        outcome: Outcome<'_>,
+        metrics: &Metrics,
+        trace_id: Option<&str>,
     ) -> String {
         let mut numbers = json!({
             "durationMs": round(metrics.duration_ms), "billedDurationMs": metrics.billed_ms(),
@@ -181,7 +209,10 @@ impl Platform<'_> {
         let mut record = json!({"requestId": request_id, "metrics": numbers});
         if let Some(fields) = record.as_object_mut() {
             if let Some(trace_id) = trace_id.filter(|_| self.function.trace_active) {
-                fields.insert("tracing".into(), json!({"type": "X-Amzn-Trace-Id", "value": trace_id}));
+                fields.insert(
+                    "tracing".into(),
+                    json!({"type": "X-Amzn-Trace-Id", "value": trace_id}),
+                );
             }
             let (status, kind) = match outcome {
                 Outcome::Success => ("success", None),
@@ -199,7 +230,11 @@ impl Platform<'_> {
 
     /// The line that says why, before the report.
     pub(crate) fn timed_out(&self, unix_ms: u64, request_id: &str, timeout_ms: f64) -> String {
-        format!("{} {request_id} Task timed out after {:.2} seconds\n\n", iso(unix_ms), timeout_ms / 1000.0)
+        format!(
+            "{} {request_id} Task timed out after {:.2} seconds\n\n",
+            iso(unix_ms),
+            timeout_ms / 1000.0
+        )
     }
 
     pub(crate) fn exited(request_id: &str, exit: &str, kind: &str) -> String {
@@ -209,15 +244,25 @@ impl Platform<'_> {
 
 fn xray(trace_id: &str) -> String {
     let part = |name: &str| {
-        trace_id.split(';').find_map(|part| part.trim().strip_prefix(name)).unwrap_or_default().to_owned()
+        trace_id
+            .split(';')
+            .find_map(|part| part.trim().strip_prefix(name))
+            .unwrap_or_default()
+            .to_owned()
     };
     let sampled = part("Sampled=") == "1";
-    format!("\nXRAY TraceId: {}\tSegmentId: {}\tSampled: {sampled}\t", part("Root="), part("Parent="))
+    format!(
+        "\nXRAY TraceId: {}\tSegmentId: {}\tSampled: {sampled}\t",
+        part("Root="),
+        part("Parent=")
+    )
 }
 
 /// `nodejs20.x` is `nodejs:20.v1`, as AWS names its runtime versions.
 fn runtime_version(runtime: &str) -> String {
-    let split = runtime.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(runtime.len());
+    let split = runtime
+        .find(|c: char| c.is_ascii_digit() || c == '.')
+        .unwrap_or(runtime.len());
     let (name, version) = runtime.split_at(split);
     let version = version.trim_start_matches('.').trim_end_matches(".x");
     format!("{name}:{version}.v1")
@@ -239,8 +284,12 @@ pub(crate) fn timeout_reason(timeout_ms: f64) -> String {
 
 pub(crate) fn too_large(bytes_max: usize) -> (&'static str, Bytes) {
     let kind = "Function.ResponseSizeTooLarge";
-    let message = format!("Response payload size exceeded maximum allowed payload size ({bytes_max} bytes).");
-    (kind, Bytes::from(json!({"errorMessage": message, "errorType": kind}).to_string()))
+    let message =
+        format!("Response payload size exceeded maximum allowed payload size ({bytes_max} bytes).");
+    (
+        kind,
+        Bytes::from(json!({"errorMessage": message, "errorType": kind}).to_string()),
+    )
 }
 
 #[cfg(test)]
@@ -248,28 +297,54 @@ mod tests {
     use super::*;
 
     fn function() -> Function {
-        Function { version: "$LATEST".into(), memory_mb: 128, ..Function::default() }
+        Function {
+            version: "$LATEST".into(),
+            memory_mb: 128,
+            ..Function::default()
+        }
     }
 
     #[test]
     fn report_is_the_line_that_aws_prints() {
         let function = function();
-        let platform = Platform { function: &function };
-        let metrics = Metrics { duration_ms: 1.234, init_ms: Some(100.4), memory_used_mb: 40 };
+        let platform = Platform {
+            function: &function,
+        };
+        let metrics = Metrics {
+            duration_ms: 1.234,
+            init_ms: Some(100.4),
+            memory_used_mb: 40,
+        };
         let lines = platform.end(0, "id", Outcome::Success, &metrics, None);
-        assert_eq!(lines, [
-            "END RequestId: id\n",
-            "REPORT RequestId: id\tDuration: 1.23 ms\tBilled Duration: 102 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\tInit Duration: 100.40 ms\t\n",
-        ]);
+        assert_eq!(
+            lines,
+            [
+                "END RequestId: id\n",
+                "REPORT RequestId: id\tDuration: 1.23 ms\tBilled Duration: 102 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\tInit Duration: 100.40 ms\t\n",
+            ]
+        );
         let timeout = platform.end(0, "id", Outcome::Timeout, &Metrics::default(), None);
-        assert!(timeout.iter().any(|line| line.ends_with("MB\tStatus: timeout\n")));
+        assert!(
+            timeout
+                .iter()
+                .any(|line| line.ends_with("MB\tStatus: timeout\n"))
+        );
     }
 
     #[test]
     fn exits_are_worded_as_aws_words_them() {
-        assert_eq!(Exit::Code(1).to_string(), "Runtime exited with error: exit status 1");
-        assert_eq!(Exit::Code(0).to_string(), "Runtime exited without providing a reason");
-        assert_eq!(Exit::Signal(9).to_string(), "Runtime exited with error: signal: killed");
+        assert_eq!(
+            Exit::Code(1).to_string(),
+            "Runtime exited with error: exit status 1"
+        );
+        assert_eq!(
+            Exit::Code(0).to_string(),
+            "Runtime exited without providing a reason"
+        );
+        assert_eq!(
+            Exit::Signal(9).to_string(),
+            "Runtime exited with error: signal: killed"
+        );
     }
 
     #[test]
@@ -281,9 +356,20 @@ mod tests {
 
     #[test]
     fn json_report_carries_metrics_and_status() {
-        let function = Function { json_logs: true, ..function() };
-        let platform = Platform { function: &function };
-        let lines = platform.end(0, "id", Outcome::Failure("Runtime.ExitError"), &Metrics::default(), None);
+        let function = Function {
+            json_logs: true,
+            ..function()
+        };
+        let platform = Platform {
+            function: &function,
+        };
+        let lines = platform.end(
+            0,
+            "id",
+            Outcome::Failure("Runtime.ExitError"),
+            &Metrics::default(),
+            None,
+        );
         let line: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
         assert_eq!(line["type"], "platform.report");
         assert_eq!(line["record"]["status"], "failure");

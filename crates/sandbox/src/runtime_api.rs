@@ -12,7 +12,9 @@ use crate::clock;
 use crate::extensions;
 use crate::http1::{BodyError, Connection, Head};
 use crate::instance::{Instance, Phase, Refusal};
-use crate::limits::{CONNECTIONS_MAX, ERROR_BYTES_MAX, FREEZE_AFTER, RESPONSE_BYTES_MAX, STREAM_BYTES_MAX};
+use crate::limits::{
+    CONNECTIONS_MAX, ERROR_BYTES_MAX, FREEZE_AFTER, RESPONSE_BYTES_MAX, STREAM_BYTES_MAX,
+};
 use crate::process::Peers;
 
 const RUNTIME: &str = "/2018-06-01/runtime/";
@@ -23,7 +25,9 @@ pub(crate) async fn serve(listener: TcpListener, instance: Arc<Instance>, peers:
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut tasks = tokio::task::JoinSet::new();
     loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+            return;
+        };
         tokio::select! {
             accepted = listener.accept() => {
                 let Ok((stream, peer)) = accepted else { return };
@@ -52,7 +56,15 @@ async fn converse(stream: TcpStream, instance: &Arc<Instance>) -> std::io::Resul
         match call(&mut connection, &head, instance).await {
             Ok(()) => {}
             Err(BodyError::Broken(error)) => return Err(error),
-            Err(BodyError::TooLarge) => refuse(&mut connection, 413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size.").await?,
+            Err(BodyError::TooLarge) => {
+                refuse(
+                    &mut connection,
+                    413,
+                    "RequestEntityTooLarge",
+                    "Exceeded maximum allowed payload size.",
+                )
+                .await?
+            }
         }
         if !keep_alive {
             break;
@@ -61,12 +73,19 @@ async fn converse(stream: TcpStream, instance: &Arc<Instance>) -> std::io::Resul
     Ok(())
 }
 
-async fn call(connection: &mut Connection, head: &Head, instance: &Arc<Instance>) -> Result<(), BodyError> {
+async fn call(
+    connection: &mut Connection,
+    head: &Head,
+    instance: &Arc<Instance>,
+) -> Result<(), BodyError> {
     let Some(path) = head.path.strip_prefix(RUNTIME) else {
         if let Some(path) = head.path.strip_prefix(EXTENSION) {
             return extension(connection, head, instance, path).await;
         }
-        if matches!(head.path.as_str(), "/2022-07-01/telemetry" | "/2020-08-15/logs") {
+        if matches!(
+            head.path.as_str(),
+            "/2022-07-01/telemetry" | "/2020-08-15/logs"
+        ) {
             return telemetry(connection, head, instance).await;
         }
         connection.body(head, ERROR_BYTES_MAX).await?;
@@ -85,7 +104,11 @@ async fn call(connection: &mut Connection, head: &Head, instance: &Arc<Instance>
     }
 }
 
-async fn next(connection: &mut Connection, head: &Head, instance: &Arc<Instance>) -> Result<(), BodyError> {
+async fn next(
+    connection: &mut Connection,
+    head: &Head,
+    instance: &Arc<Instance>,
+) -> Result<(), BodyError> {
     connection.body(head, 1024).await?;
     let mut event = match instance.next() {
         Ok(event) => event,
@@ -113,10 +136,16 @@ async fn next(connection: &mut Connection, head: &Head, instance: &Arc<Instance>
 }
 
 async fn response(
-    connection: &mut Connection, head: &Head, instance: &Arc<Instance>, id: &str,
+    connection: &mut Connection,
+    head: &Head,
+    instance: &Arc<Instance>,
+    id: &str,
 ) -> Result<(), BodyError> {
     let content_type = head.header("content-type").map(str::to_owned);
-    if head.header("lambda-runtime-function-response-mode").is_some_and(|m| m.eq_ignore_ascii_case("streaming")) {
+    if head
+        .header("lambda-runtime-function-response-mode")
+        .is_some_and(|m| m.eq_ignore_ascii_case("streaming"))
+    {
         return streaming(connection, head, instance, id, content_type).await;
     }
     let outcome = match connection.body(head, RESPONSE_BYTES_MAX).await {
@@ -134,18 +163,28 @@ async fn response(
 }
 
 async fn extension(
-    connection: &mut Connection, head: &Head, instance: &Arc<Instance>, path: &str,
+    connection: &mut Connection,
+    head: &Head,
+    instance: &Arc<Instance>,
+    path: &str,
 ) -> Result<(), BodyError> {
     let body = connection.body(head, ERROR_BYTES_MAX).await?;
     let id = head.header("lambda-extension-identifier");
     let answer = match (head.method.as_str(), path) {
         ("POST", "register") => {
-            let with_account =
-                head.header("lambda-extension-accept-feature").is_some_and(|features| features.contains("accountId"));
-            instance.extensions.register(head.header("lambda-extension-name"), &body).map(|id| {
-                let header = format!("Lambda-Extension-Identifier: {id}\r\n");
-                ok(&header, &extensions::registered(&instance.function, with_account))
-            })
+            let with_account = head
+                .header("lambda-extension-accept-feature")
+                .is_some_and(|features| features.contains("accountId"));
+            instance
+                .extensions
+                .register(head.header("lambda-extension-name"), &body)
+                .map(|id| {
+                    let header = format!("Lambda-Extension-Identifier: {id}\r\n");
+                    ok(
+                        &header,
+                        &extensions::registered(&instance.function, with_account),
+                    )
+                })
         }
         ("GET", "event/next") => match instance.extensions.next(id) {
             Ok(event) => {
@@ -163,8 +202,14 @@ async fn extension(
             Err(refused) => Err(refused),
         },
         ("POST", "init/error" | "exit/error") => instance.extensions.known(id).map(|name| {
-            let kind = if path == "init/error" { "Extension.InitError" } else { "Extension.ExitError" };
-            let own = head.header("lambda-extension-function-error-type").unwrap_or("unknown");
+            let kind = if path == "init/error" {
+                "Extension.InitError"
+            } else {
+                "Extension.ExitError"
+            };
+            let own = head
+                .header("lambda-extension-function-error-type")
+                .unwrap_or("unknown");
             instance.extension_failed(kind, &format!("extension {name} reported {own}"));
             ok("", "{\"status\":\"OK\"}").replacen("200 OK", "202 Accepted", 1)
         }),
@@ -180,13 +225,22 @@ const GONE: std::io::ErrorKind = std::io::ErrorKind::ConnectionReset;
 
 fn ok(headers: &str, body: &str) -> String {
     let length = body.len();
-    format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{headers}Content-Length: {length}\r\n\r\n{body}")
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+    )
 }
 
 /// There is no telemetry stream: said in the words of AWS's own emulator, which extensions know to live with.
-async fn telemetry(connection: &mut Connection, head: &Head, instance: &Arc<Instance>) -> Result<(), BodyError> {
+async fn telemetry(
+    connection: &mut Connection,
+    head: &Head,
+    instance: &Arc<Instance>,
+) -> Result<(), BodyError> {
     connection.body(head, ERROR_BYTES_MAX).await?;
-    if let Err((status, kind, message)) = instance.extensions.known(head.header("lambda-extension-identifier")) {
+    if let Err((status, kind, message)) = instance
+        .extensions
+        .known(head.header("lambda-extension-identifier"))
+    {
         return Ok(refuse(connection, status, kind, &message).await?);
     }
     let (kind, message) = if head.path.ends_with("logs") {
@@ -199,7 +253,11 @@ async fn telemetry(connection: &mut Connection, head: &Head, instance: &Arc<Inst
 
 /// Hands chunks on as they arrive. A reader that went away does not stop the function.
 async fn streaming(
-    connection: &mut Connection, head: &Head, instance: &Arc<Instance>, id: &str, content_type: Option<String>,
+    connection: &mut Connection,
+    head: &Head,
+    instance: &Arc<Instance>,
+    id: &str,
+    content_type: Option<String>,
 ) -> Result<(), BodyError> {
     let chunks = match instance.stream(id, content_type) {
         Ok(chunks) => chunks,
@@ -220,7 +278,9 @@ async fn streaming(
                 }
             }
             Ok(None) if total > STREAM_BYTES_MAX => {
-                break Some(StreamError::too_large(usize::try_from(STREAM_BYTES_MAX).unwrap_or(usize::MAX)));
+                break Some(StreamError::too_large(
+                    usize::try_from(STREAM_BYTES_MAX).unwrap_or(usize::MAX),
+                ));
             }
             Ok(None) => break trailer_error(&reader.trailers),
             Err(error) => {
@@ -237,10 +297,18 @@ async fn streaming(
 
 /// The error that a runtime sends behind a streamed body.
 fn trailer_error(trailers: &[(String, String)]) -> Option<StreamError> {
-    let find = |name: &str| trailers.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+    let find = |name: &str| {
+        trailers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.clone())
+    };
     let kind = find("lambda-runtime-function-error-type")?;
     let body = find("lambda-runtime-function-error-body").unwrap_or_default();
-    Some(StreamError { kind, payload: Bytes::from(decode_base64(&body).unwrap_or_else(|| body.into_bytes())) })
+    Some(StreamError {
+        kind,
+        payload: Bytes::from(decode_base64(&body).unwrap_or_else(|| body.into_bytes())),
+    })
 }
 
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
@@ -265,16 +333,32 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-async fn error(connection: &mut Connection, head: &Head, instance: &Arc<Instance>, id: &str) -> Result<(), BodyError> {
-    let kind = head.header("lambda-runtime-function-error-type").unwrap_or("Unhandled").to_owned();
+async fn error(
+    connection: &mut Connection,
+    head: &Head,
+    instance: &Arc<Instance>,
+    id: &str,
+) -> Result<(), BodyError> {
+    let kind = head
+        .header("lambda-runtime-function-error-type")
+        .unwrap_or("Unhandled")
+        .to_owned();
     let payload = connection.body(head, ERROR_BYTES_MAX).await?;
     Ok(accepted(connection, instance.fail(id, &kind, payload)).await?)
 }
 
-async fn init_error(connection: &mut Connection, head: &Head, instance: &Arc<Instance>) -> Result<(), BodyError> {
+async fn init_error(
+    connection: &mut Connection,
+    head: &Head,
+    instance: &Arc<Instance>,
+) -> Result<(), BodyError> {
     let payload = connection.body(head, ERROR_BYTES_MAX).await?;
-    let kind = head.header("lambda-runtime-function-error-type").map(str::to_owned);
-    let kind = kind.or_else(|| error_type(&payload)).unwrap_or_else(|| "Runtime.Unknown".to_owned());
+    let kind = head
+        .header("lambda-runtime-function-error-type")
+        .map(str::to_owned);
+    let kind = kind
+        .or_else(|| error_type(&payload))
+        .unwrap_or_else(|| "Runtime.Unknown".to_owned());
     Ok(accepted(connection, instance.init_error(&kind, payload)).await?)
 }
 
@@ -283,7 +367,10 @@ fn error_type(payload: &[u8]) -> Option<String> {
     value.get("errorType")?.as_str().map(str::to_owned)
 }
 
-async fn accepted(connection: &mut Connection, outcome: Result<(), Refusal>) -> std::io::Result<()> {
+async fn accepted(
+    connection: &mut Connection,
+    outcome: Result<(), Refusal>,
+) -> std::io::Result<()> {
     match outcome {
         Ok(()) => connection.write(ACCEPTED).await,
         Err(refusal) => refused(connection, &refusal).await,
@@ -295,7 +382,9 @@ const ACCEPTED: &[u8] =
 
 async fn refused(connection: &mut Connection, refusal: &Refusal) -> std::io::Result<()> {
     match refusal {
-        Refusal::RequestId => refuse(connection, 400, "InvalidRequestID", "Invalid request ID").await,
+        Refusal::RequestId => {
+            refuse(connection, 400, "InvalidRequestID", "Invalid request ID").await
+        }
         Refusal::State(phase) => {
             let from = match phase {
                 Phase::Starting => "RuntimeStarted",
@@ -304,13 +393,19 @@ async fn refused(connection: &mut Connection, refusal: &Refusal) -> std::io::Res
                 Phase::Settling => "InvocationResponseSent",
                 Phase::Dead => "Exited",
             };
-            let message = format!("State transition is not allowed: the runtime is in state {from}");
+            let message =
+                format!("State transition is not allowed: the runtime is in state {from}");
             refuse(connection, 403, "InvalidStateTransition", &message).await
         }
     }
 }
 
-async fn refuse(connection: &mut Connection, status: u16, kind: &str, message: &str) -> std::io::Result<()> {
+async fn refuse(
+    connection: &mut Connection,
+    status: u16,
+    kind: &str,
+    message: &str,
+) -> std::io::Result<()> {
     let reason = match status {
         202 => "Accepted",
         400 => "Bad Request",
@@ -333,11 +428,20 @@ mod tests {
     #[test]
     fn trailers_carry_the_error_of_a_stream() {
         let trailers = vec![
-            ("lambda-runtime-function-error-type".to_owned(), "Boom".to_owned()),
-            ("lambda-runtime-function-error-body".to_owned(), "eyJhIjoxfQ==".to_owned()),
+            (
+                "lambda-runtime-function-error-type".to_owned(),
+                "Boom".to_owned(),
+            ),
+            (
+                "lambda-runtime-function-error-body".to_owned(),
+                "eyJhIjoxfQ==".to_owned(),
+            ),
         ];
         let error = trailer_error(&trailers).unwrap();
-        assert_eq!((error.kind.as_str(), error.payload.as_ref()), ("Boom", br#"{"a":1}"#.as_slice()));
+        assert_eq!(
+            (error.kind.as_str(), error.payload.as_ref()),
+            ("Boom", br#"{"a":1}"#.as_slice())
+        );
         assert!(trailer_error(&[]).is_none());
     }
 }

@@ -36,7 +36,10 @@ pub(crate) struct Runtimes {
 impl Runtimes {
     pub(crate) fn new(search_path: Option<String>) -> Self {
         let search_path = search_path.unwrap_or_else(own_path);
-        Self { search_path, found: Mutex::default() }
+        Self {
+            search_path,
+            found: Mutex::default(),
+        }
     }
 
     pub(crate) async fn find(&self, runtime: &str) -> Result<Arc<Interpreter>, Error> {
@@ -44,10 +47,13 @@ impl Runtimes {
         if let Some(interpreter) = found.get(runtime) {
             return Ok(Arc::clone(interpreter));
         }
-        let interpreter = self.look(runtime).await.map_err(|reason| Error::RuntimeUnavailable {
-            runtime: runtime.to_owned(),
-            reason,
-        })?;
+        let interpreter = self
+            .look(runtime)
+            .await
+            .map_err(|reason| Error::RuntimeUnavailable {
+                runtime: runtime.to_owned(),
+                reason,
+            })?;
         let interpreter = Arc::new(interpreter);
         found.insert(runtime.to_owned(), Arc::clone(&interpreter));
         Ok(interpreter)
@@ -56,10 +62,18 @@ impl Runtimes {
     async fn look(&self, runtime: &str) -> Result<Interpreter, String> {
         if runtime == "provided" || runtime.starts_with("provided.") {
             let (program, prefixes, version) = (PathBuf::new(), Vec::new(), String::new());
-            return Ok(Interpreter { kind: Kind::Provided, program, prefixes, version });
+            return Ok(Interpreter {
+                kind: Kind::Provided,
+                program,
+                prefixes,
+                version,
+            });
         }
         if let Some(version) = runtime.strip_prefix("nodejs")
-            && version.trim_end_matches(".x").chars().all(|c| c.is_ascii_digit() || c == '.')
+            && version
+                .trim_end_matches(".x")
+                .chars()
+                .all(|c| c.is_ascii_digit() || c == '.')
         {
             return self.node().await;
         }
@@ -73,14 +87,27 @@ impl Runtimes {
     }
 
     async fn node(&self) -> Result<Interpreter, String> {
-        let script = "console.log(process.execPath);console.log(process.versions.node.split('.')[0])";
+        let script =
+            "console.log(process.execPath);console.log(process.versions.node.split('.')[0])";
         for program in self.on_path("node") {
-            let Some(lines) = ask(&program, &["-e", script], 2).await else { continue };
-            let [path, version] = lines.as_slice() else { continue };
+            let Some(lines) = ask(&program, &["-e", script], 2).await else {
+                continue;
+            };
+            let [path, version] = lines.as_slice() else {
+                continue;
+            };
             let program = PathBuf::from(path);
-            let prefix = program.parent().and_then(Path::parent).map(Path::to_path_buf);
+            let prefix = program
+                .parent()
+                .and_then(Path::parent)
+                .map(Path::to_path_buf);
             let prefixes = prefix.into_iter().collect();
-            return Ok(Interpreter { kind: Kind::Node, program, prefixes, version: version.clone() });
+            return Ok(Interpreter {
+                kind: Kind::Node,
+                program,
+                prefixes,
+                version: version.clone(),
+            });
         }
         Err("no node on the path".to_owned())
     }
@@ -94,29 +121,50 @@ impl Runtimes {
         let script = "import sys\nprint(sys.executable)\nprint(sys.prefix)\nprint(sys.base_prefix)\n\
                       print('%d.%d' % sys.version_info[:2])";
         for program in candidates {
-            let Some(lines) = ask(&program, &["-c", script], 4).await else { continue };
-            let [path, prefix, base, version] = lines.as_slice() else { continue };
+            let Some(lines) = ask(&program, &["-c", script], 4).await else {
+                continue;
+            };
+            let [path, prefix, base, version] = lines.as_slice() else {
+                continue;
+            };
             let mut prefixes = vec![PathBuf::from(base)];
             if prefix != base {
                 prefixes.push(PathBuf::from(prefix));
             }
             let (program, version) = (PathBuf::from(path), version.clone());
-            return Ok(Interpreter { kind: Kind::Python, program, prefixes, version });
+            return Ok(Interpreter {
+                kind: Kind::Python,
+                program,
+                prefixes,
+                version,
+            });
         }
         Err("no python3 on the path".to_owned())
     }
 
     fn on_path(&self, name: &str) -> Vec<PathBuf> {
-        std::env::split_paths(&self.search_path).map(|dir| dir.join(name)).filter(|path| path.is_file()).collect()
+        std::env::split_paths(&self.search_path)
+            .map(|dir| dir.join(name))
+            .filter(|path| path.is_file())
+            .collect()
     }
 
     /// Versions that a manager has installed beside the one that its shims select.
     fn version_managers(&self, name: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         for dir in std::env::split_paths(&self.search_path) {
-            let Some(versions) = dir.parent().map(|parent| parent.join("versions")) else { continue };
-            let Ok(entries) = std::fs::read_dir(versions) else { continue };
-            found.extend(entries.flatten().map(|entry| entry.path().join("bin").join(name)).filter(|p| p.is_file()));
+            let Some(versions) = dir.parent().map(|parent| parent.join("versions")) else {
+                continue;
+            };
+            let Ok(entries) = std::fs::read_dir(versions) else {
+                continue;
+            };
+            found.extend(
+                entries
+                    .flatten()
+                    .map(|entry| entry.path().join("bin").join(name))
+                    .filter(|p| p.is_file()),
+            );
         }
         found.sort();
         found.reverse();
@@ -124,7 +172,10 @@ impl Runtimes {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "where interpreters are is a fact of the host, unless configured")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where interpreters are is a fact of the host, unless configured"
+)]
 fn own_path() -> String {
     std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned())
 }
@@ -136,7 +187,9 @@ async fn ask(program: &Path, arguments: &[&str], lines: usize) -> Option<Vec<Str
         .stderr(std::process::Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = crate::clock::within(std::time::Duration::from_secs(10), work).await?.ok()?;
+    let output = crate::clock::within(std::time::Duration::from_secs(10), work)
+        .await?
+        .ok()?;
     if !output.status.success() {
         return None;
     }
@@ -154,8 +207,18 @@ mod tests {
         let runtimes = Runtimes::new(Some(String::new()));
         let error = runtimes.find("ruby3.3").await.unwrap_err().to_string();
         assert!(error.contains("ruby3.3"), "{error}");
-        assert!(runtimes.find("nodejs20.x").await.unwrap_err().to_string().contains("no node"));
-        assert_eq!(runtimes.find("provided.al2").await.unwrap().kind, Kind::Provided);
+        assert!(
+            runtimes
+                .find("nodejs20.x")
+                .await
+                .unwrap_err()
+                .to_string()
+                .contains("no node")
+        );
+        assert_eq!(
+            runtimes.find("provided.al2").await.unwrap().kind,
+            Kind::Provided
+        );
         assert!(runtimes.find("provided-x").await.is_err());
     }
 }

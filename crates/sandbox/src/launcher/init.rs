@@ -60,7 +60,9 @@ fn launch(spec: &Spec, runtime: &Runtime) -> bool {
 /// Starts the first program that exists. The error is worded as Lambda words it.
 fn start(spec: &Spec) -> Result<Pid, String> {
     for entry in &spec.programs {
-        let Some((program, arguments)) = entry.command.split_first() else { continue };
+        let Some((program, arguments)) = entry.command.split_first() else {
+            continue;
+        };
         let child = Command::new(program)
             .args(arguments)
             .env_clear()
@@ -70,9 +72,17 @@ fn start(spec: &Spec) -> Result<Pid, String> {
             .spawn();
         return match child {
             Ok(child) => Ok(Pid::from_raw(child.id().cast_signed())),
-            Err(_) if !spec.directory.is_dir() => Err(format!("no such directory: {}", spec.directory.display())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && is_last(spec, entry) => Err(not_found(spec)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !Path::new(program).exists() => continue,
+            Err(_) if !spec.directory.is_dir() => {
+                Err(format!("no such directory: {}", spec.directory.display()))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && is_last(spec, entry) => {
+                Err(not_found(spec))
+            }
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound && !Path::new(program).exists() =>
+            {
+                continue;
+            }
             Err(error) => Err(format!("fork/exec {program}: {}", reason(&error))),
         };
     }
@@ -80,11 +90,18 @@ fn start(spec: &Spec) -> Result<Pid, String> {
 }
 
 fn is_last(spec: &Spec, entry: &Entry) -> bool {
-    spec.programs.last().is_some_and(|last| last.command == entry.command)
+    spec.programs
+        .last()
+        .is_some_and(|last| last.command == entry.command)
 }
 
 fn not_found(spec: &Spec) -> String {
-    let all: Vec<&str> = spec.programs.iter().filter_map(|entry| entry.command.first()).map(String::as_str).collect();
+    let all: Vec<&str> = spec
+        .programs
+        .iter()
+        .filter_map(|entry| entry.command.first())
+        .map(String::as_str)
+        .collect();
     format!("Couldn't find valid bootstrap(s): [{}]", all.join(" "))
 }
 
@@ -100,11 +117,16 @@ fn reason(error: &io::Error) -> String {
 /// Starts what stands in `/opt/extensions`.
 fn start_extensions(spec: &Spec) -> Result<Vec<Pid>, String> {
     use std::os::unix::fs::PermissionsExt;
-    let Ok(entries) = std::fs::read_dir(&spec.extensions) else { return Ok(Vec::new()) };
+    let Ok(entries) = std::fs::read_dir(&spec.extensions) else {
+        return Ok(Vec::new());
+    };
     let mut programs: Vec<_> = entries
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0))
+        .filter(|path| {
+            path.metadata()
+                .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+        })
         .collect();
     programs.sort();
     let mut started = Vec::new();
@@ -166,7 +188,11 @@ fn follow_sandbox(spec: Spec, runtime: Runtime) -> Result<(), String> {
         // As process 1 this takes the whole namespace along.
         std::process::exit(0);
     };
-    std::thread::Builder::new().name("lifeline".to_owned()).spawn(follow).map(drop).map_err(|e| e.to_string())
+    std::thread::Builder::new()
+        .name("lifeline".to_owned())
+        .spawn(follow)
+        .map(drop)
+        .map_err(|e| e.to_string())
 }
 
 /// Without a namespace: kills the tree below us. What has left it by a double fork is ours again, because we adopt

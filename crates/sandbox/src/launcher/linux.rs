@@ -30,7 +30,11 @@ fn step<T, E: std::fmt::Display>(what: &str, outcome: Result<T, E>) -> Result<T,
 pub(super) fn enter(stage: &Stage) -> Outcome {
     separate(stage.user_namespace)?;
     // The same binary, even if it was replaced on disk meanwhile.
-    let spawned = Command::new("/proc/self/exe").arg(ARGUMENT).arg(INSIDE).env_clear().spawn();
+    let spawned = Command::new("/proc/self/exe")
+        .arg(ARGUMENT)
+        .arg(INSIDE)
+        .env_clear()
+        .spawn();
     let mut init = step("re-execution", spawned)?;
     say(&format!("init {}", init.id()));
     let status = step("wait", init.wait())?;
@@ -41,8 +45,10 @@ pub(super) fn enter(stage: &Stage) -> Outcome {
 }
 
 fn separate(user_namespace: bool) -> Result<(), String> {
-    let mut flags =
-        CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
+    let mut flags = CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWUTS;
     if !user_namespace {
         return step("unshare", unshare(flags));
     }
@@ -54,8 +60,14 @@ fn separate(user_namespace: bool) -> Result<(), String> {
 
 fn map_user(uid: u32, gid: u32, outer_uid: u32, outer_gid: u32) -> Result<(), String> {
     step("setgroups", std::fs::write("/proc/self/setgroups", "deny"))?;
-    step("uid_map", std::fs::write("/proc/self/uid_map", format!("{uid} {outer_uid} 1")))?;
-    step("gid_map", std::fs::write("/proc/self/gid_map", format!("{gid} {outer_gid} 1")))
+    step(
+        "uid_map",
+        std::fs::write("/proc/self/uid_map", format!("{uid} {outer_uid} 1")),
+    )?;
+    step(
+        "gid_map",
+        std::fs::write("/proc/self/gid_map", format!("{gid} {outer_gid} 1")),
+    )
 }
 
 /// Process 1 follows its launcher; without namespaces the launcher's parent is a thread that may end, so that only
@@ -75,7 +87,10 @@ pub(super) fn confine(spec: &Spec) -> Result<(), String> {
         let _ = sethostname("localhost");
     }
     let files = spec.open_files_max;
-    step("open files", setrlimit(Resource::RLIMIT_NOFILE, files, files))?;
+    step(
+        "open files",
+        setrlimit(Resource::RLIMIT_NOFILE, files, files),
+    )?;
     step("core size", setrlimit(Resource::RLIMIT_CORE, 0, 0))?;
     if spec.root.is_some() {
         drop_privileges(spec.uid)?;
@@ -111,9 +126,21 @@ const NOTHING: Option<&str> = None;
 fn build_root(root: &Root) -> Result<(), String> {
     let at = root.at.as_path();
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    step("private mounts", mount(NOTHING, "/", NOTHING, private, NOTHING))?;
+    step(
+        "private mounts",
+        mount(NOTHING, "/", NOTHING, private, NOTHING),
+    )?;
     let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    step("root", mount(Some("tmpfs"), at, Some("tmpfs"), quiet, Some("size=1m,mode=755")))?;
+    step(
+        "root",
+        mount(
+            Some("tmpfs"),
+            at,
+            Some("tmpfs"),
+            quiet,
+            Some("size=1m,mode=755"),
+        ),
+    )?;
     system_directories(at)?;
     for dir in ["proc", "tmp", "dev", "opt", "etc", "var", "root", "home"] {
         let _ = std::fs::create_dir(at.join(dir));
@@ -124,16 +151,35 @@ fn build_root(root: &Root) -> Result<(), String> {
     devices(at)?;
     layers_to(&root.layers, &at.join("opt"))?;
     let size = format!("size={}m,mode=1777", root.tmp_mb);
-    step("/tmp", mount(Some("tmpfs"), &at.join("tmp"), Some("tmpfs"), quiet, Some(size.as_str())))?;
+    step(
+        "/tmp",
+        mount(
+            Some("tmpfs"),
+            &at.join("tmp"),
+            Some("tmpfs"),
+            quiet,
+            Some(size.as_str()),
+        ),
+    )?;
     let quiet = quiet | MsFlags::MS_NOEXEC;
-    step("/proc", mount(Some("proc"), &at.join("proc"), Some("proc"), quiet, NOTHING))?;
+    step(
+        "/proc",
+        mount(Some("proc"), &at.join("proc"), Some("proc"), quiet, NOTHING),
+    )?;
     step("chdir", chdir(at))?;
     // Old and new root on one another: no directory for the old one is needed.
     step("pivot_root", pivot_root(".", "."))?;
     step("old root", umount2(".", MntFlags::MNT_DETACH))?;
     step("chdir", chdir("/"))?;
-    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    step("read-only root", mount(NOTHING, "/", NOTHING, flags, NOTHING))
+    let flags = MsFlags::MS_REMOUNT
+        | MsFlags::MS_BIND
+        | MsFlags::MS_RDONLY
+        | MsFlags::MS_NOSUID
+        | MsFlags::MS_NODEV;
+    step(
+        "read-only root",
+        mount(NOTHING, "/", NOTHING, flags, NOTHING),
+    )
 }
 
 /// `/usr` as a whole; `/bin`, `/lib` and so on as the host has them: links or directories.
@@ -153,7 +199,11 @@ fn system_directories(at: &Path) -> Result<(), String> {
 fn bind_to(bind: &Bind, root: &Path) -> Result<(), String> {
     let to = root.join(bind.to.strip_prefix("/").unwrap_or(&bind.to));
     let what = || format!("mount {}", bind.to.display());
-    let is_dir = step(&format!("{}", bind.from.display()), std::fs::metadata(&bind.from))?.is_dir();
+    let is_dir = step(
+        &format!("{}", bind.from.display()),
+        std::fs::metadata(&bind.from),
+    )?
+    .is_dir();
     if is_dir {
         step(&what(), std::fs::create_dir_all(&to))?;
     } else {
@@ -165,11 +215,18 @@ fn bind_to(bind: &Bind, root: &Path) -> Result<(), String> {
         }
     }
     let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-    step(&what(), mount(Some(&bind.from), &to, NOTHING, flags, NOTHING))?;
+    step(
+        &what(),
+        mount(Some(&bind.from), &to, NOTHING, flags, NOTHING),
+    )?;
     if bind.writable {
         return Ok(());
     }
-    let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    let flags = MsFlags::MS_BIND
+        | MsFlags::MS_REMOUNT
+        | MsFlags::MS_RDONLY
+        | MsFlags::MS_NOSUID
+        | MsFlags::MS_NODEV;
     if mount(NOTHING, &to, NOTHING, flags, NOTHING).is_ok() {
         return Ok(());
     }
@@ -179,8 +236,14 @@ fn bind_to(bind: &Bind, root: &Path) -> Result<(), String> {
     for (had, keep) in [
         (nix::sys::statvfs::FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
         (nix::sys::statvfs::FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
-        (nix::sys::statvfs::FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
-        (nix::sys::statvfs::FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
+        (
+            nix::sys::statvfs::FsFlags::ST_NODIRATIME,
+            MsFlags::MS_NODIRATIME,
+        ),
+        (
+            nix::sys::statvfs::FsFlags::ST_RELATIME,
+            MsFlags::MS_RELATIME,
+        ),
     ] {
         if kept.contains(had) {
             flags |= keep;
@@ -200,26 +263,55 @@ fn devices(at: &Path) -> Result<(), String> {
         ("/proc/self/fd/1", "stdout"),
         ("/proc/self/fd/2", "stderr"),
     ] {
-        step("device link", std::os::unix::fs::symlink(target, at.join("dev").join(name)))?;
+        step(
+            "device link",
+            std::os::unix::fs::symlink(target, at.join("dev").join(name)),
+        )?;
     }
     Ok(())
 }
 
 fn layers_to(all: &[std::path::PathBuf], opt: &Path) -> Result<(), String> {
-    let [first, rest @ ..] = all else { return Ok(()) };
+    let [first, rest @ ..] = all else {
+        return Ok(());
+    };
     if rest.is_empty() {
         let (from, to, writable) = (first.clone(), opt.to_path_buf(), false);
         return bind_to(&Bind { from, to, writable }, Path::new("/"));
     }
-    let plain = all.iter().all(|dir| dir.to_str().is_some_and(|d| !d.contains([':', ',', '\\'])));
+    let plain = all
+        .iter()
+        .all(|dir| dir.to_str().is_some_and(|d| !d.contains([':', ',', '\\'])));
     // The first directory of an overlay is its uppermost.
-    let lower: Vec<String> = all.iter().rev().map(|dir| dir.display().to_string()).collect();
+    let lower: Vec<String> = all
+        .iter()
+        .rev()
+        .map(|dir| dir.display().to_string())
+        .collect();
     let options = format!("lowerdir={}", lower.join(":"));
     let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    if plain && mount(Some("overlay"), opt, Some("overlay"), flags, Some(options.as_str())).is_ok() {
+    if plain
+        && mount(
+            Some("overlay"),
+            opt,
+            Some("overlay"),
+            flags,
+            Some(options.as_str()),
+        )
+        .is_ok()
+    {
         return Ok(());
     }
-    step("/opt", mount(Some("tmpfs"), opt, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=755")))?;
+    step(
+        "/opt",
+        mount(
+            Some("tmpfs"),
+            opt,
+            Some("tmpfs"),
+            MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+            Some("mode=755"),
+        ),
+    )?;
     for layer in all {
         step("layers", layers::copy(layer, opt))?;
     }
@@ -228,7 +320,11 @@ fn layers_to(all: &[std::path::PathBuf], opt: &Path) -> Result<(), String> {
 
 /// A trial: everything but the runtime.
 pub(super) fn probe(launcher: &Path, root: &Path, user_namespace: bool) -> Result<bool, String> {
-    let arguments = [ARGUMENT, PROBE, if user_namespace { "user" } else { "root" }];
+    let arguments = [
+        ARGUMENT,
+        PROBE,
+        if user_namespace { "user" } else { "root" },
+    ];
     let root = root.canonicalize().map_err(|e| e.to_string())?;
     let output = Command::new(launcher)
         .args(arguments)
@@ -263,14 +359,23 @@ pub(super) fn probe_main(kind: Option<&Path>) -> Outcome {
 
 fn probe_outside(kind: &str) -> Result<String, String> {
     separate(kind == "user")?;
-    let inner = Command::new("/proc/self/exe").args([ARGUMENT, PROBE, &format!("inside-{kind}")]).env_clear().output();
+    let inner = Command::new("/proc/self/exe")
+        .args([ARGUMENT, PROBE, &format!("inside-{kind}")])
+        .env_clear()
+        .output();
     let output = step("re-execution", inner)?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    Ok(String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned())
 }
 
 fn probe_inside(user: bool) -> Result<String, String> {
     let at = step("root", std::env::current_dir())?;
-    build_root(&Root { at, tmp_mb: 1, ..Root::default() })?;
+    build_root(&Root {
+        at,
+        tmp_mb: 1,
+        ..Root::default()
+    })?;
     drop_privileges((!user).then_some(USER))?;
     step("no_new_privs", prctl::set_no_new_privs())?;
     Ok("ok".to_owned())
@@ -281,11 +386,13 @@ pub(super) fn filters(isolation: &mut Isolation) {
         Ok(()) => isolation.seccomp = true,
         Err(reason) => isolation.missing.push(format!("seccomp: {reason}")),
     }
-    match filter::landlock_works() {
+    match filter::landlock_works(isolation.level) {
         Ok(()) => isolation.landlock = true,
         Err(reason) => isolation.missing.push(format!("landlock: {reason}")),
     }
     if isolation.level == IsolationLevel::Process && !isolation.landlock {
-        isolation.missing.push("files: functions see those of the user that runs us".to_owned());
+        isolation
+            .missing
+            .push("files: functions see those of the user that runs us".to_owned());
     }
 }

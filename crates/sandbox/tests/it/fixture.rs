@@ -8,8 +8,8 @@ use bytes::Bytes;
 use serde_json::Value;
 use tempfile::TempDir;
 use undercast_sandbox::{
-    Answer, AnswerBody, Credentials, Endpoint, Error, Function, Host, Invocation, IsolationChoice, LogLine, Options,
-    Sandbox,
+    Answer, AnswerBody, Credentials, Endpoint, Error, Function, Host, Invocation, IsolationChoice,
+    LogLine, Options, Sandbox,
 };
 
 #[derive(Default)]
@@ -19,11 +19,18 @@ pub struct Log {
 
 impl Host for Log {
     fn credentials(&self, _: &Function) -> Credentials {
-        Credentials { access_key: "AKID".into(), secret_key: "SECRET".into(), session_token: "TOKEN".into() }
+        Credentials {
+            access_key: "AKID".into(),
+            secret_key: "SECRET".into(),
+            session_token: "TOKEN".into(),
+        }
     }
 
     fn log(&self, _: &Function, stream: &str, lines: Vec<LogLine>) {
-        self.lines.lock().unwrap().extend(lines.into_iter().map(|line| (stream.to_owned(), line.text)));
+        self.lines
+            .lock()
+            .unwrap()
+            .extend(lines.into_iter().map(|line| (stream.to_owned(), line.text)));
     }
 }
 
@@ -48,12 +55,20 @@ pub fn process_level() -> Fixture {
 
 pub fn fixture_with(change: impl FnOnce(&mut Options)) -> Fixture {
     let dir = tempfile::tempdir().unwrap();
-    let endpoint = Endpoint { url: "http://127.0.0.1:4566".into(), ..Endpoint::default() };
+    let endpoint = Endpoint {
+        url: "http://127.0.0.1:4566".into(),
+        ..Endpoint::default()
+    };
     let mut options = Options::new(dir.path().join("sandbox"), launcher(), endpoint);
     change(&mut options);
     let sandbox = Sandbox::new(options).unwrap();
     let log = Arc::new(Log::default());
-    Fixture { dir, sandbox, host: log.clone(), log }
+    Fixture {
+        dir,
+        sandbox,
+        host: log.clone(),
+        log,
+    }
 }
 
 impl Fixture {
@@ -88,11 +103,26 @@ impl Fixture {
         }
     }
 
-    pub async fn try_invoke(&self, function: &Arc<Function>, payload: &str) -> Result<Answer, Error> {
-        self.invoke_as(function, Invocation { payload: Bytes::from(payload.to_owned()), ..invocation(function) }).await
+    pub async fn try_invoke(
+        &self,
+        function: &Arc<Function>,
+        payload: &str,
+    ) -> Result<Answer, Error> {
+        self.invoke_as(
+            function,
+            Invocation {
+                payload: Bytes::from(payload.to_owned()),
+                ..invocation(function)
+            },
+        )
+        .await
     }
 
-    pub async fn invoke_as(&self, function: &Arc<Function>, invocation: Invocation) -> Result<Answer, Error> {
+    pub async fn invoke_as(
+        &self,
+        function: &Arc<Function>,
+        invocation: Invocation,
+    ) -> Result<Answer, Error> {
         self.sandbox.invoke(function, invocation, &self.host).await
     }
 
@@ -107,19 +137,35 @@ impl Fixture {
     /// The payload of a successful invocation.
     pub async fn call(&self, function: &Arc<Function>, payload: &str) -> Value {
         let answer = self.invoke(function, payload).await;
-        assert!(!answer.status.is_error(), "{}\n{}", json(&answer), self.logs());
+        assert!(
+            !answer.status.is_error(),
+            "{}\n{}",
+            json(&answer),
+            self.logs()
+        );
         json(&answer)
     }
 
     /// The payload of a failed one.
     pub async fn fail(&self, function: &Arc<Function>, payload: &str) -> Value {
         let answer = self.invoke(function, payload).await;
-        assert!(answer.status.is_error(), "{}\n{}", json(&answer), self.logs());
+        assert!(
+            answer.status.is_error(),
+            "{}\n{}",
+            json(&answer),
+            self.logs()
+        );
         json(&answer)
     }
 
     pub fn logs(&self) -> String {
-        self.log.lines.lock().unwrap().iter().map(|(_, text)| text.as_str()).collect()
+        self.log
+            .lines
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(_, text)| text.as_str())
+            .collect()
     }
 
     /// Waits until the log holds `text`.
@@ -137,7 +183,9 @@ impl Fixture {
 
 pub fn invocation(function: &Function) -> Invocation {
     let mut id = [0_u8; 16];
-    std::fs::File::open("/dev/urandom").and_then(|mut f| std::io::Read::read_exact(&mut f, &mut id)).unwrap();
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut f| std::io::Read::read_exact(&mut f, &mut id))
+        .unwrap();
     Invocation {
         request_id: id.iter().map(|b| format!("{b:02x}")).collect(),
         payload: Bytes::from_static(b"{}"),

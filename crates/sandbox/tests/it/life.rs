@@ -48,11 +48,17 @@ async fn a_time_out_ends_the_process() {
         assert!(since.elapsed() < Duration::from_millis(1500));
         assert_eq!(error["errorType"], "Sandbox.Timedout");
         let message = error["errorMessage"].as_str().unwrap();
-        assert!(message.starts_with("RequestId: ") && message.ends_with(" Error: Task timed out after 1.00 seconds"));
+        assert!(
+            message.starts_with("RequestId: ")
+                && message.ends_with(" Error: Task timed out after 1.00 seconds")
+        );
         dead(pid).await;
         gone(&f).await;
         let logs = f.logged("Status: timeout\n").await;
-        assert!(logs.contains(" Task timed out after 1.00 seconds\n"), "{logs}");
+        assert!(
+            logs.contains(" Task timed out after 1.00 seconds\n"),
+            "{logs}"
+        );
         f.call(&function, "{}").await;
     }
 }
@@ -65,11 +71,27 @@ async fn an_exit_in_the_middle_is_an_answer() {
     f.call(&function, "{}").await;
     let error = f.fail(&function, r#"{"code":0}"#).await;
     assert_eq!(error["errorType"], "Runtime.ExitError");
-    assert!(error["errorMessage"].as_str().unwrap().ends_with("Error: Runtime exited without providing a reason"));
+    assert!(
+        error["errorMessage"]
+            .as_str()
+            .unwrap()
+            .ends_with("Error: Runtime exited without providing a reason")
+    );
     let error = f.fail(&function, r#"{"code":5}"#).await;
-    assert!(error["errorMessage"].as_str().unwrap().ends_with("exit status 5"));
+    assert!(
+        error["errorMessage"]
+            .as_str()
+            .unwrap()
+            .ends_with("exit status 5")
+    );
     let error = f.fail(&function, r#"{"segv":1}"#).await;
-    assert!(error["errorMessage"].as_str().unwrap().ends_with("signal: segmentation fault"), "{error}");
+    assert!(
+        error["errorMessage"]
+            .as_str()
+            .unwrap()
+            .ends_with("signal: segmentation fault"),
+        "{error}"
+    );
     assert_eq!(f.call(&function, "{}").await, 1);
 }
 
@@ -84,7 +106,12 @@ async fn memory_is_limited() {
     f.call(&function, r#"{"mb":10}"#).await;
     let error = f.fail(&function, r#"{"mb":400}"#).await;
     assert_eq!(error["errorType"], "Runtime.OutOfMemory");
-    assert!(error["errorMessage"].as_str().unwrap().ends_with("signal: killed"));
+    assert!(
+        error["errorMessage"]
+            .as_str()
+            .unwrap()
+            .ends_with("signal: killed")
+    );
     f.call(&function, r#"{"mb":10}"#).await;
 }
 
@@ -120,12 +147,19 @@ async fn the_host_has_a_cap_and_idle_ones_make_room() {
         tokio::spawn(async move { f.call(&one, r#"{"ms":600}"#).await })
     };
     for _ in 0..200 {
-        if f.sandbox.instances().iter().any(|i| i.state == InstanceState::Busy) {
+        if f.sandbox
+            .instances()
+            .iter()
+            .any(|i| i.state == InstanceState::Busy)
+        {
             break;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert!(matches!(f.try_invoke(&two, "{}").await, Err(Error::Throttled { instances_max: 1 })));
+    assert!(matches!(
+        f.try_invoke(&two, "{}").await,
+        Err(Error::Throttled { instances_max: 1 })
+    ));
     busy.await.unwrap();
     f.call(&two, "{}").await;
 }
@@ -151,7 +185,10 @@ async fn idle_instances_are_reaped_retired_and_drained() {
     f.call(&function, "{}").await;
     f.sandbox.drain().await;
     assert!(f.sandbox.instances().is_empty());
-    assert!(matches!(f.try_invoke(&function, "{}").await, Err(Error::Gone)));
+    assert!(matches!(
+        f.try_invoke(&function, "{}").await,
+        Err(Error::Gone)
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,7 +198,11 @@ async fn a_caller_that_goes_away_does_not_stop_the_function() {
     let function = Arc::new(f.function("nodejs20.x", "index.handler", &[("index.js", code)]));
     f.call(&function, "{}").await;
     let call = f.try_invoke(&function, "{}");
-    assert!(tokio::time::timeout(Duration::from_millis(50), call).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_millis(50), call)
+            .await
+            .is_err()
+    );
     for _ in 0..200 {
         if f.logs().matches("finished").count() == 2 {
             break;
@@ -176,10 +217,11 @@ async fn a_caller_that_goes_away_does_not_stop_the_function() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn init_that_hangs_counts_against_the_second_try() {
     let f = fixture();
-    let mut function = f.function("nodejs20.x", "index.handler", &[(
-        "index.js",
-        "const fs = require('fs'); process.exit(9);",
-    )]);
+    let mut function = f.function(
+        "nodejs20.x",
+        "index.handler",
+        &[("index.js", "const fs = require('fs'); process.exit(9);")],
+    );
     function.timeout = Duration::from_secs(2);
     let error = f.fail(&Arc::new(function), "{}").await;
     assert_eq!(error["errorType"], "Runtime.ExitError");
@@ -195,20 +237,29 @@ async fn nothing_outlives_a_killed_parent() {
     }
     for level in ["namespaces", "process"] {
         let mut helper = tokio::process::Command::new(std::env::current_exe().unwrap())
-            .args(["life::nothing_outlives_a_killed_parent", "--exact", "--nocapture"])
+            .args([
+                "life::nothing_outlives_a_killed_parent",
+                "--exact",
+                "--nocapture",
+            ])
             .env("UNDERCAST_TEST_PARENT", level)
             .stdout(std::process::Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(helper.stdout.take().unwrap()));
+        let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(
+            helper.stdout.take().unwrap(),
+        ));
         let pids: Vec<u32> = loop {
             let line = lines.next_line().await.unwrap().expect("the helper ended");
             if let Some(pids) = line.strip_prefix("pids ") {
                 break serde_json::from_str(pids).unwrap();
             }
         };
-        assert!(pids.len() >= 2 && pids.iter().all(|pid| alive(*pid)), "{pids:?}");
+        assert!(
+            pids.len() >= 2 && pids.iter().all(|pid| alive(*pid)),
+            "{pids:?}"
+        );
         helper.kill().await.unwrap();
         for pid in pids {
             dead(pid).await;
@@ -217,7 +268,11 @@ async fn nothing_outlives_a_killed_parent() {
 }
 
 async fn be_a_parent(level: &str) {
-    let f = if level == "process" { process_level() } else { fixture() };
+    let f = if level == "process" {
+        process_level()
+    } else {
+        fixture()
+    };
     let code = "const { spawn } = require('child_process'); spawn('sleep', ['600'], { detached: true, stdio: 'ignore' }).unref();\n\
         exports.handler = async () => 1;";
     let function = Arc::new(f.function("nodejs20.x", "index.handler", &[("index.js", code)]));
@@ -227,7 +282,11 @@ async fn be_a_parent(level: &str) {
     while at < pids.len() {
         let path = format!("/proc/{0}/task/{0}/children", pids[at]);
         let children = std::fs::read_to_string(path).unwrap_or_default();
-        pids.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+        pids.extend(
+            children
+                .split_whitespace()
+                .filter_map(|pid| pid.parse::<u32>().ok()),
+        );
         at += 1;
     }
     println!("\npids {}", json!(pids));
@@ -248,4 +307,58 @@ async fn instances_stand_still_between_invocations() {
         assert_eq!(after - before > 50, moves, "{before} {after}");
         assert_eq!(f.sandbox.instances().len(), 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_end_with_the_last_sandbox() {
+    let f = fixture();
+    let function = Arc::new(f.function("nodejs20.x", "index.handler", &[("index.js", NAP)]));
+    f.call(&function, "{}").await;
+    let pid = f.sandbox.instances()[0].pid.unwrap();
+    drop(f);
+    dead(pid).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_we_cannot_set_up_is_our_error() {
+    let f = fixture();
+    if f.sandbox.isolation().level != undercast_sandbox::IsolationLevel::Namespaces {
+        return;
+    }
+    let mut function = f.function("nodejs20.x", "index.handler", &[("index.js", NAP)]);
+    function.code = "/does/not/exist".into();
+    let error = f.try_invoke(&Arc::new(function), "{}").await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Launch(reason) if reason.contains("/does/not/exist")),
+        "{error}"
+    );
+    let ruby = Arc::new(f.function("ruby3.3", "x", &[("x", "")]));
+    assert!(matches!(
+        f.try_invoke(&ruby, "{}").await,
+        Err(Error::RuntimeUnavailable { .. })
+    ));
+    gone(&f).await;
+}
+
+/// Callers that come back at once find the instance that has just answered them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parallel_callers_need_one_instance_each() {
+    let f = Arc::new(fixture());
+    let function = Arc::new(f.function("nodejs20.x", "index.handler", &[("index.js", NAP)]));
+    f.prewarm(&function, 4).await.unwrap();
+    let callers: Vec<_> = (0..4)
+        .map(|_| {
+            let (f, function) = (Arc::clone(&f), Arc::clone(&function));
+            tokio::spawn(async move {
+                for _ in 0..100 {
+                    f.call(&function, "{}").await;
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    assert_eq!(f.sandbox.instances().len(), 4);
+    assert_eq!(f.logs().matches("\nEND RequestId: ").count(), 400);
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use landlock::{
-    ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr,
-    Scope,
+    ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, Scope,
 };
 use nix::libc;
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
 };
 
+use crate::isolation::IsolationLevel;
 use crate::launcher::spec::Bind;
 
 type Error = Box<dyn std::error::Error>;
@@ -65,8 +66,12 @@ const REFUSED: &[libc::c_long] = &[
 
 /// Answered with "no such call", so that programs take their other way: the arguments of `clone3` cannot be looked
 /// at, and io_uring passes by any filter.
-const ABSENT: &[libc::c_long] =
-    &[libc::SYS_clone3, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
+const ABSENT: &[libc::c_long] = &[
+    libc::SYS_clone3,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+];
 
 pub(super) fn seccomp() -> Result<(), Error> {
     for filter in [absent()?, refused()?] {
@@ -90,11 +95,15 @@ fn filter(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: i32) -> Result<BpfProgr
 }
 
 fn absent() -> Result<BpfProgram, Error> {
-    filter(ABSENT.iter().map(|call| (*call, Vec::new())).collect(), libc::ENOSYS)
+    filter(
+        ABSENT.iter().map(|call| (*call, Vec::new())).collect(),
+        libc::ENOSYS,
+    )
 }
 
 fn refused() -> Result<BpfProgram, Error> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+        REFUSED.iter().map(|call| (*call, Vec::new())).collect();
     let spaces = libc::CLONE_NEWUSER
         | libc::CLONE_NEWNS
         | libc::CLONE_NEWPID
@@ -103,16 +112,25 @@ fn refused() -> Result<BpfProgram, Error> {
         | libc::CLONE_NEWUTS
         | libc::CLONE_NEWCGROUP;
     let mut clone = Vec::new();
-    for bit in (0..32).map(|shift| 1_u64 << shift).filter(|bit| u64::from(spaces.cast_unsigned()) & bit != 0) {
+    for bit in (0..32)
+        .map(|shift| 1_u64 << shift)
+        .filter(|bit| u64::from(spaces.cast_unsigned()) & bit != 0)
+    {
         let set = SeccompCmpOp::MaskedEq(bit);
-        clone.push(SeccompRule::new(vec![SeccompCondition::new(0, SeccompCmpArgLen::Qword, set, bit)?])?);
+        clone.push(SeccompRule::new(vec![SeccompCondition::new(
+            0,
+            SeccompCmpArgLen::Qword,
+            set,
+            bit,
+        )?])?);
     }
     rules.insert(libc::SYS_clone, clone);
     // Packet and diagnostic sockets see what other processes send.
     let mut socket = Vec::new();
     for (argument, value) in [(0, libc::AF_PACKET), (0, libc::AF_VSOCK)] {
         let value = u64::from(value.cast_unsigned());
-        let equal = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)?;
+        let equal =
+            SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)?;
         socket.push(SeccompRule::new(vec![equal])?);
     }
     let netlink = u64::from(libc::AF_NETLINK.cast_unsigned());
@@ -134,9 +152,15 @@ pub(super) fn landlock(files: Option<&[Bind]>) -> Result<(), Error> {
     }
     let mut created = ruleset.scope(Scope::AbstractUnixSocket)?.create()?;
     for bind in files.unwrap_or_default() {
-        let Ok(path) = PathFd::new(&bind.from) else { continue };
+        let Ok(path) = PathFd::new(&bind.from) else {
+            continue;
+        };
         let is_dir = bind.from.is_dir();
-        let mut access = if bind.writable { AccessFs::from_all(abi) } else { AccessFs::from_read(abi) };
+        let mut access = if bind.writable {
+            AccessFs::from_all(abi)
+        } else {
+            AccessFs::from_read(abi)
+        };
         if !is_dir {
             access &= AccessFs::from_file(abi);
         }
@@ -146,8 +170,21 @@ pub(super) fn landlock(files: Option<&[Bind]>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) fn landlock_works() -> Result<(), String> {
+pub(super) fn landlock_works(level: IsolationLevel) -> Result<(), String> {
     let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
-    let ruleset = ruleset.handle_access(AccessFs::from_all(ABI::V1)).map_err(|e| e.to_string())?;
-    ruleset.create().map(drop).map_err(|_| "this kernel has no Landlock".to_owned())
+    let (ruleset, missing) = match level {
+        IsolationLevel::Process => (
+            ruleset.handle_access(AccessFs::from_all(ABI::V1)),
+            "this kernel has no Landlock",
+        ),
+        IsolationLevel::Namespaces => (
+            ruleset.scope(Scope::AbstractUnixSocket),
+            "this kernel's Landlock has no scopes: abstract sockets are shared",
+        ),
+    };
+    ruleset
+        .map_err(|_| missing.to_owned())?
+        .create()
+        .map(drop)
+        .map_err(|_| missing.to_owned())
 }
