@@ -1,0 +1,335 @@
+//! `undercast up`: runs the cloud.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use tokio::net::TcpListener;
+use undercast_kernel::http::HttpEndpoint;
+use undercast_kernel::{Db, Env, Ids, Kernel, Mode, ServiceError, Settings};
+use undercast_sandbox::{Endpoint, Sandbox};
+use undercast_store::{Durability, Location, Options, TaskRunner};
+use undercast_wire::Gateway;
+use undercast_wire::serve::serve_with;
+
+use crate::authority::{Authority, write_secret};
+use crate::control::{About, Control};
+use crate::listeners::{Inner, bind_inner, tls};
+use crate::services;
+use crate::terminal::{Colour, Failure, note, paint};
+
+/// Runs the cloud until it is told to stop.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Address to listen on. Anything but loopback needs --secure.
+    #[arg(long, env = "UNDERCAST_LISTEN", default_value = "127.0.0.1:4566")]
+    listen: SocketAddr,
+    /// Folder that holds everything: the store, blobs, the certificate authority.
+    #[arg(long, env = "UNDERCAST_DATA", default_value = ".undercast")]
+    data: PathBuf,
+    /// Where the data is: `embedded`, `memory` (forgets everything at the end) or `postgres://…`.
+    #[arg(long, env = "UNDERCAST_STORE", default_value = "embedded")]
+    store: String,
+    /// When an acknowledged write is on disk.
+    #[arg(long, env = "UNDERCAST_DURABILITY", default_value = "fsync")]
+    durability: DurabilityArg,
+    /// Verify signatures, enforce policies, speak TLS.
+    #[arg(long, env = "UNDERCAST_SECURE")]
+    secure: bool,
+    /// Region of calls that name none.
+    #[arg(long, env = "UNDERCAST_REGION", default_value = "us-east-1")]
+    region: String,
+    /// URL that stands in addresses made where no client asked.
+    #[arg(long, env = "UNDERCAST_PUBLIC_URL")]
+    public_url: Option<String>,
+    /// How many function instances may run at once.
+    #[arg(long, env = "UNDERCAST_INSTANCES_MAX", default_value_t = 128)]
+    instances_max: usize,
+    /// Folder with `node_modules` that managed Node.js functions can require (such as @aws-sdk/*).
+    #[arg(long, env = "UNDERCAST_NODE_LIBS")]
+    node_libs: Option<PathBuf>,
+    /// Folder with packages that managed Python functions can import (such as boto3).
+    #[arg(long, env = "UNDERCAST_PYTHON_LIBS")]
+    python_libs: Option<PathBuf>,
+    /// What to report: error, warn, info, debug, or a filter such as `undercast::wire=debug`.
+    #[arg(long, env = "UNDERCAST_LOG", default_value = "warn")]
+    log: String,
+    /// Answers what was given beforehand instead of running anything: for proving the wire.
+    #[arg(long, hide = true)]
+    echo: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum DurabilityArg {
+    Fsync,
+    Interval,
+    None,
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(&args.log))
+        .with_writer(std::io::stderr)
+        .init();
+    if !args.secure && !args.listen.ip().is_loopback() {
+        return Err(format!(
+            "{} can be reached from outside: that needs --secure",
+            args.listen
+        ));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    runtime.map_err(|e| e.to_string())?.block_on(serve(args))
+}
+
+async fn serve(args: Args) -> Result<ExitCode, Failure> {
+    // The listener first: who comes early waits for the first answer instead of failing.
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
+    let address = listener.local_addr().map_err(|e| e.to_string())?;
+    let db = open_store(&args).await?;
+    let authority = Authority::open(&args.data.join("authority"))?;
+    let mut notes = Vec::new();
+    let inner = match bind_inner().await {
+        Ok(inner) => Some(inner),
+        Err(why) => {
+            notes.push(format!("functions reach the cloud only through AWS_ENDPOINT_URL: ports 443 and 53 are not ours to bind ({why})"));
+            None
+        }
+    };
+    let kernel = Kernel::new(db.clone(), settings(&args, address, inner.as_ref()));
+    let sandbox = open_sandbox(&args, &kernel, &authority, inner.as_ref())?;
+    kernel.install(services::all(&kernel, &sandbox));
+    let token = control_token(&args.data, db.env().ids.as_ref())?;
+    if args.secure {
+        write_root_key(&kernel, &args.data).await?;
+    }
+    start(&kernel).await.map_err(|e| e.to_string())?;
+    let runner = TaskRunner::start(db.clone(), kernel.task_kinds());
+    let about = About {
+        store: store_name(&args),
+        durability: format!("{:?}", args.durability).to_lowercase(),
+        inner_address: inner.as_ref().map(|i| i.address.to_string()),
+        notes: notes.clone(),
+        token,
+    };
+    let gateway = gateway(&args, &kernel, &sandbox, about);
+    announce(&args, &kernel, address, &sandbox, &notes);
+    let wrap = if args.secure {
+        Some(tls(&authority, address.ip())?)
+    } else {
+        None
+    };
+    let scheme = if args.secure { "https" } else { "http" };
+    let main = serve_with(listener, gateway.clone(), scheme, wrap, stop_signal());
+    match inner {
+        Some(inner) => {
+            db.env().spawn("dns", inner.dns.run());
+            let wrap = tls(&authority, IpAddr::V4(inner.address))?;
+            let tls = serve_with(inner.tls, gateway, "https", Some(wrap), stop_signal());
+            futures::join!(main, tls);
+        }
+        None => main.await,
+    }
+    runner.drain().await;
+    sandbox.drain().await;
+    db.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn open_store(args: &Args) -> Result<Db, Failure> {
+    std::fs::create_dir_all(&args.data).map_err(|e| format!("{}: {e}", args.data.display()))?;
+    let mut options = match args.store.as_str() {
+        "embedded" => Options::dir(args.data.join("store")),
+        "memory" => Options::memory(),
+        url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+            let mut options = Options::dir(args.data.join("store"));
+            options.location = Location::Postgres {
+                url: url.to_owned(),
+                blobs: args.data.join("blobs"),
+            };
+            options
+        }
+        other => {
+            return Err(format!(
+                "--store {other}: expected embedded, memory or postgres://…"
+            ));
+        }
+    };
+    options.durability = match args.durability {
+        DurabilityArg::Fsync => Durability::Fsync,
+        DurabilityArg::Interval => Durability::Interval,
+        DurabilityArg::None => Durability::None,
+    };
+    Db::open(options, Env::system())
+        .await
+        .map_err(|e| format!("the store cannot be opened: {e}"))
+}
+
+fn store_name(args: &Args) -> String {
+    if args.store.starts_with("postgres") {
+        "postgres".to_owned()
+    } else {
+        args.store.clone()
+    }
+}
+
+fn settings(args: &Args, address: SocketAddr, inner: Option<&Inner>) -> Settings {
+    let scheme = if args.secure { "https" } else { "http" };
+    let public_url = args
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("{scheme}://{address}"));
+    let callback_url = match inner {
+        // Resolves to us inside functions, on 443 without saying so.
+        Some(_) => "https://cloudformation-custom-resource-response.s3.amazonaws.com".to_owned(),
+        None => public_url.clone(),
+    };
+    Settings {
+        mode: if args.secure {
+            Mode::Secure
+        } else {
+            Mode::Open
+        },
+        public_url,
+        callback_url,
+        region: args.region.clone(),
+        ..Settings::default()
+    }
+}
+
+fn open_sandbox(
+    args: &Args,
+    kernel: &Kernel,
+    authority: &Authority,
+    inner: Option<&Inner>,
+) -> Result<Sandbox, Failure> {
+    let launcher = std::env::current_exe().map_err(|e| e.to_string())?;
+    let absolute = |path: &Path| std::path::absolute(path).map_err(|e| e.to_string());
+    let endpoint = Endpoint {
+        url: kernel.settings().public_url.clone(),
+        ca_bundle: Some(absolute(&authority.bundle)?),
+        dns: inner.map(|i| IpAddr::V4(i.address)),
+    };
+    let folder = absolute(&args.data)?.join("sandbox");
+    let mut options = undercast_sandbox::Options::new(folder, launcher, endpoint);
+    options.instances_max = args.instances_max;
+    options.runtime_libs.node.clone_from(&args.node_libs);
+    options.runtime_libs.python.clone_from(&args.python_libs);
+    Sandbox::new(options).map_err(|e| format!("functions cannot run: {e}"))
+}
+
+/// What shows that somebody may control the cloud: who can read the data folder can.
+fn control_token(data: &Path, ids: &dyn Ids) -> Result<String, Failure> {
+    let path = data.join("control-token");
+    if let Ok(token) = std::fs::read_to_string(&path) {
+        return Ok(token.trim().to_owned());
+    }
+    let token = ids.alphanumeric(40);
+    write_secret(&path, &token).map_err(|e| format!("{}: {e}", path.display()))?;
+    Ok(token)
+}
+
+async fn write_root_key(kernel: &Kernel, data: &Path) -> Result<(), Failure> {
+    let path = data.join("root-key");
+    if path.exists() {
+        return Ok(());
+    }
+    let account = kernel.settings().account.clone();
+    let (id, secret) = undercast_iam::root_key(kernel, &account)
+        .await
+        .map_err(|e| e.to_string())?;
+    let text = format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+    write_secret(&path, &text).map_err(|e| format!("{}: {e}", path.display()))?;
+    note(&format!("A root key is in {}", path.display()));
+    Ok(())
+}
+
+/// What services do before the first call.
+async fn start(kernel: &Kernel) -> Result<(), ServiceError> {
+    for service in kernel.services() {
+        if let Some(start) = &service.start {
+            start(kernel.clone()).await?;
+        }
+    }
+    Ok(())
+}
+
+fn gateway(args: &Args, kernel: &Kernel, sandbox: &Sandbox, about: About) -> Gateway {
+    let reset_kernel = kernel.clone();
+    let control = Control {
+        about,
+        sandbox: sandbox.clone(),
+        reset: Arc::new(move || {
+            let kernel = reset_kernel.clone();
+            async move {
+                kernel.db().clear().await?;
+                start(&kernel).await
+            }
+            .boxed()
+        }),
+    };
+    let options = undercast_wire::Options {
+        routes: vec![Arc::new(control) as Arc<dyn HttpEndpoint>],
+        echo: args.echo.then(undercast_wire::echo::Echo::default),
+        ..undercast_wire::Options::default()
+    };
+    Gateway::new(kernel.clone(), options)
+}
+
+fn announce(
+    args: &Args,
+    kernel: &Kernel,
+    address: SocketAddr,
+    sandbox: &Sandbox,
+    notes: &[String],
+) {
+    let settings = kernel.settings();
+    note(&format!(
+        "{} {}",
+        paint(Colour::Bold, "Undercast"),
+        env!("CARGO_PKG_VERSION")
+    ));
+    note(&format!("  endpoint   {}", settings.public_url));
+    if args.public_url.is_some() {
+        note(&format!("  listening  {address}"));
+    }
+    note(&format!(
+        "  store      {} in {} ({:?})",
+        store_name(args),
+        args.data.display(),
+        args.durability
+    ));
+    note(&format!("  functions  {}", sandbox.isolation()));
+    for line in notes {
+        note(&format!("  {} {line}", paint(Colour::Yellow, "note")));
+    }
+    note("");
+    note(&format!(
+        "  export AWS_ENDPOINT_URL={} AWS_REGION={} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test",
+        settings.public_url, settings.region
+    ));
+}
+
+/// Done when the process is told to stop.
+async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let (Ok(mut term), Ok(mut int)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+        ) {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

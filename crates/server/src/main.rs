@@ -1,0 +1,60 @@
+//! `undercast`: the cloud that you own.
+
+mod authority;
+mod client;
+mod command;
+mod control;
+mod listeners;
+mod services;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A serverless cloud that you own: AWS's wire protocols on one binary that forgets nothing it
+/// acknowledged.
+///
+/// Start it with `undercast up`, point any AWS client at it with
+/// AWS_ENDPOINT_URL=http://127.0.0.1:4566 and any access key, and deploy.
+#[derive(Debug, Parser)]
+#[command(name = "undercast", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(command::up::Args),
+    Status(command::status::Args),
+    Deploy(command::deploy::Args),
+    Logs(command::logs::Args),
+    Invoke(command::invoke::Args),
+    Ls(command::ls::Args),
+    Reset(command::reset::Args),
+}
+
+fn main() -> ExitCode {
+    // A function's process is this binary once more, which becomes the runtime.
+    let mut args = std::env::args_os();
+    if args.nth(1).is_some_and(|arg| arg == "__launch") {
+        return undercast_sandbox::launcher_main(args.filter_map(|arg| arg.into_string().ok()));
+    }
+    let result = match Cli::parse().command {
+        Command::Up(args) => command::up::run(args),
+        Command::Status(args) => command::status::run(args),
+        Command::Deploy(args) => command::deploy::run(args),
+        Command::Logs(args) => command::logs::run(args),
+        Command::Invoke(args) => command::invoke::run(args),
+        Command::Ls(args) => command::ls::run(args),
+        Command::Reset(args) => command::reset::run(args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            terminal::complain(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The list of services: the one place that names them all.
+
+use undercast_kernel::{Kernel, Service};
+use undercast_sandbox::Sandbox;
+
+pub(crate) fn all(kernel: &Kernel, _sandbox: &Sandbox) -> Vec<Service> {
+    let mut services = undercast_iam::services(kernel);
+    services.push(undercast_cloudformation::service(kernel));
+    services
+}
