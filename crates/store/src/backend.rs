@@ -21,6 +21,10 @@ pub(crate) trait Backend: Send + Sync + 'static {
     fn is_shared(&self) -> bool {
         false
     }
+    /// Whether what is written stays in the dark.
+    fn is_dark(&self) -> bool {
+        false
+    }
 }
 
 /// One try of one transaction. All reads see the same moment. Dropping it gives up its claims.
@@ -37,7 +41,7 @@ pub(crate) trait Attempt: Send + Sync {
 pub(crate) type Before = Vec<(Bytes, Option<Bytes>)>;
 
 /// What a transaction leaves to be committed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Changes {
     /// Keys that were read or claimed and must not have changed since.
     pub(crate) reads: Vec<Bytes>,

@@ -16,6 +16,7 @@ use crate::env::{Env, yield_now};
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::local::Local;
+use crate::overlay::{Overlay, OverlayOptions};
 use crate::recorder::Recorder;
 use crate::retry::{HotKeys, Retry};
 use crate::tasks::Tasks;
@@ -207,6 +208,15 @@ impl Db {
     /// Whether other processes write the same data.
     pub(crate) fn is_shared(&self) -> bool {
         self.backend.is_shared()
+    }
+
+    /// A copy-on-write store over this one, for a run in the dark.
+    pub fn overlay(&self, options: OverlayOptions) -> Overlay {
+        Overlay::new(self, options)
+    }
+
+    pub(crate) fn is_dark(&self) -> bool {
+        self.backend.is_dark()
     }
 
     /// The tasks, for those who look at them.

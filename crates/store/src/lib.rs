@@ -17,12 +17,14 @@
 mod backend;
 mod blobs;
 mod db;
+mod effects;
 pub mod engine;
 mod env;
 mod error;
 mod folder;
 mod key;
 mod local;
+mod overlay;
 mod recorder;
 mod retry;
 pub mod sim;
@@ -33,14 +35,16 @@ mod watch;
 
 pub use blobs::{BlobHash, BlobId, BlobStore, Blobs, Collected, Source};
 pub use db::{Db, Durability, EngineKind, Location, Options, TRANSACTION_BYTES_MAX, TRANSACTION_LIMIT, VALUE_BYTES_MAX};
+pub use effects::{Effect, Effects};
 pub use engine::Pair;
 pub use env::{Clock, Elapsed, Env, Ids, Spawn};
 pub use error::Error;
 pub use key::{KEY_BYTES_MAX, Key, KeyPrefix, KeyRange};
+pub use overlay::{Overlay, OverlayOptions};
 pub use recorder::Recorder;
 pub use table::{Row, Table, decode_row};
 pub use tasks::{
-    Backoff, NewTask, Outcome, Task, TaskError, TaskFn, TaskId, TaskInfo, TaskKind, TaskRunner, TaskState, Tasks,
+    Backoff, NewTask, Outcome, Task, TaskEffect, TaskError, TaskFn, TaskId, TaskInfo, TaskKind, TaskRunner, TaskState, Tasks,
 };
 pub use tx::Tx;
 pub use watch::Watch;

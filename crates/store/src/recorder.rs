@@ -1,11 +1,13 @@
-//! What commits replaced: the before-images from which a dark overlay sees the world as it was.
+//! What the commits of one invocation replaced and left: from the first a dark overlay sees the world as
+//! it was, with the second its effects are compared.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use crate::backend::Before;
+use crate::backend::{Add, Before};
+use crate::effects::Effects;
 use crate::error::lock;
 
 /// Shared by all handles of one invocation. Bounded: past its bound it says so and notes nothing more.
@@ -17,9 +19,21 @@ pub struct Recorder {
 
 #[derive(Default)]
 struct Recorded {
-    before: BTreeMap<Bytes, Option<Bytes>>,
+    rows: BTreeMap<Bytes, Change>,
+    added: BTreeMap<Bytes, i64>,
     bytes: usize,
     is_cut: bool,
+}
+
+/// What a key held before and holds after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) before: Option<Bytes>,
+    pub(crate) after: Option<Bytes>,
+}
+
+fn length(value: Option<&Bytes>) -> usize {
+    value.map_or(0, Bytes::len)
 }
 
 impl std::fmt::Debug for Recorder {
@@ -38,24 +52,43 @@ impl Recorder {
         lock(&self.recorded).is_cut
     }
 
-    /// The keys that were written, each with what it held before the first write.
-    pub fn before(&self) -> BTreeMap<Bytes, Option<Bytes>> {
-        lock(&self.recorded).before.clone()
+    pub fn effects(&self) -> Effects {
+        let recorded = lock(&self.recorded);
+        Effects::of(recorded.rows.clone(), recorded.added.clone())
     }
 
-    pub(crate) fn note(&self, before: Before) {
+    pub(crate) fn before(&self) -> BTreeMap<Bytes, Option<Bytes>> {
+        let recorded = lock(&self.recorded);
+        recorded.rows.iter().map(|(key, change)| (key.clone(), change.before.clone())).collect()
+    }
+
+    pub(crate) fn added(&self, key: &[u8]) -> i64 {
+        lock(&self.recorded).added.get(key).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn note(&self, before: Before, writes: BTreeMap<Bytes, Option<Bytes>>, adds: BTreeMap<Bytes, Add>) {
         let mut recorded = lock(&self.recorded);
-        for (key, value) in before {
-            if recorded.before.contains_key(&key) {
+        let mut before: BTreeMap<Bytes, Option<Bytes>> = before.into_iter().collect();
+        for (key, after) in writes {
+            if let Some(change) = recorded.rows.get_mut(&key) {
+                change.after = after;
                 continue;
             }
-            let bytes = key.len() + value.as_ref().map_or(0, Bytes::len);
+            let before = before.remove(&key).flatten();
+            let bytes = key.len() + length(before.as_ref()) + length(after.as_ref());
             if recorded.bytes + bytes > self.bytes_max {
                 recorded.is_cut = true;
                 continue;
             }
             recorded.bytes += bytes;
-            recorded.before.insert(key, value);
+            recorded.rows.insert(key, Change { before, after });
+        }
+        for (key, add) in adds {
+            // What a reset took away is not known here.
+            recorded.is_cut |= add.reset;
+            recorded.bytes += key.len();
+            let sum = recorded.added.entry(key).or_default();
+            *sum = sum.wrapping_add(add.delta);
         }
     }
 }

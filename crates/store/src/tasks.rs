@@ -8,6 +8,7 @@
 //! database, each beats a row of its own while it runs tasks, and who sees it stand still for long takes over.
 
 mod changes;
+mod effects;
 mod list;
 mod rows;
 mod runner;
@@ -23,6 +24,8 @@ use crate::error::Error;
 use crate::tx::Tx;
 
 pub(crate) use changes::{TaskChange, apply_changes};
+pub use effects::TaskEffect;
+pub(crate) use effects::{is_task_row, task_effect};
 pub use list::{TaskInfo, TaskState, Tasks};
 pub use rows::TaskId;
 pub use runner::TaskRunner;

@@ -236,10 +236,9 @@ impl Tx {
         if self.inner.env.clock.monotonic().saturating_sub(self.inner.began) > TRANSACTION_LIMIT {
             return Err(too_slow());
         }
-        let before = attempt.commit(changes).await?;
-        if let Some(recorder) = &self.inner.recorder {
-            recorder.note(before);
-        }
+        let Some(recorder) = &self.inner.recorder else { return attempt.commit(changes).await.map(drop) };
+        let (writes, adds) = (changes.writes.clone(), changes.adds.clone());
+        recorder.note(attempt.commit(changes).await?, writes, adds);
         Ok(())
     }
 

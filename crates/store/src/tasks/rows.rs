@@ -8,7 +8,7 @@ use crate::key::{Key, KeyPrefix};
 use crate::table::{Row, Table};
 
 /// The key space of the store itself. Services use those below `0xff00`.
-const SPACE: u16 = 0xfff0;
+pub(crate) const SPACE: u16 = 0xfff0;
 
 pub(crate) const TASKS: Table<(String, TaskId), TaskRow> = Table::new(SPACE, "t");
 /// What waits, in the order in which it is due.

@@ -49,6 +49,10 @@ impl TaskRunner {
             running: watch::Sender::new(0),
         });
         let runner = TaskRunner { shared: shared.clone() };
+        if db.is_dark() {
+            // What is spawned in the dark is an effect, nothing more.
+            return runner;
+        }
         let env = db.env().clone();
         env.clone().spawn("task recovery", async move {
             if db.is_shared() {

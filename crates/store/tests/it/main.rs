@@ -8,6 +8,8 @@
     reason = "tests"
 )]
 
+mod blobs;
+mod dark;
 mod engines;
 mod suite;
 mod tasks;
