@@ -390,9 +390,14 @@ pub(super) fn filters(isolation: &mut Isolation) {
         Ok(()) => isolation.landlock = true,
         Err(reason) => isolation.missing.push(format!("landlock: {reason}")),
     }
-    if isolation.level == IsolationLevel::Process && !isolation.landlock {
-        isolation
-            .missing
-            .push("files: functions see those of the user that runs us".to_owned());
+    if isolation.level == IsolationLevel::Process {
+        let files = if isolation.landlock {
+            ""
+        } else {
+            " and see its files"
+        };
+        isolation.missing.push(format!(
+            "users: functions run as the user that runs us{files}"
+        ));
     }
 }

@@ -162,3 +162,19 @@ async fn the_process_level_works_and_says_what_is_missing() {
     ));
     assert_eq!(f.call(&node, "{}").await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_authority_and_the_name_server_are_ours() {
+    let bundle = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(bundle.path(), "a certificate").unwrap();
+    let f = crate::fixture::fixture_with(|options| {
+        options.endpoint.ca_bundle = Some(bundle.path().to_path_buf());
+        options.endpoint.dns = Some("127.0.0.53".parse().unwrap());
+    });
+    let command = "cat $SSL_CERT_FILE $REQUESTS_CA_BUNDLE $AWS_CA_BUNDLE $NODE_EXTRA_CA_CERTS";
+    assert_eq!(shell(&f, command).await.1, "a certificate".repeat(4));
+    if f.sandbox.isolation().level == IsolationLevel::Namespaces {
+        let (_, text) = shell(&f, "cat /etc/resolv.conf").await;
+        assert!(text.starts_with("nameserver 127.0.0.53\n"), "{text}");
+    }
+}
