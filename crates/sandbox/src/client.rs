@@ -22,6 +22,8 @@ pub(crate) struct RuntimeFiles {
     pub(crate) etc: PathBuf,
     /// Parts of the host's `/etc` that are mounted into ours, if they exist.
     pub(crate) etc_binds: Vec<&'static str>,
+    /// Our copy of the bundle of authorities: every user of an instance may read it.
+    pub(crate) ca_bundle: Option<PathBuf>,
     /// An empty directory that becomes the root of instances.
     pub(crate) root: PathBuf,
 }
@@ -70,10 +72,20 @@ impl RuntimeFiles {
             write(&runtime.join(name), text.as_bytes())?;
         }
         let etc_binds = prepare_etc(&etc, options)?;
+        let ca_bundle = match &options.endpoint.ca_bundle {
+            Some(from) => {
+                let bytes = fs::read(from).map_err(Error::io("bundle of authorities"))?;
+                let to = dir.join("ca-bundle.pem");
+                write(&to, &bytes)?;
+                Some(to)
+            }
+            None => None,
+        };
         Ok(Self {
             runtime,
             etc,
             etc_binds,
+            ca_bundle,
             root,
         })
     }

@@ -25,8 +25,8 @@ pub(crate) const HEADERS_MAX: usize = 64;
 /// Connections that one instance may hold open to its Runtime API.
 pub(crate) const CONNECTIONS_MAX: usize = 64;
 /// A process that has answered is expected to ask for the next event within this time; until then an invocation
-/// may wait for it instead of starting another process.
-pub(crate) const SETTLE: Duration = Duration::from_millis(100);
+/// may wait for it instead of starting another process. On a busy machine a start takes longer than this.
+pub(crate) const SETTLE: Duration = Duration::from_millis(250);
 /// An instance that waits for an event this long is frozen, if that is wanted.
 pub(crate) const FREEZE_AFTER: Duration = Duration::from_millis(50);
 /// How often resident memory is looked at while an invocation runs.

@@ -49,7 +49,8 @@ impl Options {
 pub struct Endpoint {
     /// `AWS_ENDPOINT_URL` inside functions, e.g. `http://127.0.0.1:4566`. Empty: not set.
     pub url: String,
-    /// PEM bundle (our authority and the public ones) that every runtime is told to trust.
+    /// PEM bundle (our authority and the public ones) that every runtime is told to trust. Read once,
+    /// when the sandbox is made.
     pub ca_bundle: Option<PathBuf>,
     /// Name server for functions; with none they use the host's.
     pub dns: Option<IpAddr>,

@@ -557,7 +557,7 @@ impl Place {
                 binds.push(Bind::read_only(from, Path::new("/var/runtime").join(name)));
             }
         }
-        let ca_bundle = options.endpoint.ca_bundle.as_ref().map(|from| {
+        let ca_bundle = files.ca_bundle.as_ref().map(|from| {
             let to = PathBuf::from("/var/lang/ca-bundle.pem");
             binds.push(Bind::read_only(from, &to));
             to
@@ -599,7 +599,7 @@ impl Place {
             crate::launcher::layers::copy(layer, &opt).map_err(Error::io("layers"))?;
         }
         let (files, libs) = (&pool.files, &pool.options.runtime_libs);
-        let ca_bundle = pool.options.endpoint.ca_bundle.clone();
+        let ca_bundle = pool.files.ca_bundle.clone();
         let node_libs = libs
             .node
             .clone()
