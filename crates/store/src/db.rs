@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::folder::Folder;
 use crate::local::Local;
 use crate::overlay::{Overlay, OverlayOptions};
+use crate::postgres::Postgres;
 use crate::recorder::Recorder;
 use crate::retry::{HotKeys, Retry};
 use crate::tasks::Tasks;
@@ -129,8 +130,10 @@ impl Db {
                 };
                 Db::open_on(Arc::new(engine), blobs, options.durability, env)
             }
-            Location::Postgres { .. } => {
-                Err(Error::Format { reason: "this build has no engine for the location".to_owned() })
+            Location::Postgres { url, blobs } => {
+                let blobs = Blobs::files(blobs, options.durability)?;
+                let backend = Postgres::open(&url, options.durability == Durability::Fsync, env.clone()).await?;
+                Ok(Db::new(Arc::new(backend), env, blobs))
             }
         }
     }

@@ -25,6 +25,7 @@ mod folder;
 mod key;
 mod local;
 mod overlay;
+mod postgres;
 mod recorder;
 mod retry;
 pub mod sim;

@@ -1,6 +1,7 @@
 //! The engines under the suite.
 
 use tempfile::TempDir;
+use crate::suite::{suite, with_cases};
 use undercast_store::{Db, EngineKind, Env, Error, KeyRange, Options};
 
 /// An opened store, with what must outlive it.
@@ -9,32 +10,32 @@ pub struct Opened {
     _dir: Option<TempDir>,
 }
 
-async fn open_dir(engine: EngineKind) -> Option<Opened> {
+async fn open_dir(engine: EngineKind) -> Opened {
     let dir = TempDir::new().unwrap();
     let options = Options { engine, ..Options::dir(dir.path()) };
-    Some(Opened { db: Db::open(options, Env::system()).await.unwrap(), _dir: Some(dir) })
+    Opened { db: Db::open(options, Env::system()).await.unwrap(), _dir: Some(dir) }
 }
 
 mod memory {
     use super::*;
 
-    async fn open() -> Option<Opened> {
-        Some(Opened { db: Db::open(Options::memory(), Env::system()).await.unwrap(), _dir: None })
+    async fn open() -> Opened {
+        Opened { db: Db::open(Options::memory(), Env::system()).await.unwrap(), _dir: None }
     }
 
-    crate::suite::suite!(open());
+    with_cases!(suite, open());
 }
 
 mod fjall {
     use super::*;
 
-    crate::suite::suite!(open_dir(EngineKind::Fjall));
+    with_cases!(suite, open_dir(EngineKind::Fjall));
 }
 
 mod redb {
     use super::*;
 
-    crate::suite::suite!(open_dir(EngineKind::Redb));
+    with_cases!(suite, open_dir(EngineKind::Redb));
 }
 
 #[tokio::test]

@@ -11,5 +11,7 @@
 mod blobs;
 mod dark;
 mod engines;
+mod postgres;
+mod server;
 mod suite;
 mod tasks;

@@ -8,12 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::join_all;
-use undercast_store::{Db, Error, KEY_BYTES_MAX, KeyRange, Row, Table, Tx, VALUE_BYTES_MAX};
+use undercast_store::{Db, Error, KEY_BYTES_MAX, KeyRange, Recorder, Row, Table, Tx, VALUE_BYTES_MAX};
 
-/// Runs every case of the suite as a test of its own on what `$open` gives.
-macro_rules! suite {
-    ($open:expr) => {
-        $crate::suite::suite!(@cases $open;
+/// Hands the names of all cases to another macro.
+macro_rules! with_cases {
+    ($then:ident, $open:expr) => {
+        $then! { $open;
             writes_are_read_back, nothing_of_a_failed_closure_stays, ranges_are_ordered_and_show_own_writes,
             long_ranges_merge_with_many_own_writes, a_changed_read_runs_the_transaction_again,
             blind_writes_do_not_conflict, a_key_read_as_absent_is_guarded, increments_are_not_lost,
@@ -21,14 +21,19 @@ macro_rules! suite {
             claims_give_every_row_once, a_changed_row_is_not_claimed_twice, writing_a_claimed_row_conflicts,
             own_rows_are_not_claimed, limits_are_enforced, large_values_come_back, watches_tell,
             a_transaction_is_over_when_it_ends, typed_tables_page, snapshots_do_not_move, clear_leaves_nothing,
-            transfers_keep_the_total, an_empty_range_is_empty,
-        );
+            transfers_keep_the_total, an_empty_range_is_empty, before_images_are_recorded,
+        }
     };
-    (@cases $open:expr; $($case:ident),* $(,)?) => {
+}
+pub(crate) use with_cases;
+
+/// Runs every case as a test of its own on what `$open` gives.
+macro_rules! suite {
+    ($open:expr; $($case:ident),* $(,)?) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
-                let Some(opened) = $open.await else { return };
+                let opened: $crate::engines::Opened = $open.await;
                 $crate::suite::$case(opened.db.clone()).await;
                 opened.db.close().await;
             }
@@ -490,4 +495,15 @@ pub async fn transfers_keep_the_total(db: Db) {
         })
     };
     join_all((0..8).map(mover)).await.into_iter().for_each(|done| done.unwrap());
+}
+
+pub async fn before_images_are_recorded(db: Db) {
+    put(&db, &[("a", "1"), ("b", "1")]).await;
+    let recorder = Recorder::new(1 << 20);
+    let recording = db.recording(&recorder);
+    put(&recording, &[("a", "2"), ("c", "2")]).await;
+    recording.transact(|tx| async move { tx.delete(b("a")) }).await.unwrap();
+    let effects = recorder.effects().rows;
+    let rows: Vec<_> = effects.iter().map(|row| (&row.key[..], row.before.as_deref(), row.after.as_deref())).collect();
+    assert_eq!(rows, [(&b"a"[..], Some(&b"1"[..]), None), (b"c", None, Some(&b"2"[..]))]);
 }
