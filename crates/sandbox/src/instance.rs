@@ -12,12 +12,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::answer::{Answer, AnswerBody, AnswerStatus, ResponseStream, StreamEnd, StreamError};
 use crate::capture::Journal;
 use crate::clock::{self, Moment};
+use crate::event::event;
 use crate::extensions::Extensions;
 use crate::freezer::Freezer;
 use crate::function::{Function, Invocation};
@@ -767,43 +768,4 @@ impl Instance {
             }
         }
     }
-}
-
-/// The response to `GET /runtime/invocation/next`, head and body in one piece.
-fn event(invocation: &Invocation, deadline_ms: u64) -> Bytes {
-    let mut out = BytesMut::with_capacity(512 + invocation.payload.len());
-    out.extend_from_slice(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n");
-    let mut header = |name: &str, value: &str| {
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b": ");
-        // A value of the caller must not open another header.
-        out.extend(
-            value
-                .bytes()
-                .map(|b| if b.is_ascii_control() { b' ' } else { b }),
-        );
-        out.extend_from_slice(b"\r\n");
-    };
-    header("Lambda-Runtime-Aws-Request-Id", &invocation.request_id);
-    header("Lambda-Runtime-Deadline-Ms", &deadline_ms.to_string());
-    header(
-        "Lambda-Runtime-Invoked-Function-Arn",
-        &invocation.invoked_arn,
-    );
-    for (name, value) in [
-        ("Lambda-Runtime-Trace-Id", &invocation.trace_id),
-        ("Lambda-Runtime-Client-Context", &invocation.client_context),
-        (
-            "Lambda-Runtime-Cognito-Identity",
-            &invocation.cognito_identity,
-        ),
-    ] {
-        if let Some(value) = value {
-            header(name, value);
-        }
-    }
-    header("Content-Length", &invocation.payload.len().to_string());
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(&invocation.payload);
-    out.freeze()
 }

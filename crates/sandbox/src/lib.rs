@@ -17,6 +17,7 @@ mod clock;
 pub mod dns;
 mod environment;
 mod error;
+mod event;
 mod extensions;
 mod freezer;
 pub mod function;
