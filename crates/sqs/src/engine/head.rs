@@ -1,0 +1,163 @@
+//! The head of each queue: who waits for messages, and where the first one is.
+//!
+//! All consumers of a queue in this process are served together: whoever comes while a pass is under
+//! way is part of the next one, so that many consumers cost one transaction. The place of the first
+//! message is a cursor in memory; the store's watch lowers it whenever something is put before it, so
+//! no pass scans what is gone. Both are caches: lost at a restart, rebuilt by the first pass.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::{Mutex as AsyncMutex, oneshot};
+use undercast_kernel::{Context, ServiceError};
+use undercast_store::{KeyRange, Watch};
+
+use super::receive::{Pass, Received, Want, pass};
+use crate::error::no_queue;
+use crate::store::{MESSAGES, QUEUES, QueueKey};
+
+/// How many messages one pass hands out at most.
+const PASS_MESSAGES_MAX: usize = 640;
+
+type Answer = Result<Vec<Received>, ServiceError>;
+
+#[derive(Default)]
+pub(crate) struct Heads {
+    by_queue: Mutex<HashMap<u64, Arc<Head>>>,
+}
+
+struct Head {
+    waiting: Mutex<Vec<(Want, oneshot::Sender<Answer>)>>,
+    cursor: AsyncMutex<Cursor>,
+}
+
+struct Cursor {
+    /// Nothing is available before this key.
+    at: Bytes,
+    watch: Watch,
+}
+
+impl Heads {
+    /// Drops everything, after a reset.
+    pub(crate) fn forget(&self) {
+        self.by_queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    fn of(&self, ctx: &Context, queue: u64) -> Arc<Head> {
+        let mut heads = self.by_queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let head = heads.entry(queue).or_insert_with(|| {
+            let watch = MESSAGES.watch(ctx.kernel().db(), &(queue,));
+            let at = MESSAGES.key(&(queue,));
+            Arc::new(Head {
+                waiting: Mutex::default(),
+                cursor: AsyncMutex::new(Cursor { at, watch }),
+            })
+        });
+        Arc::clone(head)
+    }
+
+    /// Takes up to `want.n` messages that are available now.
+    pub(crate) async fn receive(
+        &self,
+        ctx: &Context,
+        key: &QueueKey,
+        queue: u64,
+        want: Want,
+    ) -> Answer {
+        let head = self.of(ctx, queue);
+        let (sender, mut receiver) = oneshot::channel();
+        head.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((want, sender));
+        let mut cursor = head.cursor.lock().await;
+        // Somebody else's pass may have served us while we waited for our turn.
+        if let Ok(answer) = receiver.try_recv() {
+            return answer;
+        }
+        let batch = next_batch(&head);
+        serve(ctx, key, queue, &mut cursor, batch).await;
+        drop(cursor);
+        match receiver.try_recv() {
+            Ok(answer) => answer,
+            // More consumers than a pass serves: the next one is for the rest.
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+}
+
+fn next_batch(head: &Head) -> Vec<(Want, oneshot::Sender<Answer>)> {
+    let mut waiting = head.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut messages = 0;
+    let fits = |(want, _): &&(Want, oneshot::Sender<Answer>)| {
+        messages += want.n;
+        messages <= PASS_MESSAGES_MAX
+    };
+    let n = waiting
+        .iter()
+        .take_while(fits)
+        .count()
+        .max(1)
+        .min(waiting.len());
+    waiting.drain(..n).collect()
+}
+
+async fn serve(
+    ctx: &Context,
+    key: &QueueKey,
+    queue: u64,
+    cursor: &mut Cursor,
+    batch: Vec<(Want, oneshot::Sender<Answer>)>,
+) {
+    if let Some(lowest) = cursor.watch.take_lowest() {
+        cursor.at = cursor.at.clone().min(lowest);
+    }
+    let wants: Vec<Want> = batch.iter().map(|(want, _)| *want).collect();
+    let result = run(ctx, key, queue, cursor.at.clone(), wants).await;
+    match result {
+        Ok(pass) => {
+            if let Some(last) = pass.last {
+                cursor.at = cursor.at.clone().max(MESSAGES.key(&last));
+            }
+            for ((_, sender), given) in batch.into_iter().zip(pass.given) {
+                // A consumer that went away gets its messages when their visibility ends.
+                let _ = sender.send(Ok(given));
+            }
+        }
+        Err(error) => {
+            // The cursor may stand beyond what a failed pass had taken; begin anew.
+            cursor.at = MESSAGES.key(&(queue,));
+            for (_, sender) in batch {
+                let again = ServiceError::new(error.code(), error.message());
+                let status = error.status().unwrap_or(400);
+                let _ = sender.send(Err(again.with_status(status)));
+            }
+        }
+    }
+}
+
+async fn run(
+    ctx: &Context,
+    key: &QueueKey,
+    queue: u64,
+    at: Bytes,
+    wants: Vec<Want>,
+) -> Result<Pass, ServiceError> {
+    ctx.transact((key.clone(), at, wants), move |tx, _, input| async move {
+        let (key, at, wants) = &*input;
+        let row = QUEUES
+            .get(&tx, key)
+            .await?
+            .filter(|row| row.number == queue)
+            .ok_or_else(no_queue)?;
+        let until = MESSAGES.key(&(queue, tx.now_ms().saturating_add(1)));
+        let range = KeyRange::between(at.clone(), until);
+        let arn = undercast_kernel::Arn::new("sqs", &key.1, &key.0, &key.2).to_string();
+        pass(&tx, &row, &arn, range, wants).await
+    })
+    .await
+}

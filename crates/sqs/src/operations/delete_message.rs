@@ -1,0 +1,35 @@
+//! `DeleteMessage`: deletes a message that was received.
+
+use undercast_kernel::{Access, Context, Handler, ServiceError};
+
+use crate::Sqs;
+use crate::api::sqs::operations::DeleteMessage;
+use crate::api::sqs::shapes::{DeleteMessageInput, DeleteMessageOutput};
+use crate::engine::message::Handle;
+use crate::engine::queue::arn_of_url;
+use crate::engine::queue::require;
+use crate::engine::{count, delete};
+
+impl Handler<DeleteMessage> for Sqs {
+    fn authorize(&self, ctx: &Context, input: &DeleteMessageInput) -> Vec<Access> {
+        vec![Access::new(
+            "sqs:DeleteMessage",
+            arn_of_url(ctx, &input.queue_url),
+        )]
+    }
+
+    async fn handle(
+        &self,
+        ctx: Context,
+        input: DeleteMessageInput,
+    ) -> Result<DeleteMessageOutput, ServiceError> {
+        ctx.transact(input, |tx, ctx, input| async move {
+            let (_, row) = require(&tx, &ctx, &input.queue_url).await?;
+            let handle = Handle::decode(&input.receipt_handle, row.number)?;
+            let gone = delete(&tx, &handle).await?;
+            count(&tx, row.number, -gone)?;
+            Ok(DeleteMessageOutput::default())
+        })
+        .await
+    }
+}

@@ -1,0 +1,51 @@
+//! `DeleteMessageBatch`: deletes up to ten messages, each for itself.
+
+use undercast_kernel::{Access, Context, Handler, ServiceError};
+
+use super::{batch_error, check_batch};
+use crate::Sqs;
+use crate::api::sqs::operations::DeleteMessageBatch;
+use crate::api::sqs::shapes::{
+    DeleteMessageBatchInput, DeleteMessageBatchOutput, DeleteMessageBatchResultEntry,
+};
+use crate::engine::message::Handle;
+use crate::engine::queue::arn_of_url;
+use crate::engine::queue::require;
+use crate::engine::{count, delete};
+
+impl Handler<DeleteMessageBatch> for Sqs {
+    fn authorize(&self, ctx: &Context, input: &DeleteMessageBatchInput) -> Vec<Access> {
+        vec![Access::new(
+            "sqs:DeleteMessage",
+            arn_of_url(ctx, &input.queue_url),
+        )]
+    }
+
+    async fn handle(
+        &self,
+        ctx: Context,
+        input: DeleteMessageBatchInput,
+    ) -> Result<DeleteMessageBatchOutput, ServiceError> {
+        let ids: Vec<&str> = input.entries.iter().map(|e| e.id.as_str()).collect();
+        check_batch(&ids, "DeleteMessageBatchRequestEntry")?;
+        ctx.transact(input, |tx, ctx, input| async move {
+            let (_, row) = require(&tx, &ctx, &input.queue_url).await?;
+            let mut output = DeleteMessageBatchOutput::default();
+            let mut gone = 0;
+            for entry in &input.entries {
+                match Handle::decode(&entry.receipt_handle, row.number) {
+                    Ok(handle) => {
+                        gone += delete(&tx, &handle).await?;
+                        output.successful.push(DeleteMessageBatchResultEntry {
+                            id: entry.id.clone(),
+                        });
+                    }
+                    Err(error) => output.failed.push(batch_error(entry.id.clone(), &error)),
+                }
+            }
+            count(&tx, row.number, -gone)?;
+            Ok(output)
+        })
+        .await
+    }
+}

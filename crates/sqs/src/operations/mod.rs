@@ -1,0 +1,161 @@
+//! One file for each operation; what several of them share is here.
+
+mod add_permission;
+mod change_message_visibility;
+mod change_message_visibility_batch;
+mod create_queue;
+mod delete_message;
+mod delete_message_batch;
+mod delete_queue;
+mod get_queue_attributes;
+mod get_queue_url;
+mod list_dead_letter_source_queues;
+mod list_queue_tags;
+mod list_queues;
+mod purge_queue;
+mod receive_message;
+mod remove_permission;
+mod send_message;
+mod send_message_batch;
+mod set_queue_attributes;
+mod tag_queue;
+mod untag_queue;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use undercast_kernel::{Context, ServiceError};
+
+use crate::api::sqs::shapes::{
+    BatchResultErrorEntry, MessageAttributeValue, MessageSystemAttributeValue,
+};
+use crate::engine::message::{NewMessage, md5_of_attributes};
+use crate::error::parameter;
+use crate::limits::{BATCH_ENTRIES_MAX, BATCH_ID_CHARS_MAX, VISIBILITY_S_MAX};
+use crate::store::{AttributeRow, QueueRow};
+
+/// From the wire to the domain.
+fn new_message(
+    ctx: &Context,
+    body: String,
+    attributes: Option<BTreeMap<String, MessageAttributeValue>>,
+    system: Option<BTreeMap<String, MessageSystemAttributeValue>>,
+    group: Option<String>,
+    delay_s: Option<i32>,
+) -> Result<NewMessage, ServiceError> {
+    let row = |value: MessageAttributeValue| AttributeRow {
+        kind: value.data_type,
+        text: value.string_value,
+        bytes: value.binary_value.map(|b| b.0),
+    };
+    let mut trace = None;
+    for (name, value) in system.unwrap_or_default() {
+        if name != "AWSTraceHeader" {
+            return Err(parameter(format!(
+                "Message system attribute name '{name}' is invalid."
+            )));
+        }
+        trace = value.string_value;
+    }
+    Ok(NewMessage {
+        body,
+        attributes: attributes
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(n, v)| (n, row(v)))
+            .collect(),
+        trace,
+        group,
+        delay_s: delay_s.map(i64::from),
+        sender: ctx.principal().user_id(),
+    })
+}
+
+fn md5_of_trace(trace: Option<&str>) -> Option<String> {
+    let value = AttributeRow {
+        kind: "String".to_owned(),
+        text: Some(trace?.to_owned()),
+        bytes: None,
+    };
+    md5_of_attributes(&[("AWSTraceHeader".to_owned(), value)].into())
+}
+
+/// The ids of a batch: one to ten, each once, of a simple form.
+fn check_batch(ids: &[&str], entry: &str) -> Result<(), ServiceError> {
+    if ids.is_empty() {
+        return Err(ServiceError::new(
+            "EmptyBatchRequest",
+            format!("There should be at least one {entry} in the request."),
+        ));
+    }
+    if ids.len() > BATCH_ENTRIES_MAX {
+        return Err(ServiceError::new(
+            "TooManyEntriesInBatchRequest",
+            format!(
+                "Maximum number of entries per request are 10. You have sent {}.",
+                ids.len()
+            ),
+        ));
+    }
+    let valid = |id: &str| {
+        !id.is_empty()
+            && id.len() <= BATCH_ID_CHARS_MAX
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    if !ids.iter().all(|id| valid(id)) {
+        return Err(ServiceError::new(
+            "InvalidBatchEntryId",
+            "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.",
+        ));
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = ids.iter().find(|id| !seen.insert(**id)) {
+        return Err(ServiceError::new(
+            "BatchEntryIdsNotDistinct",
+            format!("Id {twice} repeated."),
+        ));
+    }
+    Ok(())
+}
+
+fn batch_error(id: String, error: &ServiceError) -> BatchResultErrorEntry {
+    BatchResultErrorEntry {
+        id,
+        sender_fault: true,
+        code: error.code().to_owned(),
+        message: Some(error.message().to_owned()),
+    }
+}
+
+fn check_visibility(seconds: i32) -> Result<(), ServiceError> {
+    if (0..=VISIBILITY_S_MAX).contains(&i64::from(seconds)) {
+        return Ok(());
+    }
+    Err(parameter(format!(
+        "Value {seconds} for parameter VisibilityTimeout is invalid. Reason: VisibilityTimeout must be an integer between 0 and 43200."
+    )))
+}
+
+fn not_in_flight(handle: &str) -> ServiceError {
+    parameter(format!(
+        "Value {handle} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change."
+    ))
+}
+
+/// The policy of a queue, or an empty one.
+fn policy(row: &QueueRow, arn: &str) -> Value {
+    let have = row
+        .attributes
+        .get("Policy")
+        .and_then(|text| serde_json::from_str(text).ok());
+    have.unwrap_or_else(|| {
+        json!({"Version": "2012-10-17", "Id": format!("{arn}/SQSDefaultPolicy"), "Statement": []})
+    })
+}
+
+/// What an attribute is when nobody has set it.
+pub(crate) fn default_attribute(name: &str) -> Option<&'static str> {
+    get_queue_attributes::defaults().get(name).copied()
+}

@@ -1,0 +1,184 @@
+//! `ReceiveMessage`: takes messages from a queue, waiting for them if there are none.
+
+use undercast_kernel::{Access, Context, Handler, ServiceError};
+
+use crate::Sqs;
+use crate::api::sqs::operations::ReceiveMessage;
+use crate::api::sqs::shapes::{
+    Message, MessageAttributeValue, ReceiveMessageInput, ReceiveMessageOutput,
+};
+use crate::engine::message::{md5_of, md5_of_attributes};
+use crate::engine::queue::arn_of_url;
+use crate::engine::queue::require;
+use crate::engine::receive::{Received, Want};
+use crate::error::parameter;
+use crate::limits::{VISIBILITY_S_MAX, WAIT_S_MAX};
+use crate::store::{AttributeRow, MESSAGES};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use undercast_smithy::Blob;
+use undercast_store::Watch;
+
+impl Handler<ReceiveMessage> for Sqs {
+    fn authorize(&self, ctx: &Context, input: &ReceiveMessageInput) -> Vec<Access> {
+        vec![Access::new(
+            "sqs:ReceiveMessage",
+            arn_of_url(ctx, &input.queue_url),
+        )]
+    }
+
+    async fn handle(
+        &self,
+        ctx: Context,
+        input: ReceiveMessageInput,
+    ) -> Result<ReceiveMessageOutput, ServiceError> {
+        let n = match input.max_number_of_messages.unwrap_or(1) {
+            n @ 1..=10 => usize::try_from(n).unwrap_or(1),
+            n => {
+                return Err(parameter(format!(
+                    "Value {n} for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided."
+                )));
+            }
+        };
+        let (key, queue) = ctx
+            .transact(input.queue_url.clone(), |tx, ctx, url| async move {
+                require(&tx, &ctx, &url).await
+            })
+            .await?;
+        let visibility_s = within(
+            input.visibility_timeout,
+            queue.visibility_s(),
+            VISIBILITY_S_MAX,
+            "VisibilityTimeout",
+        )?;
+        let wait_s = within(
+            input.wait_time_seconds,
+            queue.wait_s(),
+            WAIT_S_MAX,
+            "WaitTimeSeconds",
+        )?;
+        let want = Want { n, visibility_s };
+        let deadline =
+            ctx.env().clock.monotonic() + Duration::from_secs(u64::try_from(wait_s).unwrap_or(0));
+        let mut watch = MESSAGES.watch(ctx.store(), &(queue.number,));
+        let received = loop {
+            watch.take_changed();
+            let received = self.heads.receive(&ctx, &key, queue.number, want).await?;
+            let left = deadline.saturating_sub(ctx.env().clock.monotonic());
+            if !received.is_empty() || left.is_zero() {
+                break received;
+            }
+            wait(&ctx, queue.number, &mut watch, left).await?;
+        };
+        let messages: Vec<Message> = received.into_iter().map(|r| shown(r, &input)).collect();
+        Ok(ReceiveMessageOutput {
+            messages: Some(messages).filter(|m| !m.is_empty()),
+        })
+    }
+}
+
+fn within(given: Option<i32>, default: i64, max: i64, name: &str) -> Result<i64, ServiceError> {
+    match given.map(i64::from) {
+        None => Ok(default),
+        Some(value) if (0..=max).contains(&value) => Ok(value),
+        Some(value) => Err(parameter(format!(
+            "Value {value} for parameter {name} is invalid. Reason: Must be >= 0 and <= {max}, if provided."
+        ))),
+    }
+}
+
+/// Until something is put into the queue, a hidden message may be seen again, or the time is over.
+async fn wait(
+    ctx: &Context,
+    queue: u64,
+    watch: &mut Watch,
+    left: Duration,
+) -> Result<(), ServiceError> {
+    let now_ms = ctx.now_ms();
+    let later = MESSAGES
+        .prefix(&(queue,))
+        .from_key(MESSAGES.key(&(queue, now_ms.saturating_add(1))));
+    let next = MESSAGES.list(ctx.store(), later, 1, false).await?;
+    let clock = &ctx.env().clock;
+    let visible = async {
+        match next.first() {
+            Some((key, _)) => clock.sleep_until_ms(key.1).await,
+            None => std::future::pending().await,
+        }
+    };
+    let something = async {
+        futures::pin_mut!(visible);
+        let changed = watch.changed();
+        futures::pin_mut!(changed);
+        futures::future::select(visible, changed).await;
+    };
+    let _ = ctx.env().timeout(left, something).await;
+    Ok(())
+}
+
+/// Whether an attribute is asked for by one of the names: exact, `All`, or a prefix such as `foo.*`.
+fn asked(names: &[String], name: &str) -> bool {
+    names.iter().any(
+        |n| match n.strip_suffix(".*").or_else(|| n.strip_suffix('*')) {
+            Some(prefix) => name.starts_with(prefix),
+            None => n == "All" || n == name,
+        },
+    )
+}
+
+fn shown(received: Received, input: &ReceiveMessageInput) -> Message {
+    let Received { handle, row, body } = received;
+    let wanted: Vec<String> = input
+        .attribute_names
+        .iter()
+        .chain(&input.message_system_attribute_names)
+        .flatten()
+        .cloned()
+        .collect();
+    let system = [
+        ("SenderId", Some(row.sender)),
+        ("SentTimestamp", Some(row.sent_ms.to_string())),
+        ("ApproximateReceiveCount", Some(row.receives.to_string())),
+        (
+            "ApproximateFirstReceiveTimestamp",
+            row.first_received_ms.map(|t| t.to_string()),
+        ),
+        ("AWSTraceHeader", row.trace),
+        ("MessageGroupId", row.group),
+        ("DeadLetterQueueSourceArn", row.dead_letter_of),
+    ];
+    let attributes: BTreeMap<String, String> = system
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .filter(|(name, _)| wanted.iter().any(|w| w == "All" || w == name))
+        .collect();
+    let names = input.message_attribute_names.as_deref().unwrap_or_default();
+    let own: BTreeMap<String, AttributeRow> = row
+        .attributes
+        .into_iter()
+        .filter(|(name, _)| asked(names, name))
+        .collect();
+    Message {
+        message_id: Some(row.id),
+        receipt_handle: Some(handle.encode()),
+        md5_of_body: Some(md5_of(&body)),
+        body: Some(body),
+        attributes: Some(attributes).filter(|a| !a.is_empty()),
+        md5_of_message_attributes: md5_of_attributes(&own),
+        message_attributes: Some(
+            own.into_iter()
+                .map(|(name, value)| (name, shown_attribute(value)))
+                .collect(),
+        )
+        .filter(|a: &BTreeMap<_, _>| !a.is_empty()),
+    }
+}
+
+fn shown_attribute(value: AttributeRow) -> MessageAttributeValue {
+    MessageAttributeValue {
+        string_value: value.text,
+        binary_value: value.bytes.map(Blob),
+        data_type: value.kind,
+        ..MessageAttributeValue::default()
+    }
+}
