@@ -123,7 +123,7 @@ impl Decoder {
     }
 
     /// The next piece of data; nothing when more has to arrive first or all is done.
-    pub fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+    pub fn next_data(&mut self) -> Result<Option<Bytes>, BodyError> {
         loop {
             match self.state {
                 State::Data(left) => {
@@ -245,7 +245,7 @@ impl Decoder {
         if self.state == State::Trailers {
             if !self.buffer.is_empty() {
                 self.push(Bytes::from_static(b"\n"));
-                self.next()?;
+                self.next_data()?;
             }
             if self.state == State::Trailers {
                 self.finish()?;
@@ -268,7 +268,7 @@ impl Decoder {
         futures::stream::unfold(state, |state| async move {
             let (mut decoder, mut stream) = state?;
             loop {
-                match decoder.next() {
+                match decoder.next_data() {
                     Ok(Some(data)) => return Some((Ok(data), Some((decoder, stream)))),
                     Ok(None) => {}
                     Err(error) => return Some((Err(error), None)),
@@ -294,7 +294,7 @@ mod tests {
         let mut out = Vec::new();
         for piece in text.as_bytes().chunks(step) {
             decoder.push(Bytes::copy_from_slice(piece));
-            while let Some(data) = decoder.next()? {
+            while let Some(data) = decoder.next_data()? {
                 out.extend_from_slice(&data);
             }
         }
@@ -342,7 +342,7 @@ mod tests {
         let mut decoder = Decoder::new(Some(66560), Some(signer), &trailers);
         decoder.push(Bytes::from(text));
         let mut length = 0;
-        while let Some(data) = decoder.next().unwrap() {
+        while let Some(data) = decoder.next_data().unwrap() {
             length += data.len();
         }
         decoder.end().unwrap();

@@ -160,7 +160,11 @@ impl ServiceRouter {
         };
         let Some(entry) = entry else {
             let protocol = asked.unwrap_or(Protocol::AwsJson1_1);
-            let error = unknown_operation(Family::Json, None, name);
+            let error = match prefix {
+                "" => unknown_operation(Family::Json, None, name),
+                // A service of AWS that is not ours.
+                _ => ServiceError::not_implemented(prefix, name),
+            };
             let target = Target { protocol, service: None, operation: None };
             return Err(Box::new(Astray { target, error }));
         };
@@ -169,13 +173,18 @@ impl ServiceRouter {
     }
 
     fn service(&self, view: &View<'_, '_>, action: Option<&str>) -> Option<&Entry> {
+        if view.scope.is_some_and(|scope| !self.by_signing.contains_key(scope)) {
+            return None;
+        }
+        // What names an action is never S3's.
+        let s3 = self.s3.filter(|_| action.is_none() || view.form.is_none());
         let index = self
             .by_scope(view, action)
             .or_else(|| self.endpoint(view.host))
-            .or_else(|| self.bucket_host(view.host).and(self.s3))
+            .or_else(|| self.bucket_host(view.host).and(s3))
             .or_else(|| self.by_parameters(view, action))
             .or_else(|| self.by_date(view))
-            .or(self.s3)?;
+            .or(s3)?;
         self.entries.get(index)
     }
 
@@ -225,7 +234,13 @@ impl ServiceRouter {
             _ => Protocol::AwsQuery,
         };
         let name = action.as_deref().unwrap_or_default();
-        let error = unknown_operation(Family::from(protocol), None, name);
+        let error = match view.scope {
+            Some(scope) => {
+                let what = if name.is_empty() { view.path } else { name };
+                ServiceError::not_implemented(scope, what)
+            }
+            None => unknown_operation(Family::from(protocol), None, name),
+        };
         Box::new(Astray { target: Target { protocol, service: None, operation: None }, error })
     }
 }
