@@ -38,7 +38,10 @@ pub struct BlobHash(pub [u8; 32]);
 
 impl BlobId {
     pub fn of(content: &[u8]) -> BlobId {
-        BlobId { hash: BlobHash(blake3::hash(content).into()), len: content.len() as u64 }
+        BlobId {
+            hash: BlobHash(blake3::hash(content).into()),
+            len: content.len() as u64,
+        }
     }
 }
 
@@ -62,7 +65,9 @@ impl Serialize for BlobHash {
 
 impl<'de> Deserialize<'de> for BlobHash {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<BlobHash, D::Error> {
-        Ok(BlobHash(serde_bytes::ByteArray::<32>::deserialize(deserializer)?.into_array()))
+        Ok(BlobHash(
+            serde_bytes::ByteArray::<32>::deserialize(deserializer)?.into_array(),
+        ))
     }
 }
 
@@ -115,7 +120,10 @@ impl Blobs {
 
     /// Files in a folder. Needs a tokio runtime.
     pub fn files(dir: PathBuf, durability: Durability) -> Result<Blobs, Error> {
-        Ok(Blobs::new(Arc::new(files::FileBlobs::open(dir, durability != Durability::None)?)))
+        Ok(Blobs::new(Arc::new(files::FileBlobs::open(
+            dir,
+            durability != Durability::None,
+        )?)))
     }
 
     pub async fn put(&self, content: impl Into<Bytes>) -> Result<BlobId, Error> {
@@ -123,7 +131,9 @@ impl Blobs {
         if self.store.touch(BlobId::of(&content)).await? {
             return Ok(BlobId::of(&content));
         }
-        self.store.put(futures::stream::iter([Ok(content)]).boxed()).await
+        self.store
+            .put(futures::stream::iter([Ok(content)]).boxed())
+            .await
     }
 
     /// Stores a stream; memory holds only the piece that is under way.
@@ -132,18 +142,27 @@ impl Blobs {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: std::fmt::Display,
     {
-        self.store.put(content.map(|piece| piece.map_err(Error::unavailable)).boxed()).await
+        self.store
+            .put(
+                content
+                    .map(|piece| piece.map_err(Error::unavailable))
+                    .boxed(),
+            )
+            .await
     }
 
     /// The whole content, checked against its name.
     pub async fn get(&self, id: &BlobId) -> Result<Bytes, Error> {
         let mut source = self.store.stream(*id, 0..id.len).await?;
-        let mut content = bytes::BytesMut::with_capacity(usize::try_from(id.len).unwrap_or_default());
+        let mut content =
+            bytes::BytesMut::with_capacity(usize::try_from(id.len).unwrap_or_default());
         while let Some(piece) = source.next().await {
             content.extend_from_slice(&piece?);
         }
         if BlobId::of(&content) != *id {
-            return Err(Error::BlobDamaged { hash: id.hash.to_string() });
+            return Err(Error::BlobDamaged {
+                hash: id.hash.to_string(),
+            });
         }
         Ok(content.freeze())
     }

@@ -60,7 +60,9 @@ impl EngineKind {
     }
 
     pub fn from_name(name: &str) -> Option<EngineKind> {
-        [EngineKind::Fjall, EngineKind::Redb].into_iter().find(|kind| kind.name() == name)
+        [EngineKind::Fjall, EngineKind::Redb]
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 }
 
@@ -69,7 +71,10 @@ pub enum Location {
     Memory,
     Dir(PathBuf),
     /// A PostgreSQL connection string; the folder holds blobs.
-    Postgres { url: String, blobs: PathBuf },
+    Postgres {
+        url: String,
+        blobs: PathBuf,
+    },
 }
 
 /// Settings of a store: data, not code.
@@ -94,7 +99,10 @@ impl Options {
     }
 
     pub fn dir(path: impl Into<PathBuf>) -> Options {
-        Options { location: Location::Dir(path.into()), ..Options::memory() }
+        Options {
+            location: Location::Dir(path.into()),
+            ..Options::memory()
+        }
     }
 }
 
@@ -117,9 +125,12 @@ impl std::fmt::Debug for Db {
 impl Db {
     pub async fn open(options: Options, env: Env) -> Result<Db, Error> {
         match options.location {
-            Location::Memory => {
-                Db::open_on(Arc::new(MemoryEngine::default()), Blobs::memory(&env), options.durability, env)
-            }
+            Location::Memory => Db::open_on(
+                Arc::new(MemoryEngine::default()),
+                Blobs::memory(&env),
+                options.durability,
+                env,
+            ),
             Location::Dir(path) => {
                 let folder = Folder::open(&path, options.engine)?;
                 let blobs = Blobs::files(folder.blobs(), options.durability)?;
@@ -132,20 +143,34 @@ impl Db {
             }
             Location::Postgres { url, blobs } => {
                 let blobs = Blobs::files(blobs, options.durability)?;
-                let backend = Postgres::open(&url, options.durability == Durability::Fsync, env.clone()).await?;
+                let backend =
+                    Postgres::open(&url, options.durability == Durability::Fsync, env.clone())
+                        .await?;
                 Ok(Db::new(Arc::new(backend), env, blobs))
             }
         }
     }
 
     /// Opens a store on an engine that the caller brings: for the simulator and its faults.
-    pub fn open_on(engine: Arc<dyn Engine>, blobs: Blobs, durability: Durability, env: Env) -> Result<Db, Error> {
+    pub fn open_on(
+        engine: Arc<dyn Engine>,
+        blobs: Blobs,
+        durability: Durability,
+        env: Env,
+    ) -> Result<Db, Error> {
         let backend = Arc::new(Local::open(engine, durability, env.clone())?);
         Ok(Db::new(backend, env, blobs))
     }
 
     pub(crate) fn new(backend: Arc<dyn Backend>, env: Env, blobs: Blobs) -> Db {
-        Db { backend, env, blobs, hot: Arc::default(), recorder: None, begun: Arc::default() }
+        Db {
+            backend,
+            env,
+            blobs,
+            hot: Arc::default(),
+            recorder: None,
+            begun: Arc::default(),
+        }
     }
 
     pub fn env(&self) -> &Env {
@@ -192,10 +217,19 @@ impl Db {
     /// A transaction that the caller commits or drops: for code that cannot be a closure. No retry.
     pub async fn begin(&self) -> Result<Tx, Error> {
         // Reads of an embedded store never wait, so a loop of transactions would keep its thread for good.
-        if self.begun.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 16 == 15 {
+        if self
+            .begun
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+            % 16
+            == 15
+        {
             yield_now().await;
         }
-        Ok(Tx::new(self.backend.begin().await?, self.env.clone(), self.recorder.clone()))
+        Ok(Tx::new(
+            self.backend.begin().await?,
+            self.env.clone(),
+            self.recorder.clone(),
+        ))
     }
 
     /// Tells of commits under `prefix` from now on.
@@ -205,7 +239,10 @@ impl Db {
 
     /// A handle whose commits note in `recorder` what they replaced.
     pub fn recording(&self, recorder: &Recorder) -> Db {
-        Db { recorder: Some(recorder.clone()), ..self.clone() }
+        Db {
+            recorder: Some(recorder.clone()),
+            ..self.clone()
+        }
     }
 
     /// Whether other processes write the same data.
@@ -240,5 +277,7 @@ impl Db {
 }
 
 pub(crate) fn too_slow() -> Error {
-    Error::TooSlow { limit_ms: u64::try_from(TRANSACTION_LIMIT.as_millis()).unwrap_or(u64::MAX) }
+    Error::TooSlow {
+        limit_ms: u64::try_from(TRANSACTION_LIMIT.as_millis()).unwrap_or(u64::MAX),
+    }
 }

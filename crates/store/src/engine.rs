@@ -19,8 +19,14 @@ use crate::key::KeyRange;
 pub use memory::MemoryEngine;
 
 /// An engine on storage that the caller brings: for files that forget what was not synced.
-pub fn redb_on(storage: impl ::redb::StorageBackend, cache_bytes: usize) -> Result<Arc<dyn Engine>, Error> {
-    Ok(Arc::new(thread::Threaded::start(redb::Redb::open_on(storage, cache_bytes)?, ())?))
+pub fn redb_on(
+    storage: impl ::redb::StorageBackend,
+    cache_bytes: usize,
+) -> Result<Arc<dyn Engine>, Error> {
+    Ok(Arc::new(thread::Threaded::start(
+        redb::Redb::open_on(storage, cache_bytes)?,
+        (),
+    )?))
 }
 
 pub type Pair = (Bytes, Bytes);

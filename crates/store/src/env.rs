@@ -107,7 +107,11 @@ pub struct Elapsed;
 impl Env {
     /// The real thing: the system's clocks, its random numbers, and tasks on the current tokio runtime.
     pub fn system() -> Env {
-        Env { clock: Arc::new(SystemClock::new()), ids: Arc::new(SystemIds::new()), spawn: Arc::new(TokioSpawn) }
+        Env {
+            clock: Arc::new(SystemClock::new()),
+            ids: Arc::new(SystemIds::new()),
+            spawn: Arc::new(TokioSpawn),
+        }
     }
 
     pub fn spawn(&self, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
@@ -115,7 +119,11 @@ impl Env {
     }
 
     /// Runs `future` for at most `duration` of monotonic time.
-    pub async fn timeout<F: Future>(&self, duration: Duration, future: F) -> Result<F::Output, Elapsed> {
+    pub async fn timeout<F: Future>(
+        &self,
+        duration: Duration,
+        future: F,
+    ) -> Result<F::Output, Elapsed> {
         futures::pin_mut!(future);
         match select(future, self.clock.sleep(duration)).await {
             Either::Left((output, _)) => Ok(output),
@@ -152,19 +160,31 @@ struct SystemClock {
 }
 
 impl SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system for the time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that asks the system for the time"
+    )]
     fn new() -> SystemClock {
-        SystemClock { origin: std::time::Instant::now(), offset_ms: watch::Sender::new(0) }
+        SystemClock {
+            origin: std::time::Instant::now(),
+            offset_ms: watch::Sender::new(0),
+        }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that asks the system for the time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that asks the system for the time"
+)]
 fn system_now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that waits on the system's timer")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that waits on the system's timer"
+)]
 fn system_sleep(duration: Duration) -> impl Future<Output = ()> + Send + 'static {
     tokio::time::sleep(duration)
 }
@@ -190,7 +210,9 @@ impl Clock for SystemClock {
         Box::pin(async move {
             loop {
                 let now_ms = system_now_ms().saturating_add(*offset_ms.borrow_and_update());
-                let Ok(left_ms @ 1..) = u64::try_from(wall_ms.saturating_sub(now_ms)) else { return };
+                let Ok(left_ms @ 1..) = u64::try_from(wall_ms.saturating_sub(now_ms)) else {
+                    return;
+                };
                 let nap = Duration::from_millis(left_ms).min(RECHECK);
                 let moved = offset_ms.changed();
                 futures::pin_mut!(moved);
@@ -201,7 +223,8 @@ impl Clock for SystemClock {
 
     fn advance(&self, duration: Duration) {
         let by_ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        self.offset_ms.send_modify(|offset_ms| *offset_ms = offset_ms.saturating_add(by_ms));
+        self.offset_ms
+            .send_modify(|offset_ms| *offset_ms = offset_ms.saturating_add(by_ms));
     }
 }
 
@@ -222,7 +245,10 @@ impl Ids for SystemIds {
 struct TokioSpawn;
 
 impl Spawn for TokioSpawn {
-    #[expect(clippy::disallowed_methods, reason = "the one place that spawns on the runtime")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that spawns on the runtime"
+    )]
     fn spawn(&self, _name: &'static str, future: BoxFuture<'static, ()>) {
         tokio::spawn(future);
     }

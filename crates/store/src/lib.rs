@@ -35,7 +35,10 @@ mod tx;
 mod watch;
 
 pub use blobs::{BlobHash, BlobId, BlobStore, Blobs, Collected, Source};
-pub use db::{Db, Durability, EngineKind, Location, Options, TRANSACTION_BYTES_MAX, TRANSACTION_LIMIT, VALUE_BYTES_MAX};
+pub use db::{
+    Db, Durability, EngineKind, Location, Options, TRANSACTION_BYTES_MAX, TRANSACTION_LIMIT,
+    VALUE_BYTES_MAX,
+};
 pub use effects::{Effect, Effects};
 pub use engine::Pair;
 pub use env::{Clock, Elapsed, Env, Ids, Spawn};
@@ -45,7 +48,8 @@ pub use overlay::{Overlay, OverlayOptions};
 pub use recorder::Recorder;
 pub use table::{Row, Table, decode_row};
 pub use tasks::{
-    Backoff, NewTask, Outcome, Task, TaskEffect, TaskError, TaskFn, TaskId, TaskInfo, TaskKind, TaskRunner, TaskState, Tasks,
+    Backoff, NewTask, Outcome, Task, TaskEffect, TaskError, TaskFn, TaskId, TaskInfo, TaskKind,
+    TaskRunner, TaskState, Tasks,
 };
 pub use tx::Tx;
 pub use watch::Watch;

@@ -40,8 +40,14 @@ fn physical(space: u8, key: &[u8]) -> Bytes {
 }
 
 fn physical_range(range: &KeyRange) -> KeyRange {
-    let end = range.end.as_ref().map_or_else(|| Bytes::from_static(&[ROW + 1]), |end| physical(ROW, end));
-    KeyRange { start: physical(ROW, &range.start), end: Some(end) }
+    let end = range
+        .end
+        .as_ref()
+        .map_or_else(|| Bytes::from_static(&[ROW + 1]), |end| physical(ROW, end));
+    KeyRange {
+        start: physical(ROW, &range.start),
+        end: Some(end),
+    }
 }
 
 pub(crate) struct Local {
@@ -100,7 +106,11 @@ struct Group {
 }
 
 impl Local {
-    pub(crate) fn open(engine: Arc<dyn Engine>, durability: Durability, env: Env) -> Result<Local, Error> {
+    pub(crate) fn open(
+        engine: Arc<dyn Engine>,
+        durability: Durability,
+        env: Env,
+    ) -> Result<Local, Error> {
         let state = State {
             view: engine.view()?,
             version: 0,
@@ -126,7 +136,10 @@ impl Local {
             env.spawn("store writer", write_groups(core.clone(), receiver));
             sender
         });
-        Ok(Local { core, queue: Mutex::new(queue) })
+        Ok(Local {
+            core,
+            queue: Mutex::new(queue),
+        })
     }
 
     fn attempt(&self) -> LocalAttempt {
@@ -164,13 +177,19 @@ async fn write_groups(core: Arc<Core>, mut queue: mpsc::UnboundedReceiver<Pendin
 
 impl Changes {
     fn bytes(&self) -> usize {
-        self.writes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len)).sum()
+        self.writes
+            .iter()
+            .map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len))
+            .sum()
     }
 }
 
 impl Group {
     fn take_writes(&mut self) -> Vec<Write> {
-        let rows = self.writes.iter().map(|(key, value)| (physical(ROW, key), value.clone()));
+        let rows = self
+            .writes
+            .iter()
+            .map(|(key, value)| (physical(ROW, key), value.clone()));
         let counters = self.counters.iter().map(|(key, sum)| {
             let value = (*sum != 0).then(|| Bytes::copy_from_slice(&sum.to_be_bytes()));
             (physical(COUNTER, key), value)
@@ -180,24 +199,45 @@ impl Group {
 }
 
 fn read_sum(view: &dyn View, key: &[u8]) -> Result<i64, Error> {
-    let Some(value) = view.get(&physical(COUNTER, key))? else { return Ok(0) };
-    let bytes = value.as_ref().try_into().map_err(|_| Error::corrupt("a counter is not eight bytes"))?;
+    let Some(value) = view.get(&physical(COUNTER, key))? else {
+        return Ok(0);
+    };
+    let bytes = value
+        .as_ref()
+        .try_into()
+        .map_err(|_| Error::corrupt("a counter is not eight bytes"))?;
     Ok(i64::from_be_bytes(bytes))
 }
 
 impl State {
     /// The first key that forbids the commit.
     fn conflict(&self, pending: &Pending) -> Option<Bytes> {
-        let changed = |key: &&Bytes| self.recent.get(*key).is_some_and(|version| *version > pending.hold.version);
-        let held = |key: &&Bytes| self.claimed.get(*key).is_some_and(|owner| *owner != pending.hold.owner);
+        let changed = |key: &&Bytes| {
+            self.recent
+                .get(*key)
+                .is_some_and(|version| *version > pending.hold.version)
+        };
+        let held = |key: &&Bytes| {
+            self.claimed
+                .get(*key)
+                .is_some_and(|owner| *owner != pending.hold.owner)
+        };
         let reads = pending.changes.reads.iter().find(changed);
-        reads.or_else(|| pending.changes.writes.keys().find(held)).cloned()
+        reads
+            .or_else(|| pending.changes.writes.keys().find(held))
+            .cloned()
     }
 
     fn forget_old(&mut self) {
         let oldest = self.open.keys().next().copied().unwrap_or(self.version);
-        while self.log.front().is_some_and(|(version, _)| *version <= oldest) {
-            let Some((version, keys)) = self.log.pop_front() else { return };
+        while self
+            .log
+            .front()
+            .is_some_and(|(version, _)| *version <= oldest)
+        {
+            let Some((version, keys)) = self.log.pop_front() else {
+                return;
+            };
             for key in keys {
                 if self.recent.get(&key) == Some(&version) {
                     self.recent.remove(&key);
@@ -216,9 +256,13 @@ impl Core {
         let mut touched = Vec::new();
         for pending in pending {
             if let Some(error) = self.failed.get() {
-                group.rejected.push((pending.reply, error.clone(), pending.hold));
+                group
+                    .rejected
+                    .push((pending.reply, error.clone(), pending.hold));
             } else if let Some(key) = state.conflict(&pending) {
-                group.rejected.push((pending.reply, Error::conflict(key), pending.hold));
+                group
+                    .rejected
+                    .push((pending.reply, Error::conflict(key), pending.hold));
             } else {
                 match group.add(&*state.view, pending.changes) {
                     Ok((keys, before)) => {
@@ -226,7 +270,11 @@ impl Core {
                             state.recent.insert(key.clone(), version);
                             touched.push(key);
                         }
-                        group.accepted.push(Accepted { reply: pending.reply, before, hold: pending.hold });
+                        group.accepted.push(Accepted {
+                            reply: pending.reply,
+                            before,
+                            hold: pending.hold,
+                        });
                     }
                     Err(error) => group.rejected.push((pending.reply, error, pending.hold)),
                 }
@@ -266,8 +314,12 @@ impl Core {
         };
         // The last look at an old view may free a lot; nobody should wait for that.
         drop(old);
-        let rows = group.writes.iter().map(|(key, value)| (key, value.is_some()));
-        self.watches.mark(rows.chain(group.counters.keys().map(|key| (key, true))));
+        let rows = group
+            .writes
+            .iter()
+            .map(|(key, value)| (key, value.is_some()));
+        self.watches
+            .mark(rows.chain(group.counters.keys().map(|key| (key, true))));
         for accepted in group.accepted {
             accepted.hold.committed.store(true, SeqCst);
             let _ = accepted.reply.send(Ok(accepted.before));
@@ -306,17 +358,30 @@ impl Core {
             claims: Mutex::new(Vec::new()),
             committed: AtomicBool::new(false),
         };
-        LocalAttempt { view: state.view.clone(), hold: Arc::new(hold), queue }
+        LocalAttempt {
+            view: state.view.clone(),
+            hold: Arc::new(hold),
+            queue,
+        }
     }
 
     async fn commit(&self, attempt: &LocalAttempt, changes: Changes) -> Result<Before, Error> {
         let (reply, answer) = oneshot::channel();
-        let pending = Pending { changes, hold: attempt.hold.clone(), reply };
+        let pending = Pending {
+            changes,
+            hold: attempt.hold.clone(),
+            reply,
+        };
         if self.engine.is_immediate() {
             self.commit_here(pending);
         } else {
             let closed = || Error::Closed { what: "store" };
-            attempt.queue.as_ref().ok_or_else(closed)?.send(pending).map_err(|_| closed())?;
+            attempt
+                .queue
+                .as_ref()
+                .ok_or_else(closed)?
+                .send(pending)
+                .map_err(|_| closed())?;
         }
         answer.await.unwrap_or(Err(Error::Closed { what: "store" }))
     }
@@ -328,7 +393,11 @@ impl Core {
             return;
         }
         let applied = self.engine.apply(group.take_writes(), true).now_or_never();
-        self.publish(version, group, applied.unwrap_or_else(|| Err(Error::unavailable("the engine waits"))));
+        self.publish(
+            version,
+            group,
+            applied.unwrap_or_else(|| Err(Error::unavailable("the engine waits"))),
+        );
     }
 }
 
@@ -380,15 +449,23 @@ impl Backend for Local {
                 if page.is_empty() && counters.is_empty() {
                     return Ok(());
                 }
-                let reset = crate::backend::Add { reset: true, delta: 0 };
+                let reset = crate::backend::Add {
+                    reset: true,
+                    delta: 0,
+                };
                 let changes = Changes {
                     writes: page.into_iter().map(|(key, _)| (key, None)).collect(),
-                    adds: counters.into_iter().map(|(key, _)| (key.slice(1..), reset)).collect(),
+                    adds: counters
+                        .into_iter()
+                        .map(|(key, _)| (key.slice(1..), reset))
+                        .collect(),
                     ..Changes::default()
                 };
                 match self.core.commit(&attempt, changes).await {
                     // A row is claimed just now; it will be free soon.
-                    Err(Error::Conflict { .. }) => self.core.env.clock.sleep(Duration::from_millis(1)).await,
+                    Err(Error::Conflict { .. }) => {
+                        self.core.env.clock.sleep(Duration::from_millis(1)).await
+                    }
                     other => drop(other?),
                 }
             }
@@ -438,10 +515,18 @@ struct Hold {
 impl LocalAttempt {
     fn range_now(&self, range: &KeyRange, limit: usize, reverse: bool) -> Result<Vec<Pair>, Error> {
         let rows = self.view.range(&physical_range(range), limit, reverse)?;
-        Ok(rows.into_iter().map(|(key, value)| (key.slice(1..), value)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|(key, value)| (key.slice(1..), value))
+            .collect())
     }
 
-    fn claim_now(&self, mut range: KeyRange, n: usize, except: &[Bytes]) -> Result<Vec<Pair>, Error> {
+    fn claim_now(
+        &self,
+        mut range: KeyRange,
+        n: usize,
+        except: &[Bytes],
+    ) -> Result<Vec<Pair>, Error> {
         let mut out = Vec::new();
         while out.len() < n {
             let asked = n - out.len() + 16;
@@ -451,8 +536,15 @@ impl LocalAttempt {
             let was_full = page.len() == asked;
             let mut state = lock(&self.hold.core.state);
             for (key, value) in page {
-                let is_gone = state.recent.get(&key).is_some_and(|version| *version > self.hold.version);
-                if out.len() == n || is_gone || state.claimed.contains_key(&key) || except.contains(&key) {
+                let is_gone = state
+                    .recent
+                    .get(&key)
+                    .is_some_and(|version| *version > self.hold.version);
+                if out.len() == n
+                    || is_gone
+                    || state.claimed.contains_key(&key)
+                    || except.contains(&key)
+                {
                     continue;
                 }
                 state.claimed.insert(key.clone(), self.hold.owner);
@@ -472,7 +564,12 @@ impl Attempt for LocalAttempt {
         ready(self.view.get(&physical(ROW, key))).boxed()
     }
 
-    fn range<'a>(&'a self, range: KeyRange, limit: usize, reverse: bool) -> BoxFuture<'a, Result<Vec<Pair>, Error>> {
+    fn range<'a>(
+        &'a self,
+        range: KeyRange,
+        limit: usize,
+        reverse: bool,
+    ) -> BoxFuture<'a, Result<Vec<Pair>, Error>> {
         ready(self.range_now(&range, limit, reverse)).boxed()
     }
 
@@ -480,8 +577,19 @@ impl Attempt for LocalAttempt {
         ready(read_sum(&*self.view, key)).boxed()
     }
 
-    fn claim<'a>(&'a self, range: KeyRange, n: usize, except: Vec<Bytes>) -> BoxFuture<'a, Result<Vec<Pair>, Error>> {
-        ready(self.hold.core.check().and_then(|()| self.claim_now(range, n, &except))).boxed()
+    fn claim<'a>(
+        &'a self,
+        range: KeyRange,
+        n: usize,
+        except: Vec<Bytes>,
+    ) -> BoxFuture<'a, Result<Vec<Pair>, Error>> {
+        ready(
+            self.hold
+                .core
+                .check()
+                .and_then(|()| self.claim_now(range, n, &except)),
+        )
+        .boxed()
     }
 
     fn commit<'a>(&'a self, changes: Changes) -> BoxFuture<'a, Result<Before, Error>> {

@@ -44,7 +44,10 @@ impl std::fmt::Debug for Recorder {
 
 impl Recorder {
     pub fn new(bytes_max: usize) -> Recorder {
-        Recorder { recorded: Arc::default(), bytes_max }
+        Recorder {
+            recorded: Arc::default(),
+            bytes_max,
+        }
     }
 
     /// Whether something was left out, so that an overlay on it would see writes of its primary.
@@ -59,14 +62,23 @@ impl Recorder {
 
     pub(crate) fn before(&self) -> BTreeMap<Bytes, Option<Bytes>> {
         let recorded = lock(&self.recorded);
-        recorded.rows.iter().map(|(key, change)| (key.clone(), change.before.clone())).collect()
+        recorded
+            .rows
+            .iter()
+            .map(|(key, change)| (key.clone(), change.before.clone()))
+            .collect()
     }
 
     pub(crate) fn added(&self, key: &[u8]) -> i64 {
         lock(&self.recorded).added.get(key).copied().unwrap_or(0)
     }
 
-    pub(crate) fn note(&self, before: Before, writes: BTreeMap<Bytes, Option<Bytes>>, adds: BTreeMap<Bytes, Add>) {
+    pub(crate) fn note(
+        &self,
+        before: Before,
+        writes: BTreeMap<Bytes, Option<Bytes>>,
+        adds: BTreeMap<Bytes, Add>,
+    ) {
         let mut recorded = lock(&self.recorded);
         let mut before: BTreeMap<Bytes, Option<Bytes>> = before.into_iter().collect();
         for (key, after) in writes {

@@ -80,7 +80,9 @@ impl State {
 
     fn note(&mut self, what: u64) {
         self.steps += 1;
-        self.trace = (self.trace ^ what).wrapping_mul(0x0100_0000_01b3).rotate_left(23);
+        self.trace = (self.trace ^ what)
+            .wrapping_mul(0x0100_0000_01b3)
+            .rotate_left(23);
     }
 }
 
@@ -92,7 +94,9 @@ struct Task {
 
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
-        let Some(world) = self.world.upgrade() else { return };
+        let Some(world) = self.world.upgrade() else {
+            return;
+        };
         let mut state = lock(&world.state);
         if state.tasks.contains_key(&self.id) && !state.ready.contains(&self.id) {
             state.ready.push(self.id);
@@ -117,12 +121,21 @@ impl Sim {
             timers: BTreeMap::new(),
             wall_timers: BTreeMap::new(),
         };
-        Sim { world: Arc::new(World { state: Mutex::new(state), ids: Mutex::new(ids) }) }
+        Sim {
+            world: Arc::new(World {
+                state: Mutex::new(state),
+                ids: Mutex::new(ids),
+            }),
+        }
     }
 
     pub fn env(&self) -> Env {
         let parts = Arc::new(Parts(self.world.clone()));
-        Env { clock: parts.clone(), ids: parts.clone(), spawn: parts }
+        Env {
+            clock: parts.clone(),
+            ids: parts.clone(),
+            spawn: parts,
+        }
     }
 
     /// A number from the seed: for the scenario's own choices.
@@ -157,7 +170,10 @@ impl Sim {
 
     /// Runs `future` and everything that is spawned meanwhile until it is done. `None` if nothing can go on: a
     /// deadlock.
-    pub fn try_block_on<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    pub fn try_block_on<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
         let result = Arc::new(Mutex::new(None));
         let slot = result.clone();
         self.world.spawn(Box::pin(async move {
@@ -177,8 +193,14 @@ impl Sim {
     }
 
     /// Like [`Sim::try_block_on`], where a deadlock is a bug of the test.
-    #[expect(clippy::panic, reason = "only tests run in a simulation, and this is their failure")]
-    pub fn block_on<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> T {
+    #[expect(
+        clippy::panic,
+        reason = "only tests run in a simulation, and this is their failure"
+    )]
+    pub fn block_on<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> T {
         match self.try_block_on(future) {
             Some(output) => output,
             None => panic!("the simulation is stuck: no task can run and no timer is set"),
@@ -203,7 +225,9 @@ impl Sim {
             let left_ms = u64::try_from(at_ms.saturating_sub(wall_ms)).unwrap_or_default();
             state.now + Duration::from_millis(left_ms)
         });
-        let Some(next) = [next_timer, next_wall].into_iter().flatten().min() else { return Step::Stuck };
+        let Some(next) = [next_timer, next_wall].into_iter().flatten().min() else {
+            return Step::Stuck;
+        };
         state.now = state.now.max(next);
         let now = state.now;
         state.note(u64::try_from(now.as_nanos()).unwrap_or_default());
@@ -211,7 +235,9 @@ impl Sim {
     }
 
     fn run(&self, task: &Arc<Task>) {
-        let Some(mut future) = lock(&task.future).take() else { return };
+        let Some(mut future) = lock(&task.future).take() else {
+            return;
+        };
         let waker = Waker::from(task.clone());
         match Pin::new(&mut future).poll(&mut Context::from_waker(&waker)) {
             Poll::Pending => *lock(&task.future) = Some(future),
@@ -235,7 +261,9 @@ fn due(state: &mut State) -> Vec<Waker> {
     let now = state.now;
     let wall_ms = state.wall_ms();
     let later = state.timers.split_off(&(now + Duration::from_nanos(1), 0));
-    let mut wakers: Vec<Waker> = std::mem::replace(&mut state.timers, later).into_values().collect();
+    let mut wakers: Vec<Waker> = std::mem::replace(&mut state.timers, later)
+        .into_values()
+        .collect();
     let later = state.wall_timers.split_off(&(wall_ms.saturating_add(1), 0));
     wakers.extend(std::mem::replace(&mut state.wall_timers, later).into_values());
     wakers
@@ -246,7 +274,11 @@ impl World {
         let mut state = lock(&self.state);
         let id = state.next_task;
         state.next_task += 1;
-        let task = Task { id, world: Arc::downgrade(self), future: Mutex::new(Some(future)) };
+        let task = Task {
+            id,
+            world: Arc::downgrade(self),
+            future: Mutex::new(Some(future)),
+        };
         state.tasks.insert(id, Arc::new(task));
         state.ready.push(id);
     }
@@ -267,7 +299,9 @@ struct Timer {
 
 impl Timer {
     fn forget(&mut self, state: &mut State) {
-        let Some(id) = self.registered.take() else { return };
+        let Some(id) = self.registered.take() else {
+            return;
+        };
         match self.when {
             When::Monotonic(at) => state.timers.remove(&(at, id)),
             When::Wall(at_ms) => state.wall_timers.remove(&(at_ms, id)),
@@ -320,11 +354,19 @@ impl Clock for Parts {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         let at = lock(&self.0.state).now.saturating_add(duration);
-        Box::pin(Timer { world: self.0.clone(), when: When::Monotonic(at), registered: None })
+        Box::pin(Timer {
+            world: self.0.clone(),
+            when: When::Monotonic(at),
+            registered: None,
+        })
     }
 
     fn sleep_until_ms(&self, wall_ms: i64) -> BoxFuture<'static, ()> {
-        Box::pin(Timer { world: self.0.clone(), when: When::Wall(wall_ms), registered: None })
+        Box::pin(Timer {
+            world: self.0.clone(),
+            when: When::Wall(wall_ms),
+            registered: None,
+        })
     }
 
     fn advance(&self, duration: Duration) {
@@ -388,7 +430,10 @@ mod tests {
         let (order, trace, time) = scenario(7);
         assert_eq!((order.clone(), trace, time), scenario(7));
         assert_eq!(time, Duration::from_secs(4));
-        assert!((0..20).any(|seed| scenario(seed).0 != order), "other seeds run otherwise");
+        assert!(
+            (0..20).any(|seed| scenario(seed).0 != order),
+            "other seeds run otherwise"
+        );
     }
 
     #[test]
@@ -398,7 +443,9 @@ mod tests {
         sim.block_on(async move {
             let later_ms = env.clock.now_ms() + 3 * 86_400_000;
             let clock = env.clock.clone();
-            env.spawn("mover", async move { clock.advance(Duration::from_secs(3 * 86_400)) });
+            env.spawn("mover", async move {
+                clock.advance(Duration::from_secs(3 * 86_400))
+            });
             env.clock.sleep_until_ms(later_ms).await;
             assert!(env.clock.now_ms() >= later_ms);
             assert_eq!(env.clock.monotonic(), Duration::from_secs(1));

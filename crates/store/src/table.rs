@@ -20,7 +20,9 @@ pub trait Row: Serialize + DeserializeOwned {
     /// Reads what an older version wrote.
     fn upgrade(version: u8, bytes: &[u8]) -> Result<Self, Error> {
         let _ = bytes;
-        Err(Error::corrupt(format!("a row of version {version} is unknown here")))
+        Err(Error::corrupt(format!(
+            "a row of version {version} is unknown here"
+        )))
     }
 }
 
@@ -80,7 +82,11 @@ impl<K, R> Copy for Table<K, R> {}
 impl<K: Key, R: Row> Table<K, R> {
     /// The name stands in every key: keep it short, and never change it.
     pub const fn new(space: u16, name: &'static str) -> Self {
-        Table { space, name, types: PhantomData }
+        Table {
+            space,
+            name,
+            types: PhantomData,
+        }
     }
 
     fn encoded(&self, key: &(impl KeyPrefix + ?Sized)) -> Vec<u8> {
@@ -125,7 +131,11 @@ impl<K: Key, R: Row> Table<K, R> {
     }
 
     /// The rows under `parts` from `key` on: `key` may be a leading part.
-    pub fn from(&self, parts: &(impl KeyPrefix + ?Sized), key: &(impl KeyPrefix + ?Sized)) -> KeyRange {
+    pub fn from(
+        &self,
+        parts: &(impl KeyPrefix + ?Sized),
+        key: &(impl KeyPrefix + ?Sized),
+    ) -> KeyRange {
         self.prefix(parts).from_key(self.encoded(key))
     }
 
@@ -135,7 +145,11 @@ impl<K: Key, R: Row> Table<K, R> {
     }
 
     /// The rows from `from` on, up to but without `to`; both may be leading parts.
-    pub fn between(&self, from: &(impl KeyPrefix + ?Sized), to: &(impl KeyPrefix + ?Sized)) -> KeyRange {
+    pub fn between(
+        &self,
+        from: &(impl KeyPrefix + ?Sized),
+        to: &(impl KeyPrefix + ?Sized),
+    ) -> KeyRange {
         KeyRange::between(self.encoded(from), self.encoded(to))
     }
 
@@ -153,7 +167,13 @@ impl<K: Key, R: Row> Table<K, R> {
     }
 
     /// The first `limit` rows of the range, or its last ones in falling order.
-    pub async fn scan(&self, tx: &Tx, range: KeyRange, limit: usize, reverse: bool) -> Result<Vec<(K, R)>, Error> {
+    pub async fn scan(
+        &self,
+        tx: &Tx,
+        range: KeyRange,
+        limit: usize,
+        reverse: bool,
+    ) -> Result<Vec<(K, R)>, Error> {
         self.typed(tx.range(range, limit, reverse).await?)
     }
 
@@ -164,7 +184,12 @@ impl<K: Key, R: Row> Table<K, R> {
 
     fn typed(&self, rows: Vec<(Bytes, Bytes)>) -> Result<Vec<(K, R)>, Error> {
         let typed = |(key, value): (Bytes, Bytes)| {
-            let foreign = || Error::corrupt(format!("a range of another table was read as {}", self.name));
+            let foreign = || {
+                Error::corrupt(format!(
+                    "a range of another table was read as {}",
+                    self.name
+                ))
+            };
             Ok((self.decode_key(&key).ok_or_else(foreign)??, decode(&value)?))
         };
         rows.into_iter().map(typed).collect()
@@ -176,7 +201,13 @@ impl<K: Key, R: Row> Table<K, R> {
     }
 
     /// One page of rows, outside of any transaction.
-    pub async fn list(&self, db: &Db, range: KeyRange, limit: usize, reverse: bool) -> Result<Vec<(K, R)>, Error> {
+    pub async fn list(
+        &self,
+        db: &Db,
+        range: KeyRange,
+        limit: usize,
+        reverse: bool,
+    ) -> Result<Vec<(K, R)>, Error> {
         self.scan(&db.begin().await?, range, limit, reverse).await
     }
 

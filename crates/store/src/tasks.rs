@@ -65,7 +65,11 @@ impl Task {
 
     /// Lets the task run again, as if it were new, as part of the handler's own transaction.
     pub fn again(&self, tx: &Tx, due_ms: i64, payload: Option<Bytes>) -> Result<(), Error> {
-        tx.change_task(TaskChange::settle(self, changes::Settled::Again { due_ms, payload }, true))
+        tx.change_task(TaskChange::settle(
+            self,
+            changes::Settled::Again { due_ms, payload },
+            true,
+        ))
     }
 }
 
@@ -79,7 +83,10 @@ impl Tx {
 
     /// Removes the task of this kind and key, if there is one. If it is running, it cannot complete any more.
     pub fn cancel(&self, kind: &'static str, key: &[u8]) -> Result<(), Error> {
-        self.change_task(TaskChange::Cancel { kind, key: key.to_vec() })
+        self.change_task(TaskChange::Cancel {
+            kind,
+            key: key.to_vec(),
+        })
     }
 }
 
@@ -137,7 +144,10 @@ impl TaskKind {
 pub enum Outcome {
     Done,
     /// Run again, as if new. Without a payload, with the old one.
-    Again { due_ms: i64, payload: Option<Bytes> },
+    Again {
+        due_ms: i64,
+        payload: Option<Bytes>,
+    },
 }
 
 /// Why an attempt failed.
@@ -150,12 +160,18 @@ pub struct TaskError {
 impl TaskError {
     /// The attempt failed, another one may succeed.
     pub fn new(reason: impl Display) -> TaskError {
-        TaskError { source: reason.to_string().into(), is_final: false }
+        TaskError {
+            source: reason.to_string().into(),
+            is_final: false,
+        }
     }
 
     /// No attempt will ever succeed: straight to the dead letters.
     pub fn fatal(reason: impl Display) -> TaskError {
-        TaskError { source: reason.to_string().into(), is_final: true }
+        TaskError {
+            source: reason.to_string().into(),
+            is_final: true,
+        }
     }
 }
 
@@ -167,6 +183,9 @@ impl Display for TaskError {
 
 impl From<Error> for TaskError {
     fn from(error: Error) -> TaskError {
-        TaskError { source: Box::new(error), is_final: false }
+        TaskError {
+            source: Box::new(error),
+            is_final: false,
+        }
     }
 }

@@ -55,7 +55,11 @@ fn check_key(key: &[u8]) -> Result<(), Error> {
 
 fn check(what: &'static str, bytes: usize, bytes_max: usize) -> Result<(), Error> {
     if bytes > bytes_max {
-        return Err(Error::TooLarge { what, bytes, bytes_max });
+        return Err(Error::TooLarge {
+            what,
+            bytes,
+            bytes_max,
+        });
     }
     Ok(())
 }
@@ -70,7 +74,9 @@ impl Tx {
             recorder,
             buffer: Mutex::default(),
         };
-        Tx { inner: Arc::new(inner) }
+        Tx {
+            inner: Arc::new(inner),
+        }
     }
 
     /// The wall clock when this try began; the same throughout.
@@ -83,7 +89,9 @@ impl Tx {
     }
 
     fn attempt(&self) -> Result<Arc<dyn Attempt>, Error> {
-        lock(&self.inner.attempt).clone().ok_or(Error::Closed { what: "transaction" })
+        lock(&self.inner.attempt).clone().ok_or(Error::Closed {
+            what: "transaction",
+        })
     }
 
     fn buffer(&self) -> std::sync::MutexGuard<'_, Buffer> {
@@ -118,7 +126,12 @@ impl Tx {
 
     /// The first `limit` pairs of a range in order, or its last ones in falling order. A snapshot: rows
     /// that others add meanwhile are no conflict. An invariant over a range needs a guard row.
-    pub async fn range(&self, range: KeyRange, limit: usize, reverse: bool) -> Result<Vec<Pair>, Error> {
+    pub async fn range(
+        &self,
+        range: KeyRange,
+        limit: usize,
+        reverse: bool,
+    ) -> Result<Vec<Pair>, Error> {
         let attempt = self.attempt()?;
         let writes = self.buffer().writes.clone();
         let fetch = |range, limit| {
@@ -160,14 +173,23 @@ impl Tx {
 
     /// Sets a counter back to nothing.
     pub fn reset(&self, key: impl Into<Bytes>) -> Result<(), Error> {
-        self.change_counter(key.into(), |add| *add = Add { reset: true, delta: 0 })
+        self.change_counter(key.into(), |add| {
+            *add = Add {
+                reset: true,
+                delta: 0,
+            }
+        })
     }
 
     fn change_counter(&self, key: Bytes, change: impl FnOnce(&mut Add)) -> Result<(), Error> {
         check_key(&key)?;
         self.attempt()?;
         let mut buffer = self.buffer();
-        check("a transaction", buffer.bytes + key.len(), TRANSACTION_BYTES_MAX)?;
+        check(
+            "a transaction",
+            buffer.bytes + key.len(),
+            TRANSACTION_BYTES_MAX,
+        )?;
         buffer.bytes += key.len();
         change(buffer.adds.entry(key).or_default());
         Ok(())
@@ -193,7 +215,12 @@ impl Tx {
         let attempt = self.attempt()?;
         let written = {
             let buffer = self.buffer();
-            buffer.writes.keys().filter(|key| range.contains(key)).cloned().collect()
+            buffer
+                .writes
+                .keys()
+                .filter(|key| range.contains(key))
+                .cloned()
+                .collect()
         };
         let rows = self.note(attempt.claim(range, n, written).await)?;
         let mut buffer = self.buffer();
@@ -233,10 +260,19 @@ impl Tx {
         if changes.is_empty() {
             return Ok(());
         }
-        if self.inner.env.clock.monotonic().saturating_sub(self.inner.began) > TRANSACTION_LIMIT {
+        if self
+            .inner
+            .env
+            .clock
+            .monotonic()
+            .saturating_sub(self.inner.began)
+            > TRANSACTION_LIMIT
+        {
             return Err(too_slow());
         }
-        let Some(recorder) = &self.inner.recorder else { return attempt.commit(changes).await.map(drop) };
+        let Some(recorder) = &self.inner.recorder else {
+            return attempt.commit(changes).await.map(drop);
+        };
         let (writes, adds) = (changes.writes.clone(), changes.adds.clone());
         recorder.note(attempt.commit(changes).await?, writes, adds);
         Ok(())

@@ -47,14 +47,23 @@ impl Watches {
     pub(crate) fn watch(self: &Arc<Self>, prefix: Bytes) -> Watch {
         let mut registry = lock(&self.registry);
         registry.next_id += 1;
-        let cell = Arc::new(Cell { id: registry.next_id, commits: watch::Sender::new(0), lowest: Mutex::new(None) });
+        let cell = Arc::new(Cell {
+            id: registry.next_id,
+            commits: watch::Sender::new(0),
+            lowest: Mutex::new(None),
+        });
         let commits = cell.commits.subscribe();
         let cells = registry.by_prefix.entry(prefix.clone()).or_default();
         cells.push(cell.clone());
         if cells.len() == 1 {
             *registry.lengths.entry(prefix.len()).or_default() += 1;
         }
-        Watch { watches: self.clone(), prefix, cell, commits }
+        Watch {
+            watches: self.clone(),
+            prefix,
+            cell,
+            commits,
+        }
     }
 
     /// Marks the watches of all these keys. `true` says that the key now has a value.
@@ -65,7 +74,9 @@ impl Watches {
         }
         for (key, put) in keys {
             for length in registry.lengths.keys() {
-                let Some(prefix) = key.get(..*length) else { break };
+                let Some(prefix) = key.get(..*length) else {
+                    break;
+                };
                 for cell in registry.by_prefix.get(prefix).into_iter().flatten() {
                     cell.mark(put.then_some(key));
                 }
@@ -121,7 +132,9 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut registry = lock(&self.watches.registry);
-        let Some(cells) = registry.by_prefix.get_mut(&self.prefix) else { return };
+        let Some(cells) = registry.by_prefix.get_mut(&self.prefix) else {
+            return;
+        };
         cells.retain(|cell| cell.id != self.cell.id);
         if !cells.is_empty() {
             return;
@@ -147,10 +160,21 @@ mod tests {
         let watches = Arc::new(Watches::default());
         let mut watch = watches.watch(Bytes::from_static(b"ab"));
         assert!(watch.changed().now_or_never().is_none());
-        let (other, late, early) = (Bytes::from_static(b"ac"), Bytes::from_static(b"abz"), Bytes::from_static(b"abc"));
+        let (other, late, early) = (
+            Bytes::from_static(b"ac"),
+            Bytes::from_static(b"abz"),
+            Bytes::from_static(b"abc"),
+        );
         watches.mark([(&other, true)].into_iter());
         assert!(watch.changed().now_or_never().is_none());
-        watches.mark([(&late, true), (&early, true), (&Bytes::from_static(b"ab"), false)].into_iter());
+        watches.mark(
+            [
+                (&late, true),
+                (&early, true),
+                (&Bytes::from_static(b"ab"), false),
+            ]
+            .into_iter(),
+        );
         assert!(watch.changed().now_or_never().is_some());
         assert_eq!(watch.take_lowest(), Some(early));
         assert_eq!(watch.take_lowest(), None);

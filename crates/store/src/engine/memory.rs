@@ -43,10 +43,21 @@ impl Versions {
 
     fn collect(&mut self) {
         let oldest = self.views.keys().next().copied().unwrap_or(self.now);
-        while self.garbage.front().is_some_and(|(version, _)| *version <= oldest) {
-            let Some((_, key)) = self.garbage.pop_front() else { return };
-            let Some(values) = self.rows.get_mut(&key) else { continue };
-            let seen_by_all = values.iter().rposition(|(version, _)| *version <= oldest).unwrap_or(0);
+        while self
+            .garbage
+            .front()
+            .is_some_and(|(version, _)| *version <= oldest)
+        {
+            let Some((_, key)) = self.garbage.pop_front() else {
+                return;
+            };
+            let Some(values) = self.rows.get_mut(&key) else {
+                continue;
+            };
+            let seen_by_all = values
+                .iter()
+                .rposition(|(version, _)| *version <= oldest)
+                .unwrap_or(0);
             values.drain(..seen_by_all);
             if values.len() == 1 && values.first().is_some_and(|(_, value)| value.is_none()) {
                 self.rows.remove(&key);
@@ -56,7 +67,11 @@ impl Versions {
 }
 
 fn at(values: &[(u64, Option<Bytes>)], version: u64) -> Option<&Bytes> {
-    values.iter().rev().find(|(written, _)| *written <= version).and_then(|(_, value)| value.as_ref())
+    values
+        .iter()
+        .rev()
+        .find(|(written, _)| *written <= version)
+        .and_then(|(_, value)| value.as_ref())
 }
 
 fn read(shared: &RwLock<Versions>) -> RwLockReadGuard<'_, Versions> {
@@ -72,7 +87,10 @@ impl Engine for MemoryEngine {
         let mut versions = write(&self.shared);
         let version = versions.now;
         *versions.views.entry(version).or_default() += 1;
-        Ok(Arc::new(MemoryView { shared: self.shared.clone(), version }))
+        Ok(Arc::new(MemoryView {
+            shared: self.shared.clone(),
+            version,
+        }))
     }
 
     fn apply(&self, writes: Vec<Write>, _sync: bool) -> BoxFuture<'_, Result<(), Error>> {
@@ -96,7 +114,11 @@ struct MemoryView {
 
 impl View for MemoryView {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        Ok(read(&self.shared).rows.get(key).and_then(|values| at(values, self.version)).cloned())
+        Ok(read(&self.shared)
+            .rows
+            .get(key)
+            .and_then(|values| at(values, self.version))
+            .cloned())
     }
 
     fn range(&self, range: &KeyRange, limit: usize, reverse: bool) -> Result<Vec<Pair>, Error> {
@@ -104,9 +126,16 @@ impl View for MemoryView {
             return Ok(Vec::new());
         }
         let versions = read(&self.shared);
-        let end = range.end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let rows = versions.rows.range::<[u8], _>((Bound::Included(range.start.as_ref()), end));
-        let pair = |(key, values): (&Bytes, &Vec<_>)| Some((key.clone(), at(values, self.version)?.clone()));
+        let end = range
+            .end
+            .as_deref()
+            .map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = versions
+            .rows
+            .range::<[u8], _>((Bound::Included(range.start.as_ref()), end));
+        let pair = |(key, values): (&Bytes, &Vec<_>)| {
+            Some((key.clone(), at(values, self.version)?.clone()))
+        };
         Ok(match reverse {
             false => rows.filter_map(pair).take(limit).collect(),
             true => rows.rev().filter_map(pair).take(limit).collect(),
@@ -130,20 +159,24 @@ impl Drop for MemoryView {
 mod tests {
     use super::*;
 
+    fn apply(engine: &MemoryEngine, writes: Vec<Write>) {
+        engine.apply(writes, true).now_or_never().unwrap().unwrap();
+    }
+
     #[test]
     fn old_values_go_when_nobody_looks_at_them() {
         let engine = MemoryEngine::default();
         let key = Bytes::from_static(b"k");
         let put = |value: &'static str| (key.clone(), Some(Bytes::from_static(value.as_bytes())));
-        let _ = engine.apply(vec![put("one")], true);
+        apply(&engine, vec![put("one")]);
         let old = engine.view().unwrap();
-        let _ = engine.apply(vec![put("two")], true);
-        let _ = engine.apply(vec![(key.clone(), None)], true);
+        apply(&engine, vec![put("two")]);
+        apply(&engine, vec![(key.clone(), None)]);
         assert_eq!(old.get(&key).unwrap().unwrap(), "one");
         assert_eq!(engine.view().unwrap().get(&key).unwrap(), None);
         drop(old);
-        let _ = engine.apply(vec![(Bytes::from_static(b"other"), None)], true);
-        let _ = engine.apply(vec![(Bytes::from_static(b"third"), None)], true);
+        apply(&engine, vec![(Bytes::from_static(b"other"), None)]);
+        apply(&engine, vec![(Bytes::from_static(b"third"), None)]);
         assert!(read(&engine.shared).rows.is_empty());
         assert!(read(&engine.shared).garbage.is_empty());
     }

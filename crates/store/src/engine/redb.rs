@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, StorageBackend, TableDefinition};
+use redb::{
+    Database, Durability, ReadOnlyTable, ReadableDatabase, StorageBackend, TableDefinition,
+};
 
 use super::thread::Product;
 use super::{Pair, View, Write};
@@ -19,7 +21,9 @@ pub(crate) struct Redb {
 
 fn failed(error: impl Into<redb::Error>) -> Error {
     match error.into() {
-        redb::Error::DatabaseAlreadyOpen => Error::Locked { path: "of the engine".to_owned() },
+        redb::Error::DatabaseAlreadyOpen => Error::Locked {
+            path: "of the engine".to_owned(),
+        },
         error => Error::unavailable(error),
     }
 }
@@ -53,13 +57,19 @@ impl Redb {
 }
 
 fn durability(sync: bool) -> Durability {
-    if sync { Durability::Immediate } else { Durability::None }
+    if sync {
+        Durability::Immediate
+    } else {
+        Durability::None
+    }
 }
 
 impl Product for Redb {
     fn view(&self) -> Result<Arc<dyn View>, Error> {
         let read = self.db.begin_read().map_err(failed)?;
-        Ok(Arc::new(RedbView { rows: read.open_table(ROWS).map_err(failed)? }))
+        Ok(Arc::new(RedbView {
+            rows: read.open_table(ROWS).map_err(failed)?,
+        }))
     }
 
     fn apply(&mut self, writes: Vec<Write>, sync: bool) -> Result<(), Error> {
@@ -101,9 +111,15 @@ impl View for RedbView {
             None => self.rows.range(range.start.as_ref()..),
         };
         let rows = rows.map_err(failed)?;
-        let pair = |row: Result<(redb::AccessGuard<'_, &[u8]>, redb::AccessGuard<'_, &[u8]>), redb::StorageError>| {
+        let pair = |row: Result<
+            (redb::AccessGuard<'_, &[u8]>, redb::AccessGuard<'_, &[u8]>),
+            redb::StorageError,
+        >| {
             let (key, value) = row.map_err(failed)?;
-            Ok((Bytes::copy_from_slice(key.value()), Bytes::copy_from_slice(value.value())))
+            Ok((
+                Bytes::copy_from_slice(key.value()),
+                Bytes::copy_from_slice(value.value()),
+            ))
         };
         match reverse {
             false => rows.take(limit).map(pair).collect(),

@@ -46,7 +46,13 @@ fn bytes_of(row: &Row, column: usize) -> Result<Bytes, Error> {
 
 impl PgAttempt {
     pub(super) fn new(core: Arc<Core>, queue: mpsc::UnboundedSender<Pending>) -> PgAttempt {
-        PgAttempt { core, queue, reader: Default::default(), claimer: Default::default(), seen: Mutex::default() }
+        PgAttempt {
+            core,
+            queue,
+            reader: Default::default(),
+            claimer: Default::default(),
+            seen: Mutex::default(),
+        }
     }
 
     async fn read_row(&self, key: &Bytes) -> Result<Option<Bytes>, Error> {
@@ -54,7 +60,10 @@ impl PgAttempt {
         let row = match &*reader {
             Some(pooled) => {
                 let (client, statements) = pooled.session()?;
-                client.query_opt(&statements.get, &[&key.as_ref()]).await.map_err(failed)?
+                client
+                    .query_opt(&statements.get, &[&key.as_ref()])
+                    .await
+                    .map_err(failed)?
             }
             None => {
                 let pooled = self.core.readers.get().await?;
@@ -74,32 +83,60 @@ impl PgAttempt {
             Some(row) => (Some(bytes_of(row, 0)?), row.try_get(1).map_err(failed)?),
             None => (None, ABSENT),
         };
-        lock(&self.seen).versions.entry(key.clone()).or_insert(version);
+        lock(&self.seen)
+            .versions
+            .entry(key.clone())
+            .or_insert(version);
         Ok(value)
     }
 
-    async fn read_range(&self, range: KeyRange, limit: usize, reverse: bool) -> Result<Vec<Pair>, Error> {
+    async fn read_range(
+        &self,
+        range: KeyRange,
+        limit: usize,
+        reverse: bool,
+    ) -> Result<Vec<Pair>, Error> {
         if range.is_empty() {
             return Ok(Vec::new());
         }
         let mut reader = self.reader.lock().await;
         let pooled = started(&mut reader, &self.core.readers, BEGIN_READ).await?;
         let (client, statements) = pooled.session()?;
-        let statement = if reverse { &statements.range_reverse } else { &statements.range };
+        let statement = if reverse {
+            &statements.range_reverse
+        } else {
+            &statements.range
+        };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = client.query(statement, &[&range.start.as_ref(), &range.end.as_deref(), &limit]).await.map_err(failed)?;
-        rows.iter().map(|row| Ok((key_of(row)?, bytes_of(row, 1)?))).collect()
+        let rows = client
+            .query(
+                statement,
+                &[&range.start.as_ref(), &range.end.as_deref(), &limit],
+            )
+            .await
+            .map_err(failed)?;
+        rows.iter()
+            .map(|row| Ok((key_of(row)?, bytes_of(row, 1)?)))
+            .collect()
     }
 
     async fn read_sum(&self, key: &Bytes) -> Result<i64, Error> {
         let mut reader = self.reader.lock().await;
         let pooled = started(&mut reader, &self.core.readers, BEGIN_READ).await?;
         let (client, statements) = pooled.session()?;
-        let row = client.query_one(&statements.sum, &[&key.as_ref()]).await.map_err(failed)?;
+        let row = client
+            .query_one(&statements.sum, &[&key.as_ref()])
+            .await
+            .map_err(failed)?;
         row.try_get(0).map_err(failed)
     }
 
-    async fn take(&self, mut range: KeyRange, n: usize, except: Vec<Bytes>) -> Result<Vec<Pair>, Error> {
+    async fn take(
+        &self,
+        mut range: KeyRange,
+        n: usize,
+        except: Vec<Bytes>,
+    ) -> Result<Vec<Pair>, Error> {
         let mut out = Vec::new();
         if range.is_empty() {
             return Ok(out);
@@ -112,7 +149,10 @@ impl PgAttempt {
             let asked = n - out.len();
             let limit = i64::try_from(asked).unwrap_or(i64::MAX);
             let end = range.end.as_deref();
-            let rows = client.query(&statements.claim, &[&range.start.as_ref(), &end, &limit]).await.map_err(failed)?;
+            let rows = client
+                .query(&statements.claim, &[&range.start.as_ref(), &end, &limit])
+                .await
+                .map_err(failed)?;
             let Some(last) = rows.last() else { break };
             range = range.after_key(&key_of(last)?);
             let mut seen = lock(&self.seen);
@@ -140,11 +180,21 @@ impl PgAttempt {
         let (reply, answer) = oneshot::channel();
         let expected = {
             let seen = lock(&self.seen);
-            let version = |key: &Bytes| seen.versions.get(key).map(|version| (key.clone(), *version));
+            let version = |key: &Bytes| {
+                seen.versions
+                    .get(key)
+                    .map(|version| (key.clone(), *version))
+            };
             changes.reads.iter().filter_map(version).collect()
         };
         let closed = || Error::Closed { what: "store" };
-        self.queue.send(Pending { changes, expected, reply }).map_err(|_| closed())?;
+        self.queue
+            .send(Pending {
+                changes,
+                expected,
+                reply,
+            })
+            .map_err(|_| closed())?;
         let answer = answer.await.unwrap_or_else(|_| Err(closed()));
         lock(&self.seen).is_committed = answer.is_ok();
         answer
@@ -155,12 +205,21 @@ const BEGIN_READ: &str = "begin isolation level repeatable read read only";
 /// Each claim looks at what is committed at that moment, so it does not stumble over rows that are gone.
 const BEGIN_CLAIM: &str = "begin isolation level read committed";
 
-async fn started<'a>(slot: &'a mut Option<Pooled>, pool: &Arc<super::Pool>, begin: &str) -> Result<&'a Pooled, Error> {
+async fn started<'a>(
+    slot: &'a mut Option<Pooled>,
+    pool: &Arc<super::Pool>,
+    begin: &str,
+) -> Result<&'a Pooled, Error> {
     let pooled = match slot.take() {
         Some(pooled) => pooled,
         None => {
             let pooled = pool.get().await?;
-            pooled.session()?.0.batch_execute(begin).await.map_err(failed)?;
+            pooled
+                .session()?
+                .0
+                .batch_execute(begin)
+                .await
+                .map_err(failed)?;
             pooled
         }
     };
@@ -172,7 +231,12 @@ impl Attempt for PgAttempt {
         Box::pin(self.read_row(key))
     }
 
-    fn range<'a>(&'a self, range: KeyRange, limit: usize, reverse: bool) -> BoxFuture<'a, Result<Vec<Pair>, Error>> {
+    fn range<'a>(
+        &'a self,
+        range: KeyRange,
+        limit: usize,
+        reverse: bool,
+    ) -> BoxFuture<'a, Result<Vec<Pair>, Error>> {
         Box::pin(self.read_range(range, limit, reverse))
     }
 
@@ -180,7 +244,12 @@ impl Attempt for PgAttempt {
         Box::pin(self.read_sum(key))
     }
 
-    fn claim<'a>(&'a self, range: KeyRange, n: usize, except: Vec<Bytes>) -> BoxFuture<'a, Result<Vec<Pair>, Error>> {
+    fn claim<'a>(
+        &'a self,
+        range: KeyRange,
+        n: usize,
+        except: Vec<Bytes>,
+    ) -> BoxFuture<'a, Result<Vec<Pair>, Error>> {
         Box::pin(self.take(range, n, except))
     }
 

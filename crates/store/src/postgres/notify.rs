@@ -33,11 +33,20 @@ struct Waiting {
 }
 
 impl Notifier {
-    pub(super) fn start(pool: &Arc<Pool>, watches: Arc<Watches>, stopped: watch::Receiver<bool>) -> Notifier {
-        let notifier = Notifier { waiting: Arc::default() };
+    pub(super) fn start(
+        pool: &Arc<Pool>,
+        watches: Arc<Watches>,
+        stopped: watch::Receiver<bool>,
+    ) -> Notifier {
+        let notifier = Notifier {
+            waiting: Arc::default(),
+        };
         let node = pool.env().ids.hex(8);
         let (env, pool) = (pool.env().clone(), pool.clone());
-        env.spawn("store hints", exchange(notifier.waiting.clone(), pool, watches, node, stopped));
+        env.spawn(
+            "store hints",
+            exchange(notifier.waiting.clone(), pool, watches, node, stopped),
+        );
         notifier
     }
 
@@ -71,15 +80,25 @@ async fn exchange(
         match select(stop, session).await {
             Either::Left(_) => return,
             Either::Right((Ok(()), _)) => {}
-            Either::Right((Err(error), _)) => tracing::debug!(%error, "hints between nodes are interrupted"),
+            Either::Right((Err(error), _)) => {
+                tracing::debug!(%error, "hints between nodes are interrupted")
+            }
         }
-        pool.env().clock.sleep(pool.env().jitter(Duration::from_secs(2))).await;
+        pool.env()
+            .clock
+            .sleep(pool.env().jitter(Duration::from_secs(2)))
+            .await;
         // Whatever was told meanwhile was missed.
         watches.mark_all();
     }
 }
 
-async fn converse(waiting: &Waiting, pool: &Pool, watches: &Arc<Watches>, node: &str) -> Result<(), Error> {
+async fn converse(
+    waiting: &Waiting,
+    pool: &Pool,
+    watches: &Arc<Watches>,
+    node: &str,
+) -> Result<(), Error> {
     let unavailable = |error: tokio_postgres::Error| Error::unavailable(error);
     let (client, mut connection) = pool.config().connect(NoTls).await.map_err(unavailable)?;
     let (heard, mut hints) = mpsc::unbounded_channel();
@@ -87,25 +106,36 @@ async fn converse(waiting: &Waiting, pool: &Pool, watches: &Arc<Watches>, node: 
         loop {
             let message = std::future::poll_fn(|context| connection.poll_message(context)).await;
             match message {
-                Some(Ok(AsyncMessage::Notification(hint))) => drop(heard.send(hint.payload().to_owned())),
+                Some(Ok(AsyncMessage::Notification(hint))) => {
+                    drop(heard.send(hint.payload().to_owned()))
+                }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return,
             }
         }
     });
-    client.batch_execute("listen undercast").await.map_err(failed)?;
+    client
+        .batch_execute("listen undercast")
+        .await
+        .map_err(failed)?;
     let listen = async {
         while let Some(hint) = hints.recv().await {
             hear(&hint, node, watches);
         }
         Err::<(), _>(Error::unavailable("the connection ended"))
     };
-    futures::try_join!(listen, speak(waiting, &client, node), poll(pool, &client, watches))?;
+    futures::try_join!(
+        listen,
+        speak(waiting, &client, node),
+        poll(pool, &client, watches)
+    )?;
     Ok(())
 }
 
 fn hear(hint: &str, node: &str, watches: &Watches) {
-    let Some((from, keys)) = hint.split_once(' ') else { return };
+    let Some((from, keys)) = hint.split_once(' ') else {
+        return;
+    };
     if from == node {
         return;
     }
@@ -125,7 +155,10 @@ async fn speak(waiting: &Waiting, client: &Client, node: &str) -> Result<(), Err
         let told = told.join(",");
         let is_short = told.len() <= PAYLOAD_BYTES_MAX && !keys.contains(&Bytes::new());
         let payload = format!("{node} {}", if is_short { &told } else { ALL });
-        client.execute("select pg_notify('undercast', $1)", &[&payload]).await.map_err(failed)?;
+        client
+            .execute("select pg_notify('undercast', $1)", &[&payload])
+            .await
+            .map_err(failed)?;
     }
 }
 
@@ -133,7 +166,10 @@ async fn speak(waiting: &Waiting, client: &Client, node: &str) -> Result<(), Err
 async fn poll(pool: &Pool, client: &Client, watches: &Watches) -> Result<(), Error> {
     let mut last = None;
     loop {
-        let row = client.query_one("select pg_current_snapshot()::text", &[]).await.map_err(failed)?;
+        let row = client
+            .query_one("select pg_current_snapshot()::text", &[])
+            .await
+            .map_err(failed)?;
         let now: String = row.try_get(0).map_err(failed)?;
         if last.replace(now.clone()).is_some_and(|last| last != now) {
             watches.mark_all();

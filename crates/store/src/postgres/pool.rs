@@ -49,7 +49,8 @@ const CLAIM: &str = "with candidate as materialized (
 impl Session {
     pub(super) async fn connect(config: &Config, env: &Env) -> Result<Client, Error> {
         let connected = config.connect(NoTls).await;
-        let (client, connection) = connected.map_err(|error| Error::unavailable(format_args!("the database: {error}")))?;
+        let (client, connection) =
+            connected.map_err(|error| Error::unavailable(format_args!("the database: {error}")))?;
         env.spawn("database connection", async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a database connection ended");
@@ -69,7 +70,13 @@ impl Session {
                 client.prepare(SUM),
                 client.prepare(CLAIM),
             )?;
-            Ok(Statements { get, range, range_reverse, sum, claim })
+            Ok(Statements {
+                get,
+                range,
+                range_reverse,
+                sum,
+                claim,
+            })
         };
         let statements = prepared.await.map_err(failed)?;
         Ok(Session { client, statements })
@@ -79,7 +86,13 @@ impl Session {
 impl Pool {
     pub(super) fn new(config: Config, env: Env, size: usize) -> Pool {
         let permits = Arc::new(Semaphore::new(size));
-        Pool { config, env, idle: Mutex::default(), permits, closed: AtomicBool::new(false) }
+        Pool {
+            config,
+            env,
+            idle: Mutex::default(),
+            permits,
+            closed: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -93,7 +106,9 @@ impl Pool {
     /// A connection whose statements need not be prepared: there are no tables yet.
     async fn session(&self) -> Result<Option<Session>, Error> {
         loop {
-            let Some(session) = lock(&self.idle).pop() else { return Ok(None) };
+            let Some(session) = lock(&self.idle).pop() else {
+                return Ok(None);
+            };
             if !session.client.is_closed() {
                 return Ok(Some(session));
             }
@@ -109,7 +124,10 @@ impl Pool {
     pub(super) async fn take(self: &Arc<Self>) -> Result<Bare, Error> {
         let permit = self.permit().await?;
         let client = Session::connect(&self.config, &self.env).await?;
-        Ok(Bare { client, _permit: permit })
+        Ok(Bare {
+            client,
+            _permit: permit,
+        })
     }
 
     pub(super) async fn get(self: &Arc<Self>) -> Result<Pooled, Error> {
@@ -118,7 +136,11 @@ impl Pool {
             Some(session) => session,
             None => Session::open(&self.config, &self.env).await?,
         };
-        Ok(Pooled { pool: self.clone(), session: Some(session), permit: Some(permit) })
+        Ok(Pooled {
+            pool: self.clone(),
+            session: Some(session),
+            permit: Some(permit),
+        })
     }
 
     pub(super) fn close(&self) {
@@ -150,14 +172,19 @@ pub(super) struct Pooled {
 
 impl Pooled {
     pub(super) fn session(&self) -> Result<(&Client, &Statements), Error> {
-        let session = self.session.as_ref().ok_or(Error::Closed { what: "connection" })?;
+        let session = self
+            .session
+            .as_ref()
+            .ok_or(Error::Closed { what: "connection" })?;
         Ok((&session.client, &session.statements))
     }
 }
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        let (Some(session), permit) = (self.session.take(), self.permit.take()) else { return };
+        let (Some(session), permit) = (self.session.take(), self.permit.take()) else {
+            return;
+        };
         let pool = self.pool.clone();
         if session.client.is_closed() || pool.closed.load(Ordering::SeqCst) {
             return;

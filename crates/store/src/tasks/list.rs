@@ -36,23 +36,39 @@ impl Tasks {
     }
 
     /// Tasks that wait or run, of one kind or of all, in the order of their kinds and of their making.
-    pub async fn list(&self, kind: Option<&str>, after: Option<(String, TaskId)>, limit: usize) -> Result<Vec<TaskInfo>, Error> {
+    pub async fn list(
+        &self,
+        kind: Option<&str>,
+        after: Option<(String, TaskId)>,
+        limit: usize,
+    ) -> Result<Vec<TaskInfo>, Error> {
         let mut range = kind.map_or_else(|| TASKS.all(), |kind| TASKS.prefix(kind));
         if let Some(after) = after {
             range = range.after_key(&TASKS.key(&after));
         }
         let rows = TASKS.list(&self.db, range, limit, false).await?;
-        Ok(rows.into_iter().map(|((kind, id), row)| info(kind, id, row, false)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|((kind, id), row)| info(kind, id, row, false))
+            .collect())
     }
 
     /// Dead letters, in the same order.
-    pub async fn dead(&self, kind: Option<&str>, after: Option<(String, TaskId)>, limit: usize) -> Result<Vec<TaskInfo>, Error> {
+    pub async fn dead(
+        &self,
+        kind: Option<&str>,
+        after: Option<(String, TaskId)>,
+        limit: usize,
+    ) -> Result<Vec<TaskInfo>, Error> {
         let mut range = kind.map_or_else(|| DEAD.all(), |kind| DEAD.prefix(kind));
         if let Some(after) = after {
             range = range.after_key(&DEAD.key(&after));
         }
         let rows = DEAD.list(&self.db, range, limit, false).await?;
-        Ok(rows.into_iter().map(|((kind, id), row)| info(kind, id, row, true)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|((kind, id), row)| info(kind, id, row, true))
+            .collect())
     }
 
     /// Lets a dead letter run again, as if new. False if there is none.
@@ -61,12 +77,23 @@ impl Tasks {
         let step = |tx: crate::Tx| {
             let key = key.clone();
             async move {
-                let Some(row) = DEAD.get(&tx, &key).await? else { return Ok(false) };
+                let Some(row) = DEAD.get(&tx, &key).await? else {
+                    return Ok(false);
+                };
                 DEAD.delete(&tx, &key)?;
                 if TASKS.get(&tx, &key).await?.is_some() {
                     return Ok(true);
                 }
-                wait(&tx, &key.0, id, TaskRow { due_ms: tx.now_ms(), attempt: 0, ..row })?;
+                wait(
+                    &tx,
+                    &key.0,
+                    id,
+                    TaskRow {
+                        due_ms: tx.now_ms(),
+                        attempt: 0,
+                        ..row
+                    },
+                )?;
                 Ok(true)
             }
         };
@@ -76,11 +103,12 @@ impl Tasks {
     /// Forgets a dead letter.
     pub async fn forget(&self, kind: &str, id: TaskId) -> Result<(), Error> {
         let key = (kind.to_owned(), id);
-        self.db.transact(|tx| {
-            let key = key.clone();
-            async move { DEAD.delete(&tx, &key) }
-        })
-        .await
+        self.db
+            .transact(|tx| {
+                let key = key.clone();
+                async move { DEAD.delete(&tx, &key) }
+            })
+            .await
     }
 }
 
@@ -102,4 +130,3 @@ fn info(kind: String, id: TaskId, row: TaskRow, is_dead: bool) -> TaskInfo {
         last_error: row.last_error,
     }
 }
-

@@ -48,7 +48,9 @@ impl TaskRunner {
             draining: watch::Sender::new(false),
             running: watch::Sender::new(0),
         });
-        let runner = TaskRunner { shared: shared.clone() };
+        let runner = TaskRunner {
+            shared: shared.clone(),
+        };
         if db.is_dark() {
             // What is spawned in the dark is an effect, nothing more.
             return runner;
@@ -104,11 +106,15 @@ impl Shared {
         tracing::warn!(%error, failures, "the store failed a task runner");
         let wait = Duration::from_millis(100 << (*failures).min(8));
         let env = self.db.env();
-        self.unless_draining(env.clock.sleep(env.jitter(wait))).await
+        self.unless_draining(env.clock.sleep(env.jitter(wait)))
+            .await
     }
 }
 
-async fn until_done<Fut: Future<Output = Result<(), Error>>>(shared: &Shared, step: impl Fn() -> Fut) {
+async fn until_done<Fut: Future<Output = Result<(), Error>>>(
+    shared: &Shared,
+    step: impl Fn() -> Fut,
+) {
     let mut failures = 0;
     while let Err(error) = step().await {
         if !shared.pause(&mut failures, &error).await {
@@ -125,7 +131,9 @@ async fn release_all(db: &Db, node: Option<u64>, own: u64) -> Result<(), Error> 
     };
     loop {
         let range = range.clone();
-        let page = db.transact(move |tx| release_page(tx, range.clone(), own)).await?;
+        let page = db
+            .transact(move |tx| release_page(tx, range.clone(), own))
+            .await?;
         if page == 0 {
             return Ok(());
         }
@@ -143,7 +151,15 @@ async fn release_page(tx: Tx, range: KeyRange, own: u64) -> Result<usize, Error>
         LEASED.delete(&tx, &(node, kind.clone(), id))?;
         let row = TASKS.get(&tx, &(kind.clone(), id)).await?;
         if let Some(row) = row.filter(|row| row.lease.is_some_and(|lease| lease.node == node)) {
-            wait(&tx, &kind, id, TaskRow { due_ms: tx.now_ms().min(row.due_ms), ..row })?;
+            wait(
+                &tx,
+                &kind,
+                id,
+                TaskRow {
+                    due_ms: tx.now_ms().min(row.due_ms),
+                    ..row
+                },
+            )?;
         }
     }
     Ok(released)
@@ -201,7 +217,8 @@ async fn take_over(shared: Arc<Shared>) {
 
 async fn forget_node(db: &Db, node: u64, own: u64) -> Result<(), Error> {
     release_all(db, Some(node), own).await?;
-    db.transact(move |tx| async move { NODES.delete(&tx, &node) }).await
+    db.transact(move |tx| async move { NODES.delete(&tx, &node) })
+        .await
 }
 
 /// The other nodes that hold leases, with their beats. Steps from node to node, not over all leases.
@@ -213,7 +230,9 @@ async fn holders(db: &Db, own: u64) -> Result<BTreeMap<u64, u64>, Error> {
         if node != own {
             found.insert(node, NODES.get(&tx, &node).await?.unwrap_or(0));
         }
-        let Some(end) = LEASED.prefix(&node).end else { break };
+        let Some(end) = LEASED.prefix(&node).end else {
+            break;
+        };
         range = LEASED.all().from_key(end);
     }
     Ok(found)
@@ -252,7 +271,9 @@ async fn work(shared: Arc<Shared>, kind: Arc<TaskKind>) {
         cursor = leased.cursor;
         let was_full = leased.tasks.len() == n;
         for task in leased.tasks {
-            let Ok(slot) = slots.clone().acquire_owned().await else { return };
+            let Ok(slot) = slots.clone().acquire_owned().await else {
+                return;
+            };
             start(&shared, &kind, task, slot);
         }
         if was_full {
@@ -261,7 +282,9 @@ async fn work(shared: Arc<Shared>, kind: Arc<TaskKind>) {
         let next = leased.next_due_ms;
         let rest = async {
             match next {
-                Some(due_ms) => drop(select(Box::pin(watch.changed()), clock.sleep_until_ms(due_ms)).await),
+                Some(due_ms) => {
+                    drop(select(Box::pin(watch.changed()), clock.sleep_until_ms(due_ms)).await)
+                }
                 None => watch.changed().await,
             }
         };
@@ -278,12 +301,19 @@ struct Leased {
     next_due_ms: Option<i64>,
 }
 
-async fn lease(shared: &Shared, kind: &Arc<TaskKind>, waiting: KeyRange, n: usize) -> Result<Leased, Error> {
+async fn lease(
+    shared: &Shared,
+    kind: &Arc<TaskKind>,
+    waiting: KeyRange,
+    n: usize,
+) -> Result<Leased, Error> {
     let node = shared.node;
     let step = move |tx: Tx| {
         let (kind, waiting) = (kind.clone(), waiting.clone());
         async move {
-            let ready = waiting.clone().before_key(DUE.key(&(kind.name, tx.now_ms().saturating_add(1))));
+            let ready = waiting
+                .clone()
+                .before_key(DUE.key(&(kind.name, tx.now_ms().saturating_add(1))));
             let mut tasks = Vec::new();
             for ((_, due_ms, id), ()) in DUE.claim(&tx, ready, n).await? {
                 DUE.delete(&tx, &(kind.name.to_owned(), due_ms, id))?;
@@ -291,19 +321,34 @@ async fn lease(shared: &Shared, kind: &Arc<TaskKind>, waiting: KeyRange, n: usiz
             }
             let first = DUE.scan(&tx, waiting.clone(), 1, false).await?.pop();
             let next_due_ms = first.as_ref().map(|((_, due_ms, _), ())| *due_ms);
-            let cursor = first.map_or_else(|| waiting.end.clone().unwrap_or_default(), |(key, ())| DUE.key(&key));
+            let cursor = first.map_or_else(
+                || waiting.end.clone().unwrap_or_default(),
+                |(key, ())| DUE.key(&key),
+            );
             // What others hold right now is not ours to wait for: they either take it or let go, and that is told.
             let next_due_ms = next_due_ms.filter(|due_ms| *due_ms > tx.now_ms());
-            Ok::<_, Error>(Leased { tasks, cursor, next_due_ms })
+            Ok::<_, Error>(Leased {
+                tasks,
+                cursor,
+                next_due_ms,
+            })
         }
     };
     shared.db.transact(step).await
 }
 
-async fn lease_one(tx: &Tx, kind: &TaskKind, node: u64, due_ms: i64, id: TaskId) -> Result<Option<Task>, Error> {
+async fn lease_one(
+    tx: &Tx,
+    kind: &TaskKind,
+    node: u64,
+    due_ms: i64,
+    id: TaskId,
+) -> Result<Option<Task>, Error> {
     let key = (kind.name.to_owned(), id);
     let row = TASKS.get(tx, &key).await?;
-    let Some(mut row) = row.filter(|row| row.due_ms == due_ms && row.lease.is_none()) else { return Ok(None) };
+    let Some(mut row) = row.filter(|row| row.due_ms == due_ms && row.lease.is_none()) else {
+        return Ok(None);
+    };
     if kind.attempts_max > 0 && row.attempt >= kind.attempts_max {
         // Only a process that died while it ran can leave a task like this.
         row.last_error = Some("the process ended while the task ran".to_owned());
@@ -311,7 +356,10 @@ async fn lease_one(tx: &Tx, kind: &TaskKind, node: u64, due_ms: i64, id: TaskId)
         DEAD.put(tx, &key, &row)?;
         return Ok(None);
     }
-    let lease = Lease { node, token: tx.ids().u64() };
+    let lease = Lease {
+        node,
+        token: tx.ids().u64(),
+    };
     row.attempt = row.attempt.saturating_add(1);
     row.lease = Some(lease);
     TASKS.put(tx, &key, &row)?;
@@ -340,7 +388,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.running.send_modify(|running| *running = running.saturating_sub(1));
+        self.0
+            .running
+            .send_modify(|running| *running = running.saturating_sub(1));
     }
 }
 
@@ -353,7 +403,9 @@ fn start(shared: &Arc<Shared>, kind: &Arc<TaskKind>, task: Task, slot: OwnedSema
             Settled::Released
         } else {
             let run = AssertUnwindSafe(async { (kind.run)(task.clone()).await }).catch_unwind();
-            let ran = run.await.unwrap_or_else(|_| Err(TaskError::new("the handler panicked")));
+            let ran = run
+                .await
+                .unwrap_or_else(|_| Err(TaskError::new("the handler panicked")));
             judge(&shared, &kind, &task, ran)
         };
         settle(&shared, &task, settled).await;
@@ -361,7 +413,12 @@ fn start(shared: &Arc<Shared>, kind: &Arc<TaskKind>, task: Task, slot: OwnedSema
     });
 }
 
-fn judge(shared: &Shared, kind: &TaskKind, task: &Task, ran: Result<Outcome, TaskError>) -> Settled {
+fn judge(
+    shared: &Shared,
+    kind: &TaskKind,
+    task: &Task,
+    ran: Result<Outcome, TaskError>,
+) -> Settled {
     let error = match ran {
         Ok(Outcome::Done) => return Settled::Done,
         Ok(Outcome::Again { due_ms, payload }) => return Settled::Again { due_ms, payload },
@@ -376,14 +433,19 @@ fn judge(shared: &Shared, kind: &TaskKind, task: &Task, ran: Result<Outcome, Tas
     let env = shared.db.env();
     let wait = env.jitter(kind.backoff.after(task.attempt));
     let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-    Settled::Failed { due_ms: env.clock.now_ms().saturating_add(wait_ms), error }
+    Settled::Failed {
+        due_ms: env.clock.now_ms().saturating_add(wait_ms),
+        error,
+    }
 }
 
 async fn settle(shared: &Shared, task: &Task, settled: Settled) {
     let change = TaskChange::settle(task, settled, false);
     until_done(shared, || {
         let change = &change;
-        shared.db.transact(move |tx| async move { tx.change_task(change.clone()) })
+        shared
+            .db
+            .transact(move |tx| async move { tx.change_task(change.clone()) })
     })
     .await;
 }

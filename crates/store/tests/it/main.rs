@@ -5,12 +5,16 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
     reason = "tests"
 )]
 
 mod blobs;
 mod dark;
+mod crash;
 mod engines;
+mod faults;
 mod postgres;
 mod server;
 mod suite;

@@ -14,7 +14,10 @@ pub struct Server {
 
 fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
-    let mut found: Vec<PathBuf> = versions.flatten().map(|version| version.path().join("bin")).collect();
+    let mut found: Vec<PathBuf> = versions
+        .flatten()
+        .map(|version| version.path().join("bin"))
+        .collect();
     found.retain(|bin| bin.join("initdb").exists());
     found.sort();
     found.pop()
@@ -26,7 +29,9 @@ fn unprivileged(program: &Path) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]).arg(program);
+    command
+        .args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"])
+        .arg(program);
     command
 }
 
@@ -44,20 +49,47 @@ impl Server {
         };
         let dir = TempDir::new().unwrap();
         if is_root() {
-            assert!(Command::new("chown").arg("nobody:nogroup").arg(dir.path()).status().unwrap().success());
+            assert!(
+                Command::new("chown")
+                    .arg("nobody:nogroup")
+                    .arg(dir.path())
+                    .status()
+                    .unwrap()
+                    .success()
+            );
         }
         let data = dir.path().join("data");
         let made = unprivileged(&bin.join("initdb"))
-            .args(["--auth=trust", "--username=undercast", "--encoding=UTF8", "--no-locale", "--no-sync", "-D"])
+            .args([
+                "--auth=trust",
+                "--username=undercast",
+                "--encoding=UTF8",
+                "--no-locale",
+                "--no-sync",
+                "-D",
+            ])
             .arg(&data)
             .current_dir(dir.path())
             .output()
             .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
         let child = unprivileged(&bin.join("postgres"))
             .arg("-D")
             .arg(&data)
-            .args(["-c", "listen_addresses=", "-c", "fsync=on", "-c", "shared_buffers=32MB", "-c", "max_connections=200"])
+            .args([
+                "-c",
+                "listen_addresses=",
+                "-c",
+                "fsync=on",
+                "-c",
+                "shared_buffers=32MB",
+                "-c",
+                "max_connections=200",
+            ])
             .arg("-k")
             .arg(dir.path())
             .current_dir(dir.path())
@@ -67,7 +99,10 @@ impl Server {
             .unwrap();
         let server = Server { dir, child };
         for _ in 0..300 {
-            if tokio_postgres::connect(&server.url("postgres"), NoTls).await.is_ok() {
+            if tokio_postgres::connect(&server.url("postgres"), NoTls)
+                .await
+                .is_ok()
+            {
                 return Some(server);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -76,7 +111,10 @@ impl Server {
     }
 
     pub fn url(&self, database: &str) -> String {
-        format!("host={} user=undercast dbname={database}", self.dir.path().display())
+        format!(
+            "host={} user=undercast dbname={database}",
+            self.dir.path().display()
+        )
     }
 
     pub fn blobs(&self, name: &str) -> PathBuf {
@@ -86,7 +124,9 @@ impl Server {
     }
 
     pub async fn client(&self, database: &str) -> tokio_postgres::Client {
-        let (client, connection) = tokio_postgres::connect(&self.url(database), NoTls).await.unwrap();
+        let (client, connection) = tokio_postgres::connect(&self.url(database), NoTls)
+            .await
+            .unwrap();
         tokio::spawn(async move {
             let _ = connection.await;
         });
@@ -94,14 +134,21 @@ impl Server {
     }
 
     pub async fn create(&self, database: &str) {
-        self.client("postgres").await.batch_execute(&format!("create database {database}")).await.unwrap();
+        self.client("postgres")
+            .await
+            .batch_execute(&format!("create database {database}"))
+            .await
+            .unwrap();
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         // At once, without a word to its clients.
-        let _ = Command::new("kill").arg("-QUIT").arg(self.child.id().to_string()).status();
+        let _ = Command::new("kill")
+            .arg("-QUIT")
+            .arg(self.child.id().to_string())
+            .status();
         let _ = self.child.wait();
     }
 }
