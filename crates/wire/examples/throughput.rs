@@ -34,10 +34,12 @@ async fn echo(listener: TcpListener) {
     loop {
         let (socket, _) = listener.accept().await.unwrap();
         socket.set_nodelay(true).unwrap();
-        let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| async move {
-            let body = request.into_body().collect().await.unwrap().to_bytes();
-            Ok::<_, Infallible>(hyper::Response::new(Full::new(body)))
-        });
+        let service = service_fn(
+            |request: hyper::Request<hyper::body::Incoming>| async move {
+                let body = request.into_body().collect().await.unwrap().to_bytes();
+                Ok::<_, Infallible>(hyper::Response::new(Full::new(body)))
+            },
+        );
         let io = hyper_util::rt::TokioIo::new(socket);
         tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(io, service));
     }
@@ -54,7 +56,9 @@ async fn client(address: SocketAddr, request: Arc<Vec<u8>>, until: Instant, coun
         loop {
             filled += socket.read(&mut buffer[filled..]).await.unwrap();
             let text = &buffer[..filled];
-            let Some(head) = text.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
+            let Some(head) = text.windows(4).position(|w| w == b"\r\n\r\n") else {
+                continue;
+            };
             let head_text = std::str::from_utf8(&text[..head]).unwrap();
             assert!(head_text.starts_with("HTTP/1.1 200"), "{head_text}");
             let length = head_text.split("content-length: ").nth(1).unwrap();
@@ -92,12 +96,17 @@ fn request(headers: &str, body: &str) -> Vec<u8> {
 
 #[tokio::main(worker_threads = 2)]
 async fn main() {
-    let seconds = std::env::args().nth(1).and_then(|s| s.parse().ok()).unwrap_or(5);
+    let seconds = std::env::args()
+        .nth(1)
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(5);
     let bare = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let bare_address = bare.local_addr().unwrap();
     tokio::spawn(echo(bare));
     let env = undercast_store::Env::system();
-    let db = undercast_store::Db::open(undercast_store::Options::memory(), env).await.unwrap();
+    let db = undercast_store::Db::open(undercast_store::Options::memory(), env)
+        .await
+        .unwrap();
     let gateway = Gateway::new(service::kernel(db, Mode::Open), Options::default());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -105,8 +114,12 @@ async fn main() {
 
     let form = "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n";
     let identity = request(form, "Action=GetCallerIdentity&Version=2011-06-15");
-    let json = "Content-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS.SendMessage\r\n";
-    let body = format!(r#"{{"QueueUrl":"http://127.0.0.1:4566/000000000000/q","MessageBody":"{}"}}"#, "x".repeat(1024));
+    let json =
+        "Content-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS.SendMessage\r\n";
+    let body = format!(
+        r#"{{"QueueUrl":"http://127.0.0.1:4566/000000000000/q","MessageBody":"{}"}}"#,
+        "x".repeat(1024)
+    );
     let send = request(json, &body);
     for _ in 0..3 {
         let bare = measure(bare_address, &identity, seconds).await;

@@ -33,10 +33,16 @@ pub async fn identify(
     let Some(signature) = signature else {
         let account = settings.account.clone();
         let principal = match settings.mode {
-            Mode::Open => Principal::Root { account: account.clone() },
+            Mode::Open => Principal::Root {
+                account: account.clone(),
+            },
             Mode::Secure => Principal::Anonymous,
         };
-        return Ok(Caller { principal, account, secret: None });
+        return Ok(Caller {
+            principal,
+            account,
+            secret: None,
+        });
     };
     let key = &*signature.access_key;
     if let Some(port) = kernel.credentials()
@@ -44,10 +50,20 @@ pub async fn identify(
     {
         let principal = secret.principal.clone();
         let account = principal.account().unwrap_or(&settings.account).to_owned();
-        return Ok(Caller { principal, account, secret: Some(secret) });
+        return Ok(Caller {
+            principal,
+            account,
+            secret: Some(secret),
+        });
     }
     let account = account_of(key, &settings.account).to_owned();
-    Ok(Caller { principal: Principal::Root { account: account.clone() }, account, secret: None })
+    Ok(Caller {
+        principal: Principal::Root {
+            account: account.clone(),
+        },
+        account,
+        secret: None,
+    })
 }
 
 /// Checks a signature and gives the key that signs chunks, where there is one. `bucket_path` is the
@@ -60,7 +76,9 @@ pub fn authenticate(
     bucket_path: &str,
     now_ms: &[i64],
 ) -> Result<Option<SigningKey>, ServiceError> {
-    let Some(secret) = &caller.secret else { return Err(unknown_key(family, signature)) };
+    let Some(secret) = &caller.secret else {
+        return Err(unknown_key(family, signature));
+    };
     if signature.form == Form::Foreign {
         return Err(ServiceError::new(
             "InvalidRequest",
@@ -82,7 +100,12 @@ pub fn authenticate(
     let secret = &secret.secret_key;
     let verified = match signature.form {
         Form::V2Header | Form::V2Query => {
-            let Signed { method, query, headers, .. } = *signed;
+            let Signed {
+                method,
+                query,
+                headers,
+                ..
+            } = *signed;
             sigv2::verify(signature, method, bucket_path, query, headers, secret).map(|()| None)
         }
         _ => verify(signature, signed, secret).map(Some),
@@ -90,11 +113,18 @@ pub fn authenticate(
     verified.map_err(|mismatch| wrong_signature(family, signature, &mismatch))
 }
 
-fn check_time(family: Family, signature: &Signature<'_>, now_ms: &[i64]) -> Result<(), ServiceError> {
+fn check_time(
+    family: Family,
+    signature: &Signature<'_>,
+    now_ms: &[i64],
+) -> Result<(), ServiceError> {
     let Some(signed_ms) = signature.signed_ms() else {
         return Err(incomplete(
             family,
-            format!("Date must be in ISO-8601 'basic format'. Got '{}'.", signature.time),
+            format!(
+                "Date must be in ISO-8601 'basic format'. Got '{}'.",
+                signature.time
+            ),
         ));
     };
     if matches!(signature.form, Form::Query) {
@@ -123,7 +153,9 @@ fn check_time(family: Family, signature: &Signature<'_>, now_ms: &[i64]) -> Resu
         format!("Signature expired: {time} is now earlier than {limit} ({server} - 15 min.)")
     } else {
         let limit = basic(now + SKEW_MS);
-        format!("Signature not yet current: {time} is still later than {limit} ({server} + 15 min.)")
+        format!(
+            "Signature not yet current: {time} is still later than {limit} ({server} + 15 min.)"
+        )
     };
     Err(signature_error(family, message))
 }
@@ -158,17 +190,20 @@ fn unknown_key(family: Family, signature: &Signature<'_>) -> ServiceError {
         )
         .with_field("AWSAccessKeyId", &*signature.access_key),
         Family::Query => ServiceError::new("InvalidClientTokenId", invalid),
-        Family::Json | Family::RestJson => ServiceError::new("UnrecognizedClientException", invalid),
+        Family::Json | Family::RestJson => {
+            ServiceError::new("UnrecognizedClientException", invalid)
+        }
     }
     .with_status(forbidden(family))
 }
 
 fn invalid_token(family: Family) -> ServiceError {
     match family {
-        Family::RestXml => {
-            ServiceError::new("InvalidToken", "The provided token is malformed or otherwise invalid.")
-                .with_status(400)
-        }
+        Family::RestXml => ServiceError::new(
+            "InvalidToken",
+            "The provided token is malformed or otherwise invalid.",
+        )
+        .with_status(400),
         Family::Query => ServiceError::new(
             "InvalidClientTokenId",
             "The security token included in the request is invalid",
@@ -184,11 +219,14 @@ fn invalid_token(family: Family) -> ServiceError {
 
 fn expired_token(family: Family) -> ServiceError {
     match family {
-        Family::RestXml => ServiceError::new("ExpiredToken", "The provided token has expired.").with_status(400),
-        Family::Query => {
-            ServiceError::new("ExpiredToken", "The security token included in the request is expired")
-                .with_status(403)
+        Family::RestXml => {
+            ServiceError::new("ExpiredToken", "The provided token has expired.").with_status(400)
         }
+        Family::Query => ServiceError::new(
+            "ExpiredToken",
+            "The security token included in the request is expired",
+        )
+        .with_status(403),
         Family::Json | Family::RestJson => ServiceError::new(
             "ExpiredTokenException",
             "The security token included in the request is expired",
@@ -225,12 +263,16 @@ fn wrong_signature(family: Family, signature: &Signature<'_>, mismatch: &Mismatc
 /// A signature that lacks a part.
 pub fn incomplete(family: Family, message: String) -> ServiceError {
     match family {
-        Family::RestXml if message.starts_with("Query-string") || message.starts_with("Error parsing") => {
+        Family::RestXml
+            if message.starts_with("Query-string") || message.starts_with("Error parsing") =>
+        {
             ServiceError::new("AuthorizationQueryParametersError", message)
         }
         Family::RestXml => ServiceError::new("AuthorizationHeaderMalformed", message),
         Family::Query => ServiceError::new("IncompleteSignature", message),
-        Family::Json | Family::RestJson => ServiceError::new("IncompleteSignatureException", message),
+        Family::Json | Family::RestJson => {
+            ServiceError::new("IncompleteSignatureException", message)
+        }
     }
 }
 
@@ -238,14 +280,16 @@ pub fn incomplete(family: Family, message: String) -> ServiceError {
 pub fn missing(family: Family) -> ServiceError {
     match family {
         Family::RestXml => ServiceError::new("AccessDenied", "Access Denied").with_status(403),
-        Family::Query => {
-            ServiceError::new("MissingAuthenticationToken", "Request is missing Authentication Token")
-                .with_status(403)
-        }
-        Family::Json | Family::RestJson => {
-            ServiceError::new("MissingAuthenticationTokenException", "Missing Authentication Token")
-                .with_status(forbidden(family))
-        }
+        Family::Query => ServiceError::new(
+            "MissingAuthenticationToken",
+            "Request is missing Authentication Token",
+        )
+        .with_status(403),
+        Family::Json | Family::RestJson => ServiceError::new(
+            "MissingAuthenticationTokenException",
+            "Missing Authentication Token",
+        )
+        .with_status(forbidden(family)),
     }
 }
 

@@ -13,7 +13,10 @@ pub static CRC64_NVME: Tables = Tables::new(0x9A6C_9329_AC4B_C9B5, 64);
 
 impl Tables {
     /// `polynomial` is in its reflected form.
-    #[expect(clippy::indexing_slicing, reason = "const evaluation proves that each index is in bounds")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "const evaluation proves that each index is in bounds"
+    )]
     const fn new(polynomial: u64, width: u32) -> Self {
         let mut tables = [[0; 256]; 8];
         let mut byte = 0;
@@ -21,7 +24,11 @@ impl Tables {
             let mut value = byte as u64;
             let mut bit = 0;
             while bit < 8 {
-                value = if value & 1 == 1 { (value >> 1) ^ polynomial } else { value >> 1 };
+                value = if value & 1 == 1 {
+                    (value >> 1) ^ polynomial
+                } else {
+                    value >> 1
+                };
                 bit += 1;
             }
             tables[0][byte] = value;
@@ -40,7 +47,10 @@ impl Tables {
         Self { tables, width }
     }
 
-    #[expect(clippy::indexing_slicing, reason = "table is below 8 and the other index is a byte")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "table is below 8 and the other index is a byte"
+    )]
     fn at(&self, table: usize, byte: u64) -> u64 {
         self.tables[table & 7][(byte & 0xFF) as usize]
     }
@@ -55,7 +65,10 @@ pub struct Crc {
 
 impl Crc {
     pub fn new(tables: &'static Tables) -> Self {
-        Self { tables, value: u64::MAX >> (64 - tables.width) }
+        Self {
+            tables,
+            value: u64::MAX >> (64 - tables.width),
+        }
     }
 
     pub fn update(&mut self, bytes: &[u8]) {
@@ -75,6 +88,10 @@ impl Crc {
     pub fn finish(self) -> Vec<u8> {
         let value = !self.value;
         let bytes = value.to_be_bytes();
-        bytes.iter().skip(8 - (self.tables.width / 8) as usize).copied().collect()
+        bytes
+            .iter()
+            .skip(8 - (self.tables.width / 8) as usize)
+            .copied()
+            .collect()
     }
 }

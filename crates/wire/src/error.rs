@@ -2,7 +2,9 @@
 //! protocol.
 
 use undercast_kernel::ServiceError;
-use undercast_smithy::{BodyError, ErrorSchema, Fault, OperationSchema, Protocol, ReadError, ServiceSchema};
+use undercast_smithy::{
+    BodyError, ErrorSchema, Fault, OperationSchema, Protocol, ReadError, ServiceSchema,
+};
 
 /// The families of protocols, as far as common errors differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +47,12 @@ pub fn envelope<'a>(
             Family::Query | Family::RestXml => schema.query_code.unwrap_or(schema.name),
             Family::Json | Family::RestJson => schema.name,
         };
-        return Envelope { code, status: schema.status, fault: schema.fault, schema: Some(schema) };
+        return Envelope {
+            code,
+            status: schema.status,
+            fault: schema.fault,
+            schema: Some(schema),
+        };
     }
     let default = match error.fault() {
         Fault::Sender => 400,
@@ -53,7 +60,12 @@ pub fn envelope<'a>(
     };
     let status = error.status().unwrap_or(default);
     let (code, status) = common(family, error.code(), status);
-    Envelope { code, status, fault: error.fault(), schema: None }
+    Envelope {
+        code,
+        status,
+        fault: error.fault(),
+        schema: None,
+    }
 }
 
 /// The modeled error of that name or query code: the operation's own, else any of the service's.
@@ -62,10 +74,15 @@ fn modeled(
     operation: Option<&'static OperationSchema>,
     code: &str,
 ) -> Option<&'static ErrorSchema> {
-    let named = |error: &&&'static ErrorSchema| error.name == code || error.query_code == Some(code);
+    let named =
+        |error: &&&'static ErrorSchema| error.name == code || error.query_code == Some(code);
     let own = operation.and_then(|operation| operation.errors.iter().find(named));
     own.copied().or_else(|| {
-        service?.operations.iter().find_map(|operation| operation.errors.iter().find(named)).copied()
+        service?
+            .operations
+            .iter()
+            .find_map(|operation| operation.errors.iter().find(named))
+            .copied()
     })
 }
 
@@ -92,13 +109,18 @@ fn common(family: Family, code: &str, status: u16) -> (&str, u16) {
 }
 
 /// The target names no operation of the service.
-pub fn unknown_operation(family: Family, service: Option<&'static ServiceSchema>, name: &str) -> ServiceError {
+pub fn unknown_operation(
+    family: Family,
+    service: Option<&'static ServiceSchema>,
+    name: &str,
+) -> ServiceError {
     match family {
         Family::Json => ServiceError::new("UnknownOperationException", ""),
-        Family::RestJson => {
-            ServiceError::new("UnknownOperationException", "Unable to determine service/operation name to be authorized")
-                .with_status(404)
-        }
+        Family::RestJson => ServiceError::new(
+            "UnknownOperationException",
+            "Unable to determine service/operation name to be authorized",
+        )
+        .with_status(404),
         Family::Query if name.is_empty() => ServiceError::new(
             "MissingAction",
             "The request must contain the parameter Action.",
@@ -106,7 +128,10 @@ pub fn unknown_operation(family: Family, service: Option<&'static ServiceSchema>
         Family::Query => match service {
             Some(service) if service.id != "sqs" => ServiceError::new(
                 "InvalidAction",
-                format!("Could not find operation {name} for version {}", service.api_version),
+                format!(
+                    "Could not find operation {name} for version {}",
+                    service.api_version
+                ),
             ),
             _ => ServiceError::new(
                 "InvalidAction",
@@ -130,12 +155,18 @@ pub fn body_error(family: Family, error: BodyError) -> ServiceError {
                 Family::RestJson => "RequestTooLargeException",
                 Family::Json | Family::Query => "RequestEntityTooLargeException",
             };
-            ServiceError::new(code, format!("Request must be smaller than {limit} bytes.")).with_status(413)
+            ServiceError::new(code, format!("Request must be smaller than {limit} bytes."))
+                .with_status(413)
         }
         BodyError::Invalid { code, message } => ServiceError::new(code, message),
         BodyError::Broken(why) => {
-            let code = if family == Family::RestXml { "IncompleteBody" } else { "IncompleteRequest" };
-            ServiceError::new(code, "The request body ended before it was complete.").with_source(why)
+            let code = if family == Family::RestXml {
+                "IncompleteBody"
+            } else {
+                "IncompleteRequest"
+            };
+            ServiceError::new(code, "The request body ended before it was complete.")
+                .with_source(why)
         }
     }
 }

@@ -39,7 +39,9 @@ where
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| BodyError::Broken(error.to_string()))?;
-        let Ok(data) = frame.into_data() else { continue };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
         if (first.len() + all.len() + data.len()) as u64 > limit {
             return Err(BodyError::TooLarge { limit });
         }
@@ -57,8 +59,13 @@ where
 
 /// The host that a request is for, with its port.
 pub fn host(parts: &Parts) -> &str {
-    let header = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
-    header.or_else(|| parts.uri.authority().map(|a| a.as_str())).unwrap_or_default()
+    let header = parts
+        .headers
+        .get(http::header::HOST)
+        .and_then(|host| host.to_str().ok());
+    header
+        .or_else(|| parts.uri.authority().map(|a| a.as_str()))
+        .unwrap_or_default()
 }
 
 /// What a front door sees of a request before it is known whose it is: no headers, no body.
@@ -85,7 +92,10 @@ pub fn complete(mut outline: Request, parts: &Parts, body: Body) -> Request {
     let headers = parts.headers.iter();
     outline.headers = headers
         .map(|(name, value)| {
-            (name.as_str().to_owned(), header_text(value.as_bytes()).into_owned())
+            (
+                name.as_str().to_owned(),
+                header_text(value.as_bytes()).into_owned(),
+            )
         })
         .collect();
     outline.body = body;

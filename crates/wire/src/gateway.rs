@@ -41,7 +41,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { body_bytes_max: 16 << 20, code_bytes_max: 80 << 20, routes: Vec::new(), echo: None }
+        Self {
+            body_bytes_max: 16 << 20,
+            code_bytes_max: 80 << 20,
+            routes: Vec::new(),
+            echo: None,
+        }
     }
 }
 
@@ -75,7 +80,16 @@ impl Gateway {
         if let Some(echo) = &options.echo {
             options.routes.push(Arc::new(echo.clone()));
         }
-        Self(Arc::new(Inner { kernel, options, router, started }))
+        Self(Arc::new(Inner {
+            kernel,
+            options,
+            router,
+            started,
+        }))
+    }
+
+    fn is_secure(&self) -> bool {
+        self.0.kernel.settings().mode == Mode::Secure
     }
 
     /// The time of day as the clock tells it, and as it would tell had nobody moved it by hand
@@ -84,7 +98,10 @@ impl Gateway {
         let clock = &self.0.kernel.env().clock;
         let (wall_ms, monotonic) = self.0.started;
         let passed = clock.monotonic().saturating_sub(monotonic).as_millis();
-        [clock.now_ms(), wall_ms.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))]
+        [
+            clock.now_ms(),
+            wall_ms.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX)),
+        ]
     }
 
     pub fn kernel(&self) -> &Kernel {
@@ -103,17 +120,19 @@ impl Gateway {
         B::Error: std::fmt::Display,
     {
         let (parts, body) = request.into_parts();
-        let peer = Peer { ip: peer.ip().to_string(), scheme };
-        let answer = AssertUnwindSafe(self.answer(&parts, body, peer)).catch_unwind().await;
-        let mut reply = answer.unwrap_or_else(|_| {
+        let peer = Peer {
+            ip: peer.ip().to_string(),
+            scheme,
+        };
+        let answer = AssertUnwindSafe(self.answer(&parts, body, peer))
+            .catch_unwind()
+            .await;
+        let reply = answer.unwrap_or_else(|_| {
             tracing::error!(target: "undercast::wire", path = parts.uri.path(), "a request panicked");
             let target = Target { protocol: Protocol::AwsJson1_1, service: None, operation: None };
             let error = ServiceError::internal("a panic");
             protocol::encode_error(target, &error, &self.0.kernel.env().ids.uuid())
         });
-        if parts.headers.contains_key(header::ORIGIN) {
-            allow_origin(&mut reply);
-        }
         reply.into_response()
     }
 
@@ -126,22 +145,37 @@ impl Gateway {
             Ok(reply) => return reply,
             Err(body) => body,
         };
-        if parts.method == Method::OPTIONS && parts.headers.contains_key(header::ORIGIN) {
+        let cross_origin = parts.headers.contains_key(header::ORIGIN);
+        if parts.method == Method::OPTIONS && cross_origin {
             return preflight(parts);
         }
         let clock = &self.0.kernel.env().clock;
         let begun = clock.monotonic();
         let request_id = self.0.kernel.env().ids.uuid();
-        let mut call = Call { gateway: self, parts, peer: &peer, request_id: &request_id, target: None };
+        let mut call = Call {
+            gateway: self,
+            parts,
+            peer: &peer,
+            request_id: &request_id,
+            target: None,
+        };
         let result = call.run(body).await;
-        let unknown = Target { protocol: Protocol::RestJson1, service: None, operation: None };
+        let unknown = Target {
+            protocol: Protocol::RestJson1,
+            service: None,
+            operation: None,
+        };
         let target = call.target.unwrap_or(unknown);
-        let reply = result.unwrap_or_else(|error| {
+        let mut reply = result.unwrap_or_else(|error| {
             if let Some(source) = error.log_source() {
                 tracing::error!(target: "undercast::wire", %request_id, "{error}: {source}");
             }
             protocol::encode_error(target, &error, &request_id)
         });
+        // In secure mode a bucket's own rules say who may read it from where.
+        if cross_origin && (!self.is_secure() || target.family() != Family::RestXml) {
+            allow_origin(&mut reply);
+        }
         tracing::info!(
             target: "undercast::wire",
             service = target.service.map_or("-", |s| s.id),
@@ -162,7 +196,10 @@ impl Gateway {
         B::Error: std::fmt::Display,
     {
         let inner = &self.0;
-        let target = parts.headers.get("x-amz-target").and_then(|t| t.to_str().ok());
+        let target = parts
+            .headers
+            .get("x-amz-target")
+            .and_then(|t| t.to_str().ok());
         if target.is_some_and(|target| inner.router.knows_target(target)) {
             return Err(body);
         }
@@ -171,15 +208,22 @@ impl Gateway {
             return Err(body);
         }
         let outline = front_door::outline(parts, peer.scheme, &peer.ip);
-        let Some(door) = doors().find(|door| door.matches(&outline)) else { return Err(body) };
+        let Some(door) = doors().find(|door| door.matches(&outline)) else {
+            return Err(body);
+        };
         let request = front_door::complete(outline, parts, front_door::stream(body));
-        Ok(front_door::reply(door.serve(inner.kernel.clone(), request).await))
+        Ok(front_door::reply(
+            door.serve(inner.kernel.clone(), request).await,
+        ))
     }
 }
 
 /// Browsers may call an API that is open to everybody anyway, or that its signature protects.
 fn allow_origin(reply: &mut Reply) {
-    if reply.headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+    if reply
+        .headers
+        .contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
+    {
         return;
     }
     reply.header("access-control-allow-origin", "*");
@@ -190,7 +234,11 @@ fn preflight(parts: &Parts) -> Reply {
     let asked = parts.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
     let asked = asked.and_then(|value| value.to_str().ok()).unwrap_or("*");
     let mut reply = Reply::new(200);
-    reply.header("access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE");
+    allow_origin(&mut reply);
+    reply.header(
+        "access-control-allow-methods",
+        "GET, HEAD, POST, PUT, PATCH, DELETE",
+    );
     reply.header("access-control-allow-headers", asked);
     reply.header("access-control-max-age", "172800");
     reply
@@ -221,7 +269,8 @@ impl<'g> Call<'g> {
     {
         let parts = self.parts;
         let name = host_name(front_door::host(parts));
-        let query = parse_pairs(parts.uri.query().unwrap_or_default()).map_err(|e| unreadable(&e))?;
+        let query =
+            parse_pairs(parts.uri.query().unwrap_or_default()).map_err(|e| unreadable(&e))?;
         let found = sigv4::find(&parts.headers, &query);
         let signature = match &found {
             Found::Signed(signature) | Found::Incomplete(_, Some(signature)) => Some(&**signature),
@@ -274,11 +323,12 @@ impl<'g> Call<'g> {
     }
 
     fn family(&self) -> Family {
-        self.target.map_or(Family::RestJson, |target| target.family())
+        self.target
+            .map_or(Family::RestJson, |target| target.family())
     }
 
     fn is_secure(&self) -> bool {
-        self.gateway.0.kernel.settings().mode == Mode::Secure
+        self.gateway.is_secure()
     }
 
     /// The path under which S3 knows the request: a bucket in the host belongs in front of it.
@@ -324,7 +374,9 @@ impl<'g> Call<'g> {
         signature: Option<&Signature<'_>>,
         payload_hash: &str,
     ) -> Result<Option<SigningKey>, ServiceError> {
-        let Some(signature) = signature.filter(|_| self.is_secure()) else { return Ok(None) };
+        let Some(signature) = signature.filter(|_| self.is_secure()) else {
+            return Ok(None);
+        };
         let uri = &self.parts.uri;
         let signed = Signed {
             method: self.parts.method.as_str(),
@@ -340,13 +392,19 @@ impl<'g> Call<'g> {
 
     fn context(&self, caller: Caller, signature: Option<&Signature<'_>>, host: &str) -> Context {
         let kernel = &self.gateway.0.kernel;
-        let region = signature.map(|s| &*s.region).filter(|r| !r.is_empty() && *r != "*");
+        let region = signature
+            .map(|s| &*s.region)
+            .filter(|r| !r.is_empty() && *r != "*");
         let region = match region.or_else(|| host_region(host)) {
             Some("aws-global") => "us-east-1",
             Some(region) => region,
             None => &kernel.settings().region,
         };
-        let agent = self.parts.headers.get(header::USER_AGENT).and_then(|a| a.to_str().ok());
+        let agent = self
+            .parts
+            .headers
+            .get(header::USER_AGENT)
+            .and_then(|a| a.to_str().ok());
         let origin = Origin {
             url: format!("{}://{}", self.peer.scheme, front_door::host(self.parts)),
             source_ip: self.peer.ip.clone(),
@@ -371,7 +429,9 @@ impl<'g> Call<'g> {
             Some("lambda") => options.code_bytes_max,
             _ => options.body_bytes_max,
         };
-        front_door::collect(body, limit).await.map_err(|error| body_error(family, error))
+        front_door::collect(body, limit)
+            .await
+            .map_err(|error| body_error(family, error))
     }
 
     /// The body in memory, or as a stream where S3 wants one.
@@ -399,11 +459,22 @@ impl<'g> Call<'g> {
         let of_body = operation.is_none_or(|o| o.name != "CompleteMultipartUpload");
         let intake = intake::prepare(headers, front_door::stream(body), of_body, verified)?;
         if operation.is_some_and(has_stream) {
-            return Ok(Taken { bytes: Bytes::new(), stream: intake.body, headers: intake.headers });
+            return Ok(Taken {
+                bytes: Bytes::new(),
+                stream: intake.body,
+                headers: intake.headers,
+            });
         }
-        let bytes = intake.body.collect(self.gateway.0.options.body_bytes_max).await;
+        let bytes = intake
+            .body
+            .collect(self.gateway.0.options.body_bytes_max)
+            .await;
         let bytes = bytes.map_err(|error| body_error(family, error))?;
-        Ok(Taken { bytes, stream: Body::default(), headers: intake.headers })
+        Ok(Taken {
+            bytes,
+            stream: Body::default(),
+            headers: intake.headers,
+        })
     }
 
     /// A body in memory, whose hash the signature covers even where no header tells it.
@@ -422,7 +493,11 @@ impl<'g> Call<'g> {
             self.authenticate(caller, signature, &hash)?;
         }
         let headers = Cow::Borrowed(&self.parts.headers);
-        Ok(Taken { bytes, stream: Body::default(), headers })
+        Ok(Taken {
+            bytes,
+            stream: Body::default(),
+            headers,
+        })
     }
 
     /// What stands for the payload in S3's signatures.
@@ -466,9 +541,11 @@ impl<'g> Call<'g> {
         };
         let kernel = &self.gateway.0.kernel;
         let output = if let Some(echo) = &self.gateway.0.options.echo {
-            let handler = kernel.service(service.id).and_then(|s| s.handler(operation.name));
-            let handler = handler
-                .ok_or_else(|| ServiceError::not_implemented(service.id, operation.name))?;
+            let handler = kernel
+                .service(service.id)
+                .and_then(|s| s.handler(operation.name));
+            let handler =
+                handler.ok_or_else(|| ServiceError::not_implemented(service.id, operation.name))?;
             let heard = protocol::read(target, &mut input, |reader| Echo::hear(handler, reader))??;
             echo.answer(target, handler, heard).await?
         } else {
@@ -477,7 +554,13 @@ impl<'g> Call<'g> {
             })?;
             caught(call).await?
         };
-        Ok(protocol::encode(target.protocol, service, operation, &*output, self.request_id))
+        Ok(protocol::encode(
+            target.protocol,
+            service,
+            operation,
+            &*output,
+            self.request_id,
+        ))
     }
 }
 
@@ -491,18 +574,26 @@ async fn caught(
         Ok(result) => result,
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+            let text = text
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("a panic");
             Err(ServiceError::internal(format!("panic: {text}")))
         }
     }
 }
 
 fn has_stream(operation: &OperationSchema) -> bool {
-    operation.input.payload().is_some_and(|(_, member)| matches!(member.schema.kind, Kind::Stream))
+    operation
+        .input
+        .payload()
+        .is_some_and(|(_, member)| matches!(member.schema.kind, Kind::Stream))
 }
 
 fn is_form(parts: &Parts) -> bool {
-    let kind = parts.headers.get(header::CONTENT_TYPE).map(|kind| kind.as_bytes());
+    let kind = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .map(|kind| kind.as_bytes());
     parts.method == Method::POST
         && kind.is_some_and(|kind| kind.starts_with(b"application/x-www-form-urlencoded"))
 }

@@ -13,8 +13,19 @@
 //! 7. [`protocol`] again: the output or the error in its envelope, and a [`reply::Reply`] on its way.
 //!
 //! [`serve`](mod@serve) is the accept loop, [`echo`] the mode in which the round trip of every
-//! operation is proven. This crate knows no service beyond the peculiarities listed in
-//! `docs/design/wire.md`. Read first: [`gateway`], [`protocol`], [`codec`].
+//! operation is proven. Read first: [`gateway`], [`protocol`], [`codec`].
+//!
+//! This crate knows no service, with these exceptions, each in one place:
+//!
+//! | what | where |
+//! | --- | --- |
+//! | SQS: names of map entries, XML namespace and queue URLs in query | [`codec::query`], [`protocol::aws_query`] |
+//! | SQS, DynamoDB: what stands before the `#` of an error's type; DynamoDB's `x-amz-crc32` | [`protocol::aws_json`] |
+//! | S3: root elements, `GetBucketLocation`, request ids, error bodies | [`protocol::rest_xml`] |
+//! | S3: buckets in hosts, everything that nobody else claims | [`service_router`] |
+//! | S3: streamed bodies, checksums (`CompleteMultipartUpload` declares those of the object) | [`intake`], [`checksum`] |
+//! | S3: paths signed once encoded, version 2 signatures | [`sigv4`], [`sigv2`] |
+//! | Lambda: larger bodies | [`gateway`] |
 
 pub mod auth;
 pub mod checksum;

@@ -93,7 +93,9 @@ pub fn encode(
 /// Writes an error.
 pub fn encode_error(target: Target, error: &ServiceError, request_id: &str) -> Reply {
     let mut reply = match target.protocol {
-        Protocol::AwsJson1_0 | Protocol::AwsJson1_1 => aws_json::encode_error(target, error, request_id),
+        Protocol::AwsJson1_0 | Protocol::AwsJson1_1 => {
+            aws_json::encode_error(target, error, request_id)
+        }
         Protocol::AwsQuery => aws_query::encode_error(target, error, request_id),
         Protocol::RestJson1 => rest_json::encode_error(target, error, request_id),
         Protocol::RestXml => rest_xml::encode_error(target, error, request_id),
@@ -106,8 +108,11 @@ pub fn encode_error(target: Target, error: &ServiceError, request_id: &str) -> R
 
 /// The member of an error's shape that holds its message.
 fn message_member(target: Target, error: &ServiceError) -> &'static str {
-    let schema = crate::error::envelope(target.family(), target.service, target.operation, error).schema;
+    let schema =
+        crate::error::envelope(target.family(), target.service, target.operation, error).schema;
     let members = schema.map_or(&[][..], |schema| schema.schema.members());
-    let member = members.iter().find(|m| m.name.eq_ignore_ascii_case("message"));
+    let member = members
+        .iter()
+        .find(|m| m.name.eq_ignore_ascii_case("message"));
     member.map_or("message", |m| m.wire_name())
 }

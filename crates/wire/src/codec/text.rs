@@ -1,6 +1,7 @@
 //! Scalars that travel as text: labels, query parameters, headers and form values.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use base64::Engine as _;
 use bytes::Bytes;
@@ -40,7 +41,10 @@ impl<'a> TextReader<'a> {
     }
 
     fn each(&self, part: &str, on: &mut OnElement<'_>) -> Result<(), ReadError> {
-        on(&mut TextReader { values: &[Cow::Borrowed(part)], place: self.place })
+        on(&mut TextReader {
+            values: &[Cow::Borrowed(part)],
+            place: self.place,
+        })
     }
 }
 
@@ -49,7 +53,10 @@ impl ShapeReader for TextReader<'_> {
 
     fn list(&mut self, schema: &'static Schema, mut on: OnElement<'_>) -> Result<(), ReadError> {
         if self.place == Place::Query {
-            return self.values.iter().try_for_each(|value| self.each(value, &mut on));
+            return self
+                .values
+                .iter()
+                .try_for_each(|value| self.each(value, &mut on));
         }
         let dates = matches!(schema.kind, undercast_smithy::Kind::List(element)
             if matches!(element.schema.kind, undercast_smithy::Kind::Timestamp)
@@ -71,7 +78,10 @@ impl ShapeReader for TextReader<'_> {
     }
 
     fn integer(&mut self) -> Result<i64, ReadError> {
-        self.text().trim().parse().map_err(|_| self.wrong("integer"))
+        self.text()
+            .trim()
+            .parse()
+            .map_err(|_| self.wrong("integer"))
     }
 
     fn float(&mut self) -> Result<f64, ReadError> {
@@ -83,7 +93,10 @@ impl ShapeReader for TextReader<'_> {
     }
 
     fn blob(&mut self) -> Result<Bytes, ReadError> {
-        BASE64.decode(self.text()).map(Bytes::from).map_err(|_| self.wrong("Base64 text"))
+        BASE64
+            .decode(self.text())
+            .map(Bytes::from)
+            .map_err(|_| self.wrong("Base64 text"))
     }
 
     fn timestamp(&mut self, _: &'static Member) -> Result<Timestamp, ReadError> {
@@ -141,10 +154,14 @@ impl<'a> EntriesReader<'a> {
     /// Groups repeated names; the order of first appearance stays.
     pub fn new(pairs: impl Iterator<Item = (String, Cow<'a, str>)>) -> Self {
         let mut entries: Vec<(String, Vec<Cow<'a, str>>)> = Vec::new();
+        let mut known: HashMap<String, usize> = HashMap::new();
         for (key, value) in pairs {
-            match entries.iter_mut().find(|(k, _)| *k == key) {
+            match known.get(&key).and_then(|index| entries.get_mut(*index)) {
                 Some((_, values)) => values.push(value),
-                None => entries.push((key, vec![value])),
+                None => {
+                    known.insert(key.clone(), entries.len());
+                    entries.push((key, vec![value]));
+                }
             }
         }
         Self { entries }
@@ -159,9 +176,9 @@ impl ShapeReader for EntriesReader<'_> {
     refuse!(structure list boolean integer float string blob timestamp document stream is_null);
 
     fn map(&mut self, _: &'static Schema, on: OnEntry<'_>) -> Result<(), ReadError> {
-        self.entries
-            .iter()
-            .try_for_each(|(key, values)| on(key.clone(), &mut TextReader::new(values, Place::Query)))
+        self.entries.iter().try_for_each(|(key, values)| {
+            on(key.clone(), &mut TextReader::new(values, Place::Query))
+        })
     }
 }
 
@@ -172,10 +189,19 @@ mod tests {
     #[test]
     fn header_lists_split_at_commas_outside_quotes() {
         assert_eq!(split_header("a, b,c", false), ["a", "b", "c"]);
-        assert_eq!(split_header(r#""x,y", "z \"q\"""#, false), ["x,y", "z \"q\""]);
         assert_eq!(
-            split_header("Mon, 16 Dec 2019 23:48:18 GMT, Tue, 17 Dec 2019 23:48:18 GMT", true),
-            ["Mon, 16 Dec 2019 23:48:18 GMT", "Tue, 17 Dec 2019 23:48:18 GMT"]
+            split_header(r#""x,y", "z \"q\"""#, false),
+            ["x,y", "z \"q\""]
+        );
+        assert_eq!(
+            split_header(
+                "Mon, 16 Dec 2019 23:48:18 GMT, Tue, 17 Dec 2019 23:48:18 GMT",
+                true
+            ),
+            [
+                "Mon, 16 Dec 2019 23:48:18 GMT",
+                "Tue, 17 Dec 2019 23:48:18 GMT"
+            ]
         );
         assert!(split_header("", false).is_empty());
     }

@@ -9,9 +9,9 @@ use undercast_smithy::{Binding, Body, Kind, Member, ReadError, Schema, ShapeRead
 use crate::codec::json::JsonReader;
 use crate::codec::query::Pairs;
 use crate::codec::raw::RawReader;
+use crate::codec::refuse;
 use crate::codec::text::{EntriesReader, Place, TextReader};
 use crate::codec::xml::{XmlReader, parse};
-use crate::codec::refuse;
 
 /// The format of what a body says beside its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +34,15 @@ pub struct HttpReader<'a> {
 impl HttpReader<'_> {
     fn label(&self, index: usize, member: &Member, on: &mut OnMember<'_>) -> Result<(), ReadError> {
         let name = member.wire_name();
-        match self.labels.iter().find(|(label, _)| *label == name || *label == member.name) {
-            Some((_, value)) => {
-                on(index, &mut TextReader::new(std::slice::from_ref(value), Place::Query))
-            }
+        match self
+            .labels
+            .iter()
+            .find(|(label, _)| *label == name || *label == member.name)
+        {
+            Some((_, value)) => on(
+                index,
+                &mut TextReader::new(std::slice::from_ref(value), Place::Query),
+            ),
             None => Ok(()),
         }
     }
@@ -63,16 +68,28 @@ impl HttpReader<'_> {
         on: &mut OnMember<'_>,
     ) -> Result<(), ReadError> {
         let claimed = |key: &str| {
-            let mut bound = schema.members().iter().filter(|m| m.binding == Binding::Query);
+            let mut bound = schema
+                .members()
+                .iter()
+                .filter(|m| m.binding == Binding::Query);
             bound.any(|m| m.wire_name() == key)
         };
         let rest = self.query.iter().filter(|(key, _)| !claimed(key));
         let mut entries =
             EntriesReader::new(rest.map(|(key, value)| (key.clone().into_owned(), value.clone())));
-        if entries.is_empty() { Ok(()) } else { on(index, &mut entries) }
+        if entries.is_empty() {
+            Ok(())
+        } else {
+            on(index, &mut entries)
+        }
     }
 
-    fn header(&self, index: usize, member: &Member, on: &mut OnMember<'_>) -> Result<(), ReadError> {
+    fn header(
+        &self,
+        index: usize,
+        member: &Member,
+        on: &mut OnMember<'_>,
+    ) -> Result<(), ReadError> {
         let values = self.headers.get_all(member.wire_name()).iter();
         let values: Vec<_> = values.map(|value| header_text(value.as_bytes())).collect();
         let text = matches!(member.schema.kind, Kind::String);
@@ -94,7 +111,11 @@ impl HttpReader<'_> {
             Some((key.to_owned(), header_text(value.as_bytes())))
         });
         let mut entries = EntriesReader::new(named);
-        if entries.is_empty() { Ok(()) } else { on(index, &mut entries) }
+        if entries.is_empty() {
+            Ok(())
+        } else {
+            on(index, &mut entries)
+        }
     }
 
     fn payload(
@@ -122,11 +143,12 @@ impl HttpReader<'_> {
             return Ok(());
         }
         self.with_body(|reader| {
-            reader.structure(schema, &mut |index, reader| {
-                match members.get(index).map(|m| m.binding) {
-                    Some(Binding::Body) => on(index, reader),
-                    _ => Ok(()),
-                }
+            reader.structure(schema, &mut |index, reader| match members
+                .get(index)
+                .map(|m| m.binding)
+            {
+                Some(Binding::Body) => on(index, reader),
+                _ => Ok(()),
             })
         })
     }
@@ -171,6 +193,10 @@ impl ShapeReader for HttpReader<'_> {
                 Binding::Status | Binding::Body => {}
             }
         }
-        if schema.payload().is_some() { Ok(()) } else { self.body(schema, &mut on) }
+        if schema.payload().is_some() {
+            Ok(())
+        } else {
+            self.body(schema, &mut on)
+        }
     }
 }

@@ -15,7 +15,14 @@ fn message() -> impl Strategy<Value = Message> {
     let entries = proptest::collection::btree_map(text, text, 0..4);
     let names = proptest::collection::vec(text, 0..4);
     let time = (-62_000_000_000_000i64..200_000_000_000_000).prop_map(Timestamp::from_millis);
-    (text, proptest::option::of(entries), proptest::option::of(names), any::<Vec<u8>>(), time, any::<i64>())
+    (
+        text,
+        proptest::option::of(entries),
+        proptest::option::of(names),
+        any::<Vec<u8>>(),
+        time,
+        any::<i64>(),
+    )
         .prop_map(|(body, attributes, names, blob, at, number)| Message {
             queue_url: Some("u".into()),
             body: Some(body),

@@ -10,6 +10,7 @@
 
 mod calls;
 mod codecs;
+mod doors;
 mod routing;
 mod service;
 mod signatures;
@@ -51,7 +52,10 @@ impl Server {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async move {
                 let env = undercast_store::Env::system();
                 let db = undercast_store::Db::open(undercast_store::Options::memory(), env);
@@ -65,7 +69,10 @@ impl Server {
                 .await;
             });
         });
-        Self { address: told.recv().unwrap(), _stop: stop }
+        Self {
+            address: told.recv().unwrap(),
+            _stop: stop,
+        }
     }
 
     /// Sends a request head (lines without their ends) and a body, and reads the whole answer.
@@ -86,7 +93,11 @@ impl Server {
         let text = String::from_utf8_lossy(&all).into_owned();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
+        Answer {
+            status,
+            head: head.to_owned(),
+            body: body.to_owned(),
+        }
     }
 
     pub fn json(&self, target: &str, body: &str) -> Answer {

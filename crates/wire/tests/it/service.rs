@@ -108,7 +108,11 @@ pub static WHO: ServiceSchema = ServiceSchema {
     query_compatible: false,
     xml_namespace: Some("https://sts.amazonaws.com/doc/2011-06-15/"),
     operations: &[GetCallerIdentity::SCHEMA, AssumeRoleWithWebIdentity::SCHEMA],
-    unimplemented: &[Route { name: "GetFederationToken", method: "POST", uri: "/" }],
+    unimplemented: &[Route {
+        name: "GetFederationToken",
+        method: "POST",
+        uri: "/",
+    }],
 };
 
 shape!(Message {
@@ -143,19 +147,29 @@ pub static QUEUE: ServiceSchema = ServiceSchema {
     query_compatible: true,
     xml_namespace: None,
     operations: &[SendMessage::SCHEMA, DeleteMessage::SCHEMA],
-    unimplemented: &[Route { name: "PurgeQueue", method: "POST", uri: "/" }],
+    unimplemented: &[Route {
+        name: "PurgeQueue",
+        method: "POST",
+        uri: "/",
+    }],
 };
 
 shape!(Invocation {
-    name: String = Member::new("FunctionName", &STRING).required().bound(Binding::Label),
+    name: String = Member::new("FunctionName", &STRING)
+        .required()
+        .bound(Binding::Label),
     qualifier: String = Member::new("Qualifier", &STRING).bound(Binding::Query),
-    kind: String = Member::new("InvocationType", &STRING).wire("X-Amz-Invocation-Type").bound(Binding::Header),
+    kind: String = Member::new("InvocationType", &STRING)
+        .wire("X-Amz-Invocation-Type")
+        .bound(Binding::Header),
     payload: Blob = Member::new("Payload", &BLOB).bound(Binding::Payload),
 });
 static INTEGER_STATUS: Schema = Schema::new("Status", Kind::Integer);
 shape!(Invoked {
     status: i32 = Member::new("StatusCode", &INTEGER_STATUS).bound(Binding::Status),
-    version: String = Member::new("ExecutedVersion", &STRING).wire("X-Amz-Executed-Version").bound(Binding::Header),
+    version: String = Member::new("ExecutedVersion", &STRING)
+        .wire("X-Amz-Executed-Version")
+        .bound(Binding::Header),
     payload: Blob = Member::new("Payload", &BLOB).bound(Binding::Payload),
 });
 shape!(NotFound {
@@ -217,8 +231,17 @@ pub static STORE: ServiceSchema = ServiceSchema {
     protocols: &[Protocol::RestXml],
     query_compatible: false,
     xml_namespace: None,
-    operations: &[PutObject::SCHEMA, GetObject::SCHEMA, HeadObject::SCHEMA, ListObjects::SCHEMA],
-    unimplemented: &[Route { name: "GetObjectAcl", method: "GET", uri: "/{Bucket}/{Key+}?acl" }],
+    operations: &[
+        PutObject::SCHEMA,
+        GetObject::SCHEMA,
+        HeadObject::SCHEMA,
+        ListObjects::SCHEMA,
+    ],
+    unimplemented: &[Route {
+        name: "GetObjectAcl",
+        method: "GET",
+        uri: "/{Bucket}/{Key+}?acl",
+    }],
 };
 
 /// Handles everything.
@@ -244,7 +267,10 @@ impl Handler<AssumeRoleWithWebIdentity> for Everything {
     }
 
     async fn handle(&self, ctx: Context, _: Empty) -> Result<Identity, ServiceError> {
-        Ok(Identity { arn: Some(ctx.principal().arn()), ..Identity::default() })
+        Ok(Identity {
+            arn: Some(ctx.principal().arn()),
+            ..Identity::default()
+        })
     }
 }
 
@@ -280,10 +306,17 @@ impl Handler<Invoke> for Everything {
 
     async fn handle(&self, _: Context, input: Invocation) -> Result<Invoked, ServiceError> {
         if input.name.as_deref() == Some("none") {
-            return Err(ServiceError::new("ResourceNotFoundException", "Function not found"));
+            return Err(ServiceError::new(
+                "ResourceNotFoundException",
+                "Function not found",
+            ));
         }
         let version = format!("{:?}/{:?}/{:?}", input.name, input.qualifier, input.kind);
-        Ok(Invoked { status: Some(202), version: Some(version), payload: input.payload })
+        Ok(Invoked {
+            status: Some(202),
+            version: Some(version),
+            payload: input.payload,
+        })
     }
 }
 
@@ -316,8 +349,16 @@ impl Handler<PutObject> for Everything {
         while let Some(chunk) = stream.next().await {
             length += chunk.map_err(body_error)?.len();
         }
-        let etag = format!("{:?} {length} {:?}", input.key.unwrap_or_default(), input.encoding);
-        Ok(Stored { etag: Some(etag), metadata: input.metadata, ..Stored::default() })
+        let etag = format!(
+            "{:?} {length} {:?}",
+            input.key.unwrap_or_default(),
+            input.encoding
+        );
+        Ok(Stored {
+            etag: Some(etag),
+            metadata: input.metadata,
+            ..Stored::default()
+        })
     }
 }
 
@@ -354,7 +395,10 @@ impl Handler<HeadObject> for Everything {
 
     async fn handle(&self, ctx: Context, input: Object) -> Result<Stored, ServiceError> {
         let found = Handler::<GetObject>::handle(self, ctx, input).await?;
-        Ok(Stored { body: None, ..found })
+        Ok(Stored {
+            body: None,
+            ..found
+        })
     }
 }
 
@@ -364,7 +408,10 @@ impl Handler<ListObjects> for Everything {
     }
 
     async fn handle(&self, _: Context, input: Object) -> Result<ListObjectsOutput, ServiceError> {
-        Ok(ListObjectsOutput { name: input.bucket, keys: Some(vec!["a&b".into(), "c".into()]) })
+        Ok(ListObjectsOutput {
+            name: input.bucket,
+            keys: Some(vec!["a&b".into(), "c".into()]),
+        })
     }
 }
 
@@ -380,9 +427,17 @@ impl Credentials for Known {
         _: Kernel,
         access_key: String,
     ) -> futures::future::BoxFuture<'static, Result<Option<Secret>, ServiceError>> {
-        let principal =
-            Principal::User { account: "111122223333".into(), name: "alice".into(), id: "AIDA".into() };
-        let secret = Secret { secret_key: SECRET.into(), session_token: None, expires_ms: None, principal };
+        let principal = Principal::User {
+            account: "111122223333".into(),
+            name: "alice".into(),
+            id: "AIDA".into(),
+        };
+        let secret = Secret {
+            secret_key: SECRET.into(),
+            session_token: None,
+            expires_ms: None,
+            principal,
+        };
         Box::pin(async move { Ok((access_key == KEY_ID).then_some(secret)) })
     }
 
@@ -398,13 +453,25 @@ impl Credentials for Known {
 
 /// A kernel with all four services.
 pub fn kernel(db: undercast_kernel::Db, mode: Mode) -> Kernel {
-    let kernel = Kernel::new(db, Settings { mode, ..Settings::default() });
+    let kernel = Kernel::new(
+        db,
+        Settings {
+            mode,
+            ..Settings::default()
+        },
+    );
     kernel.provide_credentials(Arc::new(Known));
     let all = Arc::new(Everything);
     kernel.install(vec![
-        Service::new(&WHO).route::<GetCallerIdentity>(&all).route::<AssumeRoleWithWebIdentity>(&all),
-        Service::new(&QUEUE).route::<SendMessage>(&all).route::<DeleteMessage>(&all),
-        Service::new(&FUNCTION).route::<Invoke>(&all).route::<DeleteFunction>(&all),
+        Service::new(&WHO)
+            .route::<GetCallerIdentity>(&all)
+            .route::<AssumeRoleWithWebIdentity>(&all),
+        Service::new(&QUEUE)
+            .route::<SendMessage>(&all)
+            .route::<DeleteMessage>(&all),
+        Service::new(&FUNCTION)
+            .route::<Invoke>(&all)
+            .route::<DeleteFunction>(&all),
         Service::new(&STORE)
             .route::<PutObject>(&all)
             .route::<GetObject>(&all)

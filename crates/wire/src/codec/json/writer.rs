@@ -2,9 +2,7 @@
 
 use base64::Engine as _;
 use bytes::Bytes;
-use undercast_smithy::{
-    Body, Document, Member, Schema, ShapeWriter, Timestamp, TimestampFormat,
-};
+use undercast_smithy::{Body, Document, Member, Schema, ShapeWriter, Timestamp, TimestampFormat};
 
 use super::reader::BASE64;
 use crate::codec::float_text;
@@ -18,7 +16,10 @@ pub struct JsonWriter {
 
 impl JsonWriter {
     pub fn new() -> Self {
-        Self { out: Vec::with_capacity(256), comma: false }
+        Self {
+            out: Vec::with_capacity(256),
+            comma: false,
+        }
     }
 
     pub fn finish(self) -> Vec<u8> {

@@ -26,15 +26,29 @@ pub struct XmlWriter {
 }
 
 enum Frame {
-    Structure { tag: Option<&'static str>, attributes_at: usize },
-    List { wrapper: Option<&'static str>, element: &'static str },
-    Map { wrapper: Option<&'static str>, entry: &'static str, key: &'static str, value: &'static str },
+    Structure {
+        tag: Option<&'static str>,
+        attributes_at: usize,
+    },
+    List {
+        wrapper: Option<&'static str>,
+        element: &'static str,
+    },
+    Map {
+        wrapper: Option<&'static str>,
+        entry: &'static str,
+        key: &'static str,
+        value: &'static str,
+    },
 }
 
 impl XmlWriter {
     pub fn new() -> Self {
         let out = String::with_capacity(512);
-        Self { out, ..Self::default() }
+        Self {
+            out,
+            ..Self::default()
+        }
     }
 
     /// The first structure gets `tag`, and the first tag of all declares `namespace`.
@@ -103,7 +117,9 @@ impl XmlWriter {
 
     /// Puts an attribute into the start tag of the structure that is being written.
     fn attribute(&mut self, name: &str, value: &str) {
-        let Some(Frame::Structure { attributes_at, .. }) = self.stack.last_mut() else { return };
+        let Some(Frame::Structure { attributes_at, .. }) = self.stack.last_mut() else {
+            return;
+        };
         let mut text = String::new();
         if name.starts_with("xsi:") {
             text.push_str(" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"");
@@ -171,15 +187,23 @@ impl ShapeWriter for XmlWriter {
     }
 
     fn begin_list(&mut self, schema: &'static Schema, _: usize) {
-        let Kind::List(element) = schema.kind else { return };
+        let Kind::List(element) = schema.kind else {
+            return;
+        };
         let tag = self.tag.take();
         let frame = if self.is_flattened(schema) {
-            Frame::List { wrapper: None, element: tag.unwrap_or("member") }
+            Frame::List {
+                wrapper: None,
+                element: tag.unwrap_or("member"),
+            }
         } else {
             if let Some(tag) = tag {
                 self.open(tag);
             }
-            Frame::List { wrapper: tag, element: element.wire_name.unwrap_or("member") }
+            Frame::List {
+                wrapper: tag,
+                element: element.wire_name.unwrap_or("member"),
+            }
         };
         self.stack.push(frame);
     }
@@ -199,23 +223,40 @@ impl ShapeWriter for XmlWriter {
     }
 
     fn begin_map(&mut self, schema: &'static Schema, _: usize) {
-        let Kind::Map(key, value) = schema.kind else { return };
+        let Kind::Map(key, value) = schema.kind else {
+            return;
+        };
         let (key, value) = entry_names(self.member, key, value);
         let tag = self.tag.take();
         let frame = if self.is_flattened(schema) {
-            Frame::Map { wrapper: None, entry: tag.unwrap_or("entry"), key, value }
+            Frame::Map {
+                wrapper: None,
+                entry: tag.unwrap_or("entry"),
+                key,
+                value,
+            }
         } else {
             if let Some(tag) = tag {
                 self.open(tag);
             }
-            Frame::Map { wrapper: tag, entry: "entry", key, value }
+            Frame::Map {
+                wrapper: tag,
+                entry: "entry",
+                key,
+                value,
+            }
         };
         self.stack.push(frame);
     }
 
     fn key(&mut self, name: &str) {
         self.member = None;
-        let Some(Frame::Map { entry, key, value, .. }) = self.stack.last() else { return };
+        let Some(Frame::Map {
+            entry, key, value, ..
+        }) = self.stack.last()
+        else {
+            return;
+        };
         let (entry, key, value) = (*entry, *key, *value);
         self.open(entry);
         self.open(key);
@@ -293,7 +334,9 @@ mod tests {
         Member::new("Flat", &LIST).flattened(),
         Member::new("Map", &MAP),
         Member::new("FlatMap", &MAP).flattened(),
-        Member::new("Type", &STRING).wire("xsi:type").xml_attribute(),
+        Member::new("Type", &STRING)
+            .wire("xsi:type")
+            .xml_attribute(),
         Member::new("N", &LONG),
     ];
     static SHAPE: Schema = Schema::new("Shape", Kind::Structure(MEMBERS));
@@ -301,7 +344,10 @@ mod tests {
     #[test]
     fn every_form_of_list_and_map_is_read_back() {
         let list = vec!["a<&>\"".to_owned(), "b\r".to_owned()];
-        let map = BTreeMap::from([("k1".to_owned(), "v1".to_owned()), ("k2".into(), String::new())]);
+        let map = BTreeMap::from([
+            ("k1".to_owned(), "v1".to_owned()),
+            ("k2".into(), String::new()),
+        ]);
         let mut writer = XmlWriter::new();
         writer.raw("<R>");
         writer.begin_structure(&SHAPE);
