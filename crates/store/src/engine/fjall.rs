@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::key::KeyRange;
 
 /// Written data waits in memory up to this size before it becomes a table.
-const MEMTABLE_BYTES: u64 = 16 << 20;
-const JOURNAL_BYTES_MAX: u64 = 128 << 20;
+const MEMTABLE_BYTES: u64 = 8 << 20;
+const JOURNAL_BYTES_MAX: u64 = 64 << 20;
 
 pub(crate) struct Fjall {
     db: Database,
