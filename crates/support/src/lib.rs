@@ -1,3 +1,19 @@
-//! What applications and tools need around the edge: SSM, ECR, KMS.
+//! What applications and tools need around the edge, a module for each service: the parameter store
+//! ([`ssm`]), the container registry ([`ecr`]) and the key service ([`kms`]), each as far as the
+//! deployment tools need it.
 
 pub mod api;
+pub mod ecr;
+pub mod kms;
+pub mod ssm;
+
+use undercast_kernel::{Kernel, Service};
+
+/// All services of this crate.
+pub fn services(kernel: &Kernel) -> Vec<Service> {
+    vec![
+        ssm::service(kernel),
+        ecr::service(kernel),
+        kms::service(kernel),
+    ]
+}
