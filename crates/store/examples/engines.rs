@@ -1,4 +1,4 @@
-//! Measures the embedded engines on more data than they may cache: `engines [fjall|redb|memory] [GIB] [SECONDS] [DIR]`.
+//! Measures the embedded engines on more data than they may cache: `engines [fjall|redb|memory|'host=… user=…'] [GIB] [SECONDS] [DIR]`.
 //!
 //! Everything goes through the store as a service would use it, with every commit synced. Run it in a memory cgroup
 //! smaller than the data, or the operating system's cache makes both look good.
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::future::join_all;
 use undercast_store::sim::SimRng;
-use undercast_store::{Db, EngineKind, Env, Error, KeyRange, Options};
+use undercast_store::{Db, EngineKind, Env, Error, KeyRange, Location, Options};
 
 const VALUE_BYTES: usize = 1024;
 
@@ -31,7 +31,9 @@ struct Setting {
 fn value(rng: &mut SimRng) -> Bytes {
     // Half noise, half not: compresses about as well as JSON does.
     let noise = (0..VALUE_BYTES / 16).flat_map(|_| rng.next_u64().to_le_bytes());
-    noise.chain(std::iter::repeat_n(b' ', VALUE_BYTES / 2)).collect()
+    noise
+        .chain(std::iter::repeat_n(b' ', VALUE_BYTES / 2))
+        .collect()
 }
 
 fn row(n: u64) -> Bytes {
@@ -42,17 +44,24 @@ fn row(n: u64) -> Bytes {
 
 fn disk_written() -> u64 {
     let io = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
-    io.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok()).unwrap_or(0)
+    io.lines()
+        .find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok())
+        .unwrap_or(0)
 }
 
 fn resident() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status.lines().find_map(|line| Some(line.strip_prefix("VmRSS:")?.trim().to_owned())).unwrap_or_default()
+    status
+        .lines()
+        .find_map(|line| Some(line.strip_prefix("VmRSS:")?.trim().to_owned()))
+        .unwrap_or_default()
 }
 
 fn folder_bytes(path: &std::path::Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
-    let Ok(entries) = std::fs::read_dir(path) else { return 0 };
+    let Ok(entries) = std::fs::read_dir(path) else {
+        return 0;
+    };
     let size = |entry: std::fs::DirEntry| match entry.metadata() {
         Ok(metadata) if metadata.is_dir() => folder_bytes(&entry.path()),
         Ok(metadata) => metadata.blocks() * 512,
@@ -84,7 +93,11 @@ where
     let running: Vec<_> = (0..clients).map(client).collect();
     tokio::time::sleep(time).await;
     stop.store(true, Ordering::Relaxed);
-    let mut all: Vec<u32> = join_all(running).await.into_iter().flat_map(|done| done.unwrap()).collect();
+    let mut all: Vec<u32> = join_all(running)
+        .await
+        .into_iter()
+        .flat_map(|done| done.unwrap())
+        .collect();
     let seconds = began.elapsed().as_secs_f64();
     all.sort_unstable();
     let at = |share: f64| f64::from(all[((all.len() - 1) as f64 * share) as usize]) / 1000.0;
@@ -107,7 +120,11 @@ async fn load(db: &Db, rows: u64) {
         let batch: Vec<(Bytes, Bytes)> = (from..to).map(|n| (row(n), value(&mut rng))).collect();
         db.transact(|tx| {
             let batch = batch.clone();
-            async move { batch.into_iter().try_for_each(|(key, value)| tx.put(key, value)) }
+            async move {
+                batch
+                    .into_iter()
+                    .try_for_each(|(key, value)| tx.put(key, value))
+            }
         })
         .await
         .unwrap();
@@ -115,7 +132,11 @@ async fn load(db: &Db, rows: u64) {
     }
     let seconds = began.elapsed().as_secs_f64();
     let amplified = (disk_written() - written) as f64 / (rows * VALUE_BYTES as u64) as f64;
-    println!("{:<28} {:>9.0}/s  {amplified:.1} bytes written per byte", "load, 1,000 rows a commit", rows as f64 / seconds);
+    println!(
+        "{:<28} {:>9.0}/s  {amplified:.1} bytes written per byte",
+        "load, 1,000 rows a commit",
+        rows as f64 / seconds
+    );
 }
 
 async fn mixed(db: &Db, setting: &Setting) {
@@ -125,7 +146,13 @@ async fn mixed(db: &Db, setting: &Setting) {
     let read = move |client, n| {
         let store = store.clone();
         async move {
-            let found = store.begin().await.unwrap().get(&row(random(client, n))).await.unwrap();
+            let found = store
+                .begin()
+                .await
+                .unwrap()
+                .get(&row(random(client, n)))
+                .await
+                .unwrap();
             assert!(found.is_some());
         }
     };
@@ -192,32 +219,67 @@ async fn queue(db: &Db, clients: u64, batch: u64, time: Duration) {
             assert_eq!(received.await.unwrap() as u64, batch);
             store
                 .transact(|tx| async move {
-                    (from..from + batch).try_for_each(|n| tx.delete([b"flight/", &name(n)[2..]].concat()))
+                    (from..from + batch)
+                        .try_for_each(|n| tx.delete([b"flight/", &name(n)[2..]].concat()))
                 })
                 .await
                 .unwrap_or_else(|error: Error| panic!("{error}"));
         }
     };
-    measure(&format!("messages, {clients} x {batch}"), clients, batch, time, cycle).await;
+    measure(
+        &format!("messages, {clients} x {batch}"),
+        clients,
+        batch,
+        time,
+        cycle,
+    )
+    .await;
 }
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let argument = |n: usize, default: &str| arguments.get(n).cloned().unwrap_or_else(|| default.to_owned());
+    let argument = |n: usize, default: &str| {
+        arguments
+            .get(n)
+            .cloned()
+            .unwrap_or_else(|| default.to_owned())
+    };
     let gib: f64 = argument(2, "1").parse().unwrap();
     let time = Duration::from_secs_f64(argument(3, "10").parse().unwrap());
     let kind = argument(1, "fjall");
-    let dir = std::path::PathBuf::from(argument(4, "/tmp")).join(format!("undercast-engines-{}", std::process::id()));
+    let dir = std::path::PathBuf::from(argument(4, "/tmp"))
+        .join(format!("undercast-engines-{}", std::process::id()));
     let options = match EngineKind::from_name(&kind) {
-        Some(engine) => Options { engine, ..Options::dir(&dir) },
+        None if kind.contains("host=") => Options {
+            location: Location::Postgres {
+                url: kind.clone(),
+                blobs: dir.clone(),
+            },
+            ..Options::memory()
+        },
+        Some(engine) => Options {
+            engine,
+            ..Options::dir(&dir)
+        },
         None => Options::memory(),
     };
-    let setting = Setting { rows: (gib * (1u64 << 30) as f64) as u64 / VALUE_BYTES as u64, time };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let setting = Setting {
+        rows: (gib * (1u64 << 30) as f64) as u64 / VALUE_BYTES as u64,
+        time,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let opened = Instant::now();
         let db = Db::open(options.clone(), Env::system()).await.unwrap();
-        println!("== {kind}: {gib} GiB of rows; opening an empty store {:.1} ms, rss {}", opened.elapsed().as_secs_f64() * 1e3, resident());
+        println!(
+            "== {kind}: {gib} GiB of rows; opening an empty store {:.1} ms, rss {}",
+            opened.elapsed().as_secs_f64() * 1e3,
+            resident()
+        );
         queue(&db, 1, 1, time / 2).await;
         queue(&db, 64, 10, time).await;
         load(&db, setting.rows).await;
@@ -230,7 +292,11 @@ fn main() {
             println!("{:<28} {:>9} MiB on disk", "", folder_bytes(&dir) >> 20);
             let opened = Instant::now();
             let db = Db::open(options, Env::system()).await.unwrap();
-            println!("opening the full store {:.1} ms, rss {}", opened.elapsed().as_secs_f64() * 1e3, resident());
+            println!(
+                "opening the full store {:.1} ms, rss {}",
+                opened.elapsed().as_secs_f64() * 1e3,
+                resident()
+            );
             db.close().await;
         }
     });

@@ -1,6 +1,7 @@
 //! `Tx`: one try of one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -46,6 +47,19 @@ struct Buffer {
 impl std::fmt::Debug for Tx {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Tx")
+    }
+}
+
+impl Buffer {
+    /// The writes in a range, which must not be empty.
+    fn written(&self, range: &KeyRange) -> BTreeMap<Bytes, Option<Bytes>> {
+        let end = range.end.clone().map_or(Bound::Unbounded, Bound::Excluded);
+        let writes = self
+            .writes
+            .range((Bound::Included(range.start.clone()), end));
+        writes
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     }
 }
 
@@ -133,7 +147,10 @@ impl Tx {
         reverse: bool,
     ) -> Result<Vec<Pair>, Error> {
         let attempt = self.attempt()?;
-        let writes = self.buffer().writes.clone();
+        if range.is_empty() {
+            return Ok(Vec::new());
+        }
+        let writes = self.buffer().written(&range);
         let fetch = |range, limit| {
             let attempt = attempt.clone();
             async move { attempt.range(range, limit, reverse).await }

@@ -24,6 +24,8 @@ const BEAT: Duration = Duration::from_secs(10);
 const SILENCE_MAX: Duration = Duration::from_secs(45);
 /// How long `drain` waits for what runs.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// When to look again at a due task that another node holds.
+const HELD_ELSEWHERE_MS: i64 = 2_000;
 /// How many tasks one transaction leases.
 const LEASES_MAX: usize = 32;
 
@@ -307,7 +309,7 @@ async fn lease(
     waiting: KeyRange,
     n: usize,
 ) -> Result<Leased, Error> {
-    let node = shared.node;
+    let (node, is_shared) = (shared.node, shared.db.is_shared());
     let step = move |tx: Tx| {
         let (kind, waiting) = (kind.clone(), waiting.clone());
         async move {
@@ -325,8 +327,14 @@ async fn lease(
                 || waiting.end.clone().unwrap_or_default(),
                 |(key, ())| DUE.key(&key),
             );
-            // What others hold right now is not ours to wait for: they either take it or let go, and that is told.
-            let next_due_ms = next_due_ms.filter(|due_ms| *due_ms > tx.now_ms());
+            // What is due and still there is held by others, who either take it or let go. In one process that is
+            // told. A node that dies lets go silently, so then look again.
+            let soon_ms = tx.now_ms().saturating_add(HELD_ELSEWHERE_MS);
+            let next_due_ms = match next_due_ms {
+                Some(due_ms) if due_ms > tx.now_ms() => Some(due_ms),
+                Some(_) if is_shared => Some(soon_ms),
+                _ => None,
+            };
             Ok::<_, Error>(Leased {
                 tasks,
                 cursor,

@@ -20,24 +20,115 @@ const CHILD_DIR: &str = "UNDERCAST_CRASH_DIR";
 #[test]
 #[ignore = "run by another test"]
 fn child() {
-    let Ok(dir) = std::env::var(CHILD_DIR) else { return };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let Ok(dir) = std::env::var(CHILD_DIR) else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
-        let engine = if dir.ends_with("redb") { EngineKind::Redb } else { EngineKind::Fjall };
-        let db = Db::open(Options { engine, ..Options::dir(&dir) }, Env::system()).await.unwrap();
+        let engine = if dir.ends_with("redb") {
+            EngineKind::Redb
+        } else {
+            EngineKind::Fjall
+        };
+        let durability = if dir.contains("unsynced") {
+            Durability::None
+        } else {
+            Durability::Fsync
+        };
+        let options = Options {
+            engine,
+            durability,
+            ..Options::dir(&dir)
+        };
+        let db = Db::open(options, Env::system()).await.unwrap();
+        if dir.contains("traced") {
+            for n in 0..TRACED_WRITES {
+                write_entry(&db, &format!("log/{n}"), vec![b'x'; 100])
+                    .await
+                    .unwrap();
+                acknowledge(&format!("log/{n}"));
+            }
+            // Not closed: that would sync.
+            std::process::exit(0);
+        }
         let write = |n: usize| {
             let db = db.clone();
             tokio::spawn(async move {
                 loop {
                     let key = format!("log/{}", db.env().ids.hex(16));
-                    write_entry(&db, &key, vec![b'x'; 100 + 50 * n]).await.unwrap();
-                    // One call per line, so that a kill never leaves half a line that looks whole.
-                    std::io::stdout().lock().write_all(format!("ACK {key}\n").as_bytes()).unwrap();
+                    write_entry(&db, &key, vec![b'x'; 100 + 50 * n])
+                        .await
+                        .unwrap();
+                    acknowledge(&key);
                 }
             })
         };
         join_all((0..8).map(write)).await;
     });
+}
+
+/// One call per line, so that a kill never leaves half a line that looks whole.
+fn acknowledge(key: &str) {
+    std::io::stdout()
+        .lock()
+        .write_all(format!("ACK {key}\n").as_bytes())
+        .unwrap();
+}
+
+const TRACED_WRITES: usize = 40;
+
+/// How many acknowledgements of a traced process came without a sync since the one before.
+fn unsynced_acknowledgements(dir: &Path) -> Option<usize> {
+    std::fs::create_dir_all(dir.parent().unwrap()).unwrap();
+    let trace = dir.with_extension("trace");
+    let ran = Command::new("strace")
+        .args(["-f", "-e", "trace=fsync,fdatasync,write", "-s", "16", "-o"])
+        .arg(&trace)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "crash::child", "--ignored", "--nocapture"])
+        .env(CHILD_DIR, dir)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if ran.is_err() {
+        eprintln!("SKIPPED: there is no strace");
+        return None;
+    }
+    let (mut syncs, mut acknowledged, mut unsynced) = (0, 0, 0);
+    for line in std::fs::read_to_string(&trace).unwrap().lines() {
+        if line.contains("sync") && line.trim_end().ends_with("= 0") {
+            syncs += 1;
+        } else if line.contains("write(1, \"ACK") {
+            acknowledged += 1;
+            unsynced += usize::from(syncs == 0);
+            syncs = 0;
+        }
+    }
+    assert_eq!(acknowledged, TRACED_WRITES, "the trace is whole");
+    Some(unsynced)
+}
+
+/// The engines sync only when told to. Here the operating system is the witness.
+#[test]
+fn every_acknowledgement_follows_a_sync() {
+    for engine in ["fjall", "redb"] {
+        let dir = TempDir::new().unwrap();
+        let Some(unsynced) = unsynced_acknowledgements(&dir.path().join("traced").join(engine))
+        else {
+            return;
+        };
+        assert_eq!(unsynced, 0, "{engine}");
+        let careless =
+            unsynced_acknowledgements(&dir.path().join("traced-unsynced").join(engine)).unwrap();
+        assert!(
+            careless > TRACED_WRITES / 2,
+            "{engine}: without syncs it is noticed: {careless}"
+        );
+    }
 }
 
 async fn write_entry(db: &Db, key: &str, value: Vec<u8>) -> Result<(), Error> {
@@ -53,9 +144,18 @@ async fn write_entry(db: &Db, key: &str, value: Vec<u8>) -> Result<(), Error> {
 
 async fn entries(db: &Db) -> BTreeSet<String> {
     let tx = db.begin().await.unwrap();
-    let rows = tx.range(KeyRange::prefix(&b"log/"[..]), 1_000_000, false).await.unwrap();
-    assert_eq!(tx.sum(b"sum").await.unwrap(), i64::try_from(rows.len()).unwrap(), "a commit is whole or not at all");
-    rows.into_iter().map(|(key, _)| String::from_utf8(key.to_vec()).unwrap()).collect()
+    let rows = tx
+        .range(KeyRange::prefix(&b"log/"[..]), 1_000_000, false)
+        .await
+        .unwrap();
+    assert_eq!(
+        tx.sum(b"sum").await.unwrap(),
+        i64::try_from(rows.len()).unwrap(),
+        "a commit is whole or not at all"
+    );
+    rows.into_iter()
+        .map(|(key, _)| String::from_utf8(key.to_vec()).unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -69,7 +169,13 @@ async fn a_killed_process_loses_nothing_acknowledged() {
             let db = Db::open(Options::dir(&dir), Env::system()).await.unwrap();
             let stored = entries(&db).await;
             let lost: Vec<_> = acknowledged.difference(&stored).collect();
-            assert!(lost.is_empty(), "{}: {} of {} lost", engine.name(), lost.len(), acknowledged.len());
+            assert!(
+                lost.is_empty(),
+                "{}: {} of {} lost",
+                engine.name(),
+                lost.len(),
+                acknowledged.len()
+            );
             db.close().await;
         }
         assert!(acknowledged.len() > 50, "{}", acknowledged.len());
@@ -96,7 +202,10 @@ fn killed_after(dir: &Path, after: Duration) -> Vec<String> {
     // The first answer says that it is under way.
     while !line.contains("ACK") {
         line.clear();
-        assert!(lines.read_line(&mut line).unwrap() > 0, "the child ended early");
+        assert!(
+            lines.read_line(&mut line).unwrap() > 0,
+            "the child ended early"
+        );
     }
     note(&line);
     let reader = std::thread::spawn(move || {
@@ -123,7 +232,10 @@ impl Mount {
     fn new(size: &str) -> Option<Mount> {
         let mount = Mount(TempDir::new().unwrap());
         let options = format!("size={size}");
-        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(mount.0.path()).output();
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(mount.0.path())
+            .output();
         if done.is_ok_and(|done| done.status.success()) {
             return Some(mount);
         }
@@ -133,7 +245,14 @@ impl Mount {
 
     fn grow(&self, size: &str) {
         let options = format!("remount,size={size}");
-        assert!(Command::new("mount").args(["-o", &options]).arg(self.0.path()).status().unwrap().success());
+        assert!(
+            Command::new("mount")
+                .args(["-o", &options])
+                .arg(self.0.path())
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 }
 
@@ -146,9 +265,19 @@ impl Drop for Mount {
 #[tokio::test]
 async fn a_full_disk_stops_acknowledging_and_loses_nothing() {
     for engine in [EngineKind::Fjall, EngineKind::Redb] {
-        let Some(mount) = Mount::new("24m") else { return };
+        let Some(mount) = Mount::new("24m") else {
+            return;
+        };
         let dir = mount.0.path().join("data");
-        let db = Db::open(Options { engine, ..Options::dir(&dir) }, Env::system()).await.unwrap();
+        let db = Db::open(
+            Options {
+                engine,
+                ..Options::dir(&dir)
+            },
+            Env::system(),
+        )
+        .await
+        .unwrap();
         let mut acknowledged = BTreeSet::new();
         let mut rng = SimRng::new(1);
         let error = loop {
@@ -159,16 +288,27 @@ async fn a_full_disk_stops_acknowledging_and_loses_nothing() {
                 Ok(()) => drop(acknowledged.insert(key)),
                 Err(error) => break error,
             }
-            assert!(acknowledged.len() < 2_000, "{}: the disk is never full", engine.name());
+            assert!(
+                acknowledged.len() < 2_000,
+                "{}: the disk is never full",
+                engine.name()
+            );
         };
         assert!(matches!(error, Error::Unavailable { .. }), "{error}");
         mount.grow("200m");
         let again = write_entry(&db, "log/later", Vec::new()).await;
-        assert!(matches!(again, Err(Error::Unavailable { .. })), "it does not go on as if nothing had happened");
+        assert!(
+            matches!(again, Err(Error::Unavailable { .. })),
+            "it does not go on as if nothing had happened"
+        );
         db.close().await;
         let db = Db::open(Options::dir(&dir), Env::system()).await.unwrap();
         let stored = entries(&db).await;
-        assert!(acknowledged.is_subset(&stored) && !stored.contains("log/later"), "{}", engine.name());
+        assert!(
+            acknowledged.is_subset(&stored) && !stored.contains("log/later"),
+            "{}",
+            engine.name()
+        );
         write_entry(&db, "log/after", Vec::new()).await.unwrap();
         db.close().await;
     }
@@ -214,7 +354,9 @@ impl redb::StorageBackend for Forgetful {
         let mut content = self.0.lock().unwrap();
         content.now.resize(len, 0);
         content.durable.resize(len, 0);
-        content.unsynced.retain(|(at, bytes)| at + bytes.len() <= len);
+        content
+            .unsynced
+            .retain(|(at, bytes)| at + bytes.len() <= len);
         Ok(())
     }
 
@@ -248,7 +390,9 @@ async fn survives(seed: u64, durability: Durability) -> bool {
         let Some(db) = open(&file) else { return false };
         for _ in 0..1 + rng.below(8) {
             let key = format!("log/{:x}", rng.next_u64());
-            write_entry(&db, &key, Bytes::from(vec![7; 3_000]).to_vec()).await.unwrap();
+            write_entry(&db, &key, Bytes::from(vec![7; 3_000]).to_vec())
+                .await
+                .unwrap();
             acknowledged.insert(key);
         }
         // The machine stops here. What the engine still writes when it closes goes to a file that nobody sees.

@@ -10,7 +10,8 @@ use futures::future::BoxFuture;
 use undercast_store::engine::{Engine, View, Write};
 use undercast_store::sim::{Sim, SimRng};
 use undercast_store::{
-    Blobs, Db, Durability, Env, Error, KeyRange, NewTask, Outcome, Pair, TaskKind, TaskRunner, TaskState,
+    Blobs, Db, Durability, Env, Error, KeyRange, NewTask, Outcome, Pair, TaskKind, TaskRunner,
+    TaskState,
 };
 
 const SEEDS: u64 = 1500;
@@ -58,9 +59,14 @@ impl Faulty {
     }
 
     async fn flush(&self) -> Result<(), Error> {
-        self.env.clock.sleep(Duration::from_micros(100 + self.chance(2000))).await;
+        self.env
+            .clock
+            .sleep(Duration::from_micros(100 + self.chance(2000)))
+            .await;
         if self.fails_one_in > 0 && self.chance(self.fails_one_in) == 0 {
-            return Err(Error::Unavailable { reason: "the sync failed".into() });
+            return Err(Error::Unavailable {
+                reason: "the sync failed".into(),
+            });
         }
         let batches = std::mem::take(&mut *self.disk.unsynced.lock().unwrap());
         apply_all(&mut self.disk.durable.lock().unwrap(), batches);
@@ -77,7 +83,10 @@ impl Engine for Faulty {
 
     fn apply(&self, writes: Vec<Write>, sync: bool) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
-            self.env.clock.sleep(Duration::from_micros(self.chance(50))).await;
+            self.env
+                .clock
+                .sleep(Duration::from_micros(self.chance(50)))
+                .await;
             self.disk.unsynced.lock().unwrap().push(writes);
             if sync { self.flush().await } else { Ok(()) }
         })
@@ -117,7 +126,9 @@ struct Told {
 }
 
 fn number(value: Option<Bytes>) -> u64 {
-    value.map_or(0, |value| u64::from_be_bytes(value.as_ref().try_into().unwrap()))
+    value.map_or(0, |value| {
+        u64::from_be_bytes(value.as_ref().try_into().unwrap())
+    })
 }
 
 /// Clients that each write a row of the log, count it twice, and move a token from one place to another.
@@ -151,14 +162,21 @@ fn text(key: &[u8]) -> String {
 /// What is wrong with the store after a crash, if anything.
 async fn examine(db: Db, acknowledged: BTreeSet<String>) -> Option<String> {
     let tx = db.begin().await.unwrap();
-    let log = tx.range(KeyRange::prefix(&b"log/"[..]), 100_000, false).await.unwrap();
+    let log = tx
+        .range(KeyRange::prefix(&b"log/"[..]), 100_000, false)
+        .await
+        .unwrap();
     let log: BTreeSet<String> = log.iter().map(|(key, _)| text(key)).collect();
     if let Some(lost) = acknowledged.difference(&log).next() {
         return Some(format!("{lost} was acknowledged and is lost"));
     }
     let count = number(tx.get(b"count").await.unwrap());
     let sum = tx.sum(b"sum").await.unwrap();
-    let tokens = tx.range(KeyRange::prefix(&b"token/"[..]), 100, false).await.unwrap().len();
+    let tokens = tx
+        .range(KeyRange::prefix(&b"token/"[..]), 100, false)
+        .await
+        .unwrap()
+        .len();
     let whole = (log.len() as u64, i64::try_from(log.len()).unwrap(), 3);
     ((count, sum, tokens) != whole).then(|| format!("{count} {sum} {tokens} instead of {whole:?}"))
 }
@@ -180,22 +198,38 @@ fn run(seed: u64, durability: Durability, fails_one_in: u64) -> Run {
         let env = sim.env();
         let open = |fails_one_in| {
             let rng = Mutex::new(SimRng::new(seed ^ life));
-            let engine = Faulty { disk: disk.clone(), env: env.clone(), rng, fails_one_in };
-            Db::open_on(Arc::new(engine), Blobs::memory(&env), durability, env.clone()).unwrap()
+            let engine = Faulty {
+                disk: disk.clone(),
+                env: env.clone(),
+                rng,
+                fails_one_in,
+            };
+            Db::open_on(
+                Arc::new(engine),
+                Blobs::memory(&env),
+                durability,
+                env.clone(),
+            )
+            .unwrap()
         };
         let db = open(if life == 0 { 0 } else { fails_one_in });
         let telling = told.clone();
         let until = Duration::from_micros(500 + rng.below(60_000));
         sim.block_on(async move {
             if life == 0 {
-                let tokens = db.transact(|tx| async move { (0..3).try_for_each(|n| tx.put(format!("token/{n}"), "")) });
-                tokens.await.unwrap_or_else(|error: Error| panic!("{error}"));
+                let tokens = db.transact(|tx| async move {
+                    (0..3).try_for_each(|n| tx.put(format!("token/{n}"), ""))
+                });
+                tokens
+                    .await
+                    .unwrap_or_else(|error: Error| panic!("{error}"));
                 db.close().await;
                 return;
             }
             for n in 0..4 {
                 let name = format!("{life}-{n}");
-                db.env().spawn("client", client(db.clone(), name, telling.clone()));
+                db.env()
+                    .spawn("client", client(db.clone(), name, telling.clone()));
             }
             db.env().clock.sleep(until).await;
         });
@@ -219,7 +253,12 @@ fn run(seed: u64, durability: Durability, fails_one_in: u64) -> Run {
 
 fn outcome(sim: &Sim, told: &Mutex<Told>, problem: Option<String>) -> Run {
     let told = told.lock().unwrap();
-    Run { problem, trace: sim.trace(), acknowledged: told.acknowledged.len(), refused: told.refused }
+    Run {
+        problem,
+        trace: sim.trace(),
+        acknowledged: told.acknowledged.len(),
+        refused: told.refused,
+    }
 }
 
 #[test]
@@ -247,15 +286,24 @@ fn a_failed_sync_ends_all_acknowledging() {
 /// The test of the test: without syncs the same crashes must be noticed.
 #[test]
 fn without_syncs_the_loss_is_noticed() {
-    let lost = (0..50).filter(|seed| run(*seed, Durability::None, 0).problem.is_some()).count();
+    let lost = (0..50)
+        .filter(|seed| run(*seed, Durability::None, 0).problem.is_some())
+        .count();
     assert!(lost > 25, "{lost} of 50");
 }
 
 #[test]
 fn a_run_can_be_repeated() {
     for seed in 0..50 {
-        let (first, second) = (run(seed, Durability::Fsync, 20), run(seed, Durability::Fsync, 20));
-        assert_eq!((first.trace, first.acknowledged), (second.trace, second.acknowledged), "seed {seed}");
+        let (first, second) = (
+            run(seed, Durability::Fsync, 20),
+            run(seed, Durability::Fsync, 20),
+        );
+        assert_eq!(
+            (first.trace, first.acknowledged),
+            (second.trace, second.acknowledged),
+            "seed {seed}"
+        );
     }
 }
 
@@ -268,9 +316,19 @@ fn tasks_take_effect_exactly_once() {
         let sim = Sim::new(seed);
         for life in 0..6u64 {
             let env = sim.env();
-            let engine =
-                Faulty { disk: disk.clone(), env: env.clone(), rng: Mutex::new(SimRng::new(seed + life)), fails_one_in: 0 };
-            let db = Db::open_on(Arc::new(engine), Blobs::memory(&env), Durability::Fsync, env.clone()).unwrap();
+            let engine = Faulty {
+                disk: disk.clone(),
+                env: env.clone(),
+                rng: Mutex::new(SimRng::new(seed + life)),
+                fails_one_in: 0,
+            };
+            let db = Db::open_on(
+                Arc::new(engine),
+                Blobs::memory(&env),
+                Durability::Fsync,
+                env.clone(),
+            )
+            .unwrap();
             let until = Duration::from_millis(if life == 5 { 60_000 } else { 5 + rng.below(60) });
             let left = sim.block_on(async move {
                 if life == 0 {
@@ -280,11 +338,19 @@ fn tasks_take_effect_exactly_once() {
                 db.env().clock.sleep(until).await;
                 let tasks = db.tasks().list(None, None, 100).await.unwrap();
                 let sum = db.begin().await.unwrap().sum(b"sum").await.unwrap();
-                (sum, tasks.len(), tasks.iter().any(|task| task.state == TaskState::Dead))
+                (
+                    sum,
+                    tasks.len(),
+                    tasks.iter().any(|task| task.state == TaskState::Dead),
+                )
             });
             sim.kill_all();
             disk.crash(&mut rng);
-            assert_eq!(left.0 + i64::try_from(left.1).unwrap(), 25, "seed {seed} life {life}: done or still there");
+            assert_eq!(
+                left.0 + i64::try_from(left.1).unwrap(),
+                25,
+                "seed {seed} life {life}: done or still there"
+            );
             assert!(life < 5 || left == (25, 0, false), "seed {seed}: {left:?}");
         }
     }
@@ -294,7 +360,12 @@ async fn spawn_tasks(db: &Db) {
     let due_ms = db.env().clock.now_ms();
     let spawned = db.transact(|tx| async move {
         for n in 0..25 {
-            tx.spawn(NewTask { kind: "count", key: Vec::new(), due_ms: due_ms + n * 5, payload: Bytes::new() })?;
+            tx.spawn(NewTask {
+                kind: "count",
+                key: Vec::new(),
+                due_ms: due_ms + n * 5,
+                payload: Bytes::new(),
+            })?;
         }
         Ok::<_, Error>(())
     });
@@ -306,7 +377,10 @@ fn counting(db: &Db) -> TaskKind {
     TaskKind::new("count", move |task| {
         let db = db.clone();
         async move {
-            db.env().clock.sleep(Duration::from_millis(db.env().ids.u64() % 10)).await;
+            db.env()
+                .clock
+                .sleep(Duration::from_millis(db.env().ids.u64() % 10))
+                .await;
             db.transact(|tx| {
                 let task = task.clone();
                 async move {

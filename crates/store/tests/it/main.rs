@@ -11,8 +11,8 @@
 )]
 
 mod blobs;
-mod dark;
 mod crash;
+mod dark;
 mod engines;
 mod faults;
 mod postgres;
