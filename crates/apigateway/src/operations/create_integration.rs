@@ -1,0 +1,32 @@
+//! `CreateIntegration`: makes an integration.
+
+use undercast_kernel::{Access, Context, Handler, ServiceError};
+
+use super::access;
+use crate::ApiGateway;
+use crate::api::apigatewayv2::operations::CreateIntegration;
+use crate::api::apigatewayv2::shapes::{CreateIntegrationInput, CreateIntegrationOutput};
+use crate::engine::parts::{INTEGRATION, merge, new_id, put, without};
+use undercast_smithy::to_document;
+
+impl Handler<CreateIntegration> for ApiGateway {
+    fn authorize(&self, ctx: &Context, input: &CreateIntegrationInput) -> Vec<Access> {
+        access(ctx, "POST", &format!("/apis/{}/integrations", input.api_id))
+    }
+
+    async fn handle(
+        &self,
+        ctx: Context,
+        input: CreateIntegrationInput,
+    ) -> Result<CreateIntegrationOutput, ServiceError> {
+        ctx.transact(input, |tx, ctx, input| async move {
+
+            let id = new_id(&tx, 7);
+            let document = merge(&serde_json::json!({"IntegrationId": id, "ConnectionType": "INTERNET", "PayloadFormatVersion": "1.0", "TimeoutInMillis": 30_000, "IntegrationMethod": "POST"}), &without(to_document(&*input), &["ApiId"]));
+            super::check_integration(&document)?;
+            let row = put(&tx, &ctx, &input.api_id, (INTEGRATION, &id), document).await?;
+            super::read(row.document)
+})
+.await
+    }
+}

@@ -1,0 +1,297 @@
+//! `AWS::ApiGatewayV2::{Api, Route, Integration, Stage, Deployment}`, made of the service's own
+//! operations.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Map, Value, json};
+use undercast_kernel::{
+    Context, Kernel, Listed, Resource, ResourceRequest, ResourceType, ServiceError,
+};
+
+use crate::operations::endpoint;
+use crate::store::{APIS, PARTS};
+
+type Future<T> = BoxFuture<'static, Result<T, ServiceError>>;
+
+/// One of the types: they differ in names and in what cannot be changed.
+pub(crate) struct Type {
+    pub(crate) name: &'static str,
+    /// `Route` in `CreateRoute`.
+    pub(crate) noun: &'static str,
+    /// The member of the output that is the physical id.
+    pub(crate) id: &'static str,
+    pub(crate) properties: &'static [&'static str],
+    pub(crate) replaced_by: &'static [&'static str],
+}
+
+pub(crate) const TYPES: &[Type] = &[
+    Type {
+        name: "AWS::ApiGatewayV2::Api",
+        noun: "Api",
+        id: "ApiId",
+        properties: &[
+            "ApiKeySelectionExpression",
+            "CorsConfiguration",
+            "CredentialsArn",
+            "Description",
+            "DisableExecuteApiEndpoint",
+            "DisableSchemaValidation",
+            "IpAddressType",
+            "Name",
+            "ProtocolType",
+            "RouteKey",
+            "RouteSelectionExpression",
+            "Tags",
+            "Target",
+            "Version",
+        ],
+        replaced_by: &["ProtocolType"],
+    },
+    Type {
+        name: "AWS::ApiGatewayV2::Route",
+        noun: "Route",
+        id: "RouteId",
+        properties: &[
+            "ApiId",
+            "ApiKeyRequired",
+            "AuthorizationScopes",
+            "AuthorizationType",
+            "AuthorizerId",
+            "OperationName",
+            "RequestModels",
+            "RequestParameters",
+            "RouteKey",
+            "RouteResponseSelectionExpression",
+            "Target",
+        ],
+        replaced_by: &["ApiId"],
+    },
+    Type {
+        name: "AWS::ApiGatewayV2::Integration",
+        noun: "Integration",
+        id: "IntegrationId",
+        properties: &[
+            "ApiId",
+            "ConnectionId",
+            "ConnectionType",
+            "CredentialsArn",
+            "Description",
+            "IntegrationMethod",
+            "IntegrationSubtype",
+            "IntegrationType",
+            "IntegrationUri",
+            "PassthroughBehavior",
+            "PayloadFormatVersion",
+            "RequestParameters",
+            "ResponseParameters",
+            "TimeoutInMillis",
+            "TlsConfig",
+        ],
+        replaced_by: &["ApiId"],
+    },
+    Type {
+        name: "AWS::ApiGatewayV2::Stage",
+        noun: "Stage",
+        id: "StageName",
+        properties: &[
+            "AccessLogSettings",
+            "ApiId",
+            "AutoDeploy",
+            "DefaultRouteSettings",
+            "DeploymentId",
+            "Description",
+            "RouteSettings",
+            "StageName",
+            "StageVariables",
+            "Tags",
+        ],
+        replaced_by: &["ApiId", "StageName"],
+    },
+    Type {
+        name: "AWS::ApiGatewayV2::Deployment",
+        noun: "Deployment",
+        id: "DeploymentId",
+        properties: &["ApiId", "Description", "StageName"],
+        replaced_by: &["ApiId", "StageName"],
+    },
+];
+
+/// Resources of ours remember in a tag-like member which request made them, so that a second attempt
+/// after a crash finds them.
+const MADE_BY: &str = "Description";
+
+async fn call(ctx: &Context, operation: &str, input: Value) -> Result<Value, ServiceError> {
+    ctx.kernel()
+        .call(ctx, "apigatewayv2", operation, &input)
+        .await
+}
+
+/// Templates may give booleans and numbers as text; the operations' readers take both.
+fn input(request: &ResourceRequest) -> Map<String, Value> {
+    request.properties.as_object().cloned().unwrap_or_default()
+}
+
+impl ResourceType for &'static Type {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        self.properties
+    }
+
+    fn replaced_by(&self) -> &'static [&'static str] {
+        self.replaced_by
+    }
+
+    fn create(&self, ctx: Context, request: ResourceRequest) -> Future<Resource> {
+        let of: &'static Type = self;
+        async move {
+            if request.attempt > 1
+                && let Some(found) = made_before(&ctx, of, &request).await?
+            {
+                return Ok(resource(&ctx, of, found, &request));
+            }
+            let mut input = input(&request);
+            if of.noun == "Api" {
+                input.insert("Tags".to_owned(), tags(&request));
+            }
+            let output = call(&ctx, &format!("Create{}", of.noun), Value::Object(input)).await?;
+            let id = output
+                .get(of.id)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned();
+            Ok(resource(&ctx, of, id, &request))
+        }
+        .boxed()
+    }
+
+    fn update(&self, ctx: Context, request: ResourceRequest) -> Future<Resource> {
+        let of: &'static Type = self;
+        async move {
+            let id = request.physical_id.clone();
+            if of.noun == "Deployment" {
+                return Ok(resource(&ctx, of, id, &request));
+            }
+            let mut input = input(&request);
+            input.insert(of.id.to_owned(), id.clone().into());
+            for name in ["Tags", "ProtocolType"] {
+                input.remove(name);
+            }
+            let cors_gone = of.noun == "Api"
+                && request.properties.get("CorsConfiguration").is_none()
+                && request.old.get("CorsConfiguration").is_some();
+            call(&ctx, &format!("Update{}", of.noun), Value::Object(input)).await?;
+            if cors_gone {
+                call(&ctx, "DeleteCorsConfiguration", json!({"ApiId": id})).await?;
+            }
+            Ok(resource(&ctx, of, id, &request))
+        }
+        .boxed()
+    }
+
+    fn delete(&self, ctx: Context, request: ResourceRequest) -> Future<()> {
+        let of: &'static Type = self;
+        async move {
+            let mut input = Map::new();
+            input.insert(
+                "ApiId".to_owned(),
+                request.text("ApiId").unwrap_or_default().into(),
+            );
+            input.insert(of.id.to_owned(), request.physical_id.clone().into());
+            match call(&ctx, &format!("Delete{}", of.noun), Value::Object(input)).await {
+                Err(error) if error.code() == "NotFoundException" => Ok(()),
+                other => other.map(|_| ()),
+            }
+        }
+        .boxed()
+    }
+}
+
+fn tags(request: &ResourceRequest) -> Value {
+    let own = request.tag_list().into_iter();
+    Value::Object(own.map(|(key, value)| (key, value.into())).collect())
+}
+
+/// What an attempt before a crash made: an API carries its stack and logical id as tags, its parts are
+/// known by what must be unique in them.
+async fn made_before(
+    ctx: &Context,
+    of: &Type,
+    request: &ResourceRequest,
+) -> Result<Option<String>, ServiceError> {
+    if of.noun == "Api" {
+        let scope = (ctx.account().to_owned(), ctx.region().to_owned());
+        let rows = APIS
+            .list(ctx.store(), APIS.prefix(&scope), 10_000, false)
+            .await?;
+        let mine = |row: &crate::store::ApiRow| {
+            let tag = |name: &str| {
+                row.document
+                    .get("Tags")
+                    .and_then(|t| t.get(name))
+                    .and_then(Value::as_str)
+            };
+            tag("aws:cloudformation:stack-id") == Some(&request.stack_id)
+                && tag("aws:cloudformation:logical-id") == Some(&request.logical_id)
+        };
+        return Ok(rows
+            .into_iter()
+            .find(|(_, row)| mine(row))
+            .map(|(key, _)| key.2));
+    }
+    let kind = of.noun.to_lowercase();
+    let api = request.text("ApiId").unwrap_or_default().to_owned();
+    let rows = PARTS
+        .list(ctx.store(), PARTS.prefix(&(api, kind)), 1_000, false)
+        .await?;
+    let unique = match of.noun {
+        "Route" => "RouteKey",
+        "Stage" => "StageName",
+        "Integration" => "IntegrationUri",
+        _ => MADE_BY,
+    };
+    let Some(wanted) = request.properties.get(unique) else {
+        return Ok(None);
+    };
+    let found = rows
+        .into_iter()
+        .find(|(_, row)| row.document.get(unique) == Some(wanted));
+    Ok(found.map(|(key, _)| key.2))
+}
+
+fn resource(ctx: &Context, of: &Type, id: String, _: &ResourceRequest) -> Resource {
+    let resource = Resource::new(id.clone());
+    match of.noun {
+        "Api" => resource
+            .with("ApiId", id.clone())
+            .with("ApiEndpoint", endpoint(ctx, &id)),
+        "Stage" => resource,
+        _ => resource.with(of.id, id),
+    }
+}
+
+/// APIs, for `undercast ls`.
+pub(crate) async fn list(kernel: Kernel) -> Result<Vec<Listed>, ServiceError> {
+    let rows = APIS.list(kernel.db(), APIS.all(), 10_000, false).await?;
+    Ok(rows
+        .into_iter()
+        .map(|((account, region, id), row)| {
+            let ctx = kernel.service_context("apigateway.amazonaws.com", &account, &region);
+            Listed {
+                kind: "AWS::ApiGatewayV2::Api",
+                arn: format!("arn:aws:apigateway:{region}::/apis/{id}"),
+                name: row
+                    .document
+                    .get("Name")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned(),
+                note: endpoint(&ctx, &id),
+                account,
+                region,
+            }
+        })
+        .collect())
+}
