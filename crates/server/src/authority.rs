@@ -52,29 +52,19 @@ impl Authority {
         let certificate = fs::read_to_string(&certificate_path).map_err(|e| failed(&e))?;
         let key = fs::read_to_string(&key_path).map_err(|e| failed(&e))?;
         let bundle = folder.join("bundle.pem");
-        let public = SYSTEM_BUNDLES
-            .iter()
-            .find_map(|path| fs::read_to_string(path).ok());
+        let public = SYSTEM_BUNDLES.iter().find_map(|path| fs::read_to_string(path).ok());
         let text = format!("{certificate}\n{}", public.unwrap_or_default());
         if fs::read_to_string(&bundle).ok().as_deref() != Some(&text) {
             fs::write(&bundle, text).map_err(|e| failed(&e))?;
         }
-        Ok(Self {
-            certificate,
-            key,
-            bundle,
-        })
+        Ok(Self { certificate, key, bundle })
     }
 
     /// Answers TLS for any name; `address` is for clients that name none.
     pub(crate) fn server_config(&self, address: IpAddr) -> Result<Arc<ServerConfig>, Failure> {
         let key = KeyPair::from_pem(&self.key).map_err(|e| e.to_string())?;
         let issuer = Issuer::from_ca_cert_pem(&self.certificate, key).map_err(|e| e.to_string())?;
-        let resolver = Resolver {
-            issuer,
-            address,
-            names: Mutex::default(),
-        };
+        let resolver = Resolver { issuer, address, names: Mutex::default() };
         let provider = Arc::new(ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -89,9 +79,7 @@ fn make() -> Result<(String, String), rcgen::Error> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "Undercast local authority");
+    params.distinguished_name.push(DnType::CommonName, "Undercast local authority");
     params.not_before = rcgen::date_time_ymd(2024, 1, 1);
     params.not_after = rcgen::date_time_ymd(2124, 1, 1);
     let key = KeyPair::generate()?;
@@ -144,17 +132,11 @@ impl Resolver {
     fn issue(&self, name: &str) -> Option<CertifiedKey> {
         let mut params = CertificateParams::default();
         let loopback = IpAddr::from([127, 0, 0, 1]);
-        params.subject_alt_names = vec![
-            SanType::IpAddress(self.address),
-            SanType::IpAddress(loopback),
-        ];
+        params.subject_alt_names =
+            vec![SanType::IpAddress(self.address), SanType::IpAddress(loopback)];
         let name = if name.is_empty() { "localhost" } else { name };
-        params
-            .subject_alt_names
-            .push(SanType::DnsName(name.to_owned().try_into().ok()?));
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "Undercast");
+        params.subject_alt_names.push(SanType::DnsName(name.to_owned().try_into().ok()?));
+        params.distinguished_name.push(DnType::CommonName, "Undercast");
         params.not_before = rcgen::date_time_ymd(2024, 1, 1);
         params.not_after = rcgen::date_time_ymd(2124, 1, 1);
         let key = KeyPair::generate().ok()?;

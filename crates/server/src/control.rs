@@ -76,9 +76,7 @@ impl HttpEndpoint for Control {
 impl Control {
     /// In open mode anybody on this machine but a web page may; in secure mode who has the token.
     fn allow(&self, kernel: &Kernel, request: &Request) -> Result<(), Response> {
-        let shown = request
-            .header("authorization")
-            .and_then(|h| h.strip_prefix("Bearer "));
+        let shown = request.header("authorization").and_then(|h| h.strip_prefix("Bearer "));
         let by_token = shown == Some(self.about.token.as_str());
         let by_page = request.header("origin").is_some();
         if by_token || (kernel.settings().mode == Mode::Open && !by_page) {
@@ -132,10 +130,7 @@ fn localstack_health(kernel: &Kernel) -> Value {
 
 fn failure(error: &ServiceError) -> Response {
     let status = error.status().unwrap_or(400);
-    Response::json(
-        status,
-        &json!({"code": error.code(), "message": error.message()}),
-    )
+    Response::json(status, &json!({"code": error.code(), "message": error.message()}))
 }
 
 /// Calls any operation by name: what the command line is made of.
@@ -149,20 +144,11 @@ async fn call(kernel: Kernel, request: Request) -> Response {
         return bad("not JSON");
     };
     let part = |name: &str, default: &str| {
-        body.get(name)
-            .and_then(Value::as_str)
-            .unwrap_or(default)
-            .to_owned()
+        body.get(name).and_then(Value::as_str).unwrap_or(default).to_owned()
     };
     let account = part("account", &kernel.settings().account);
     let region = part("region", &kernel.settings().region);
-    let ctx = kernel.context(
-        Principal::Root {
-            account: account.clone(),
-        },
-        account,
-        region,
-    );
+    let ctx = kernel.context(Principal::Root { account: account.clone() }, account, region);
     let input = body.get("input").cloned().unwrap_or(json!({}));
     let call = kernel.call_for_body(&ctx, &part("service", ""), &part("operation", ""), &input);
     match call.await {

@@ -5,6 +5,10 @@ use undercast_sandbox::Sandbox;
 
 pub(crate) fn all(kernel: &Kernel, _sandbox: &Sandbox) -> Vec<Service> {
     let mut services = undercast_iam::services(kernel);
+    services.push(undercast_apigateway::service(kernel));
     services.push(undercast_cloudformation::service(kernel));
+    services.push(undercast_logs::service(kernel));
+    services.push(undercast_sqs::service(kernel));
+    services.extend(undercast_support::services(kernel));
     services
 }

@@ -1,10 +1,6 @@
 //! What a person sees: colours and tables on a terminal, plain text when piped. Data goes to standard
 //! output, everything else to standard error.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is where printing is done"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where printing is done")]
 
 use std::io::{IsTerminal, Write};
 
@@ -52,11 +48,7 @@ pub(crate) fn note(line: &str) {
 }
 
 pub(crate) fn complain(failure: &str) {
-    let word = if std::io::stderr().is_terminal() {
-        "\x1b[31merror\x1b[0m"
-    } else {
-        "error"
-    };
+    let word = if std::io::stderr().is_terminal() { "\x1b[31merror\x1b[0m" } else { "error" };
     eprintln!("{word}: {failure}");
 }
 
@@ -77,16 +69,10 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) {
         }
     }
     let line = |cells: Vec<String>| {
-        let padded = cells
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"));
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    say(&paint(
-        Colour::Bold,
-        &line(head.iter().map(|h| (*h).to_owned()).collect()),
-    ));
+    say(&paint(Colour::Bold, &line(head.iter().map(|h| (*h).to_owned()).collect())));
     for row in rows {
         say(&line(row.clone()));
     }

@@ -8,11 +8,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Target, block_on, pause};
+use crate::package;
 use crate::terminal::{Colour, Failure, is_terminal, note, paint, rewind, say};
 
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Deploys a template and shows the stack while it comes to be.
+///
+/// A function whose `Code` is a path beside the template is zipped and uploaded first.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The template, JSON or YAML.
@@ -28,21 +31,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
-    let text = std::fs::read_to_string(&args.template)
-        .map_err(|e| format!("{}: {e}", args.template.display()))?;
-    let stem = args
-        .template
-        .file_stem()
-        .map(|s| s.to_string_lossy().into_owned());
-    let name = args
-        .stack
-        .clone()
-        .or(stem)
-        .unwrap_or_else(|| "stack".to_owned());
+    let stem = args.template.file_stem().map(|s| s.to_string_lossy().into_owned());
+    let name = args.stack.clone().or(stem).unwrap_or_else(|| "stack".to_owned());
     let parameters = parameters(&args.parameters)?;
     block_on(async {
         let client = Client::new(&args.target);
-        if !change(&client, &name, &text, &parameters).await? {
+        let template = package::template(&client, &args.template).await?;
+        if !change(&client, &name, template, &parameters).await? {
             note("no changes");
             return show(&client, &name, args.target.json).await;
         }
@@ -53,9 +48,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
 
 fn parameters(given: &[String]) -> Result<Vec<Value>, Failure> {
     let read = |text: &String| {
-        let (name, value) = text
-            .split_once('=')
-            .ok_or(format!("{text}: expected NAME=VALUE"))?;
+        let (name, value) = text.split_once('=').ok_or(format!("{text}: expected NAME=VALUE"))?;
         Ok(json!({"ParameterKey": name, "ParameterValue": value}))
     };
     given.iter().map(read).collect()
@@ -65,57 +58,40 @@ fn parameters(given: &[String]) -> Result<Vec<Value>, Failure> {
 async fn change(
     client: &Client,
     name: &str,
-    text: &str,
+    (source, text): (&str, String),
     parameters: &[Value],
 ) -> Result<bool, Failure> {
-    let status = stack(client, name)
-        .await
-        .map(|s| text_of(&s, "StackStatus"));
+    let status = stack(client, name).await.map(|s| text_of(&s, "StackStatus"));
     let fresh = status.as_deref().is_none_or(|s| s == "REVIEW_IN_PROGRESS");
     if status.as_deref() == Some("ROLLBACK_COMPLETE") {
-        return Err(format!(
-            "stack {name} is in ROLLBACK_COMPLETE: delete it first"
-        ));
+        return Err(format!("stack {name} is in ROLLBACK_COMPLETE: delete it first"));
     }
     let set = format!("undercast-{}", std::process::id());
-    let input = json!({
-        "StackName": name, "ChangeSetName": set, "TemplateBody": text, "Parameters": parameters,
+    let mut input = json!({
+        "StackName": name, "ChangeSetName": set, "Parameters": parameters,
         "ChangeSetType": if fresh { "CREATE" } else { "UPDATE" },
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     });
-    let created = client
-        .call("cloudformation", "CreateChangeSet", input)
-        .await?;
+    if let Value::Object(input) = &mut input {
+        input.insert(source.to_owned(), text.into());
+    }
+    let created = client.call("cloudformation", "CreateChangeSet", input).await?;
     let id = json!({"ChangeSetName": created.get("Id")});
-    let described = client
-        .call("cloudformation", "DescribeChangeSet", id.clone())
-        .await?;
+    let described = client.call("cloudformation", "DescribeChangeSet", id.clone()).await?;
     if text_of(&described, "Status") == "FAILED" {
         client.call("cloudformation", "DeleteChangeSet", id).await?;
         return Ok(false);
     }
-    client
-        .call("cloudformation", "ExecuteChangeSet", id)
-        .await?;
+    client.call("cloudformation", "ExecuteChangeSet", id).await?;
     Ok(true)
 }
 
 fn text_of(value: &Value, name: &str) -> String {
-    value
-        .get(name)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
+    value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 async fn stack(client: &Client, name: &str) -> Option<Value> {
-    let output = client
-        .call(
-            "cloudformation",
-            "DescribeStacks",
-            json!({"StackName": name}),
-        )
-        .await;
+    let output = client.call("cloudformation", "DescribeStacks", json!({"StackName": name})).await;
     output.ok()?.get("Stacks")?.as_array()?.first().cloned()
 }
 
@@ -148,14 +124,8 @@ async fn watch(client: &Client, name: &str, as_json: bool) -> Result<(), Failure
 
 async fn resources(client: &Client, name: &str) -> Result<Vec<(String, String, String)>, Failure> {
     let input = json!({"StackName": name});
-    let output = client
-        .call("cloudformation", "DescribeStackResources", input)
-        .await?;
-    let rows = output
-        .get("StackResources")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
+    let output = client.call("cloudformation", "DescribeStackResources", input).await?;
+    let rows = output.get("StackResources").and_then(Value::as_array).cloned().unwrap_or_default();
     Ok(rows
         .iter()
         .map(|r| {
@@ -169,17 +139,9 @@ async fn resources(client: &Client, name: &str) -> Result<Vec<(String, String, S
 }
 
 fn draw(name: &str, status: &str, rows: &[(String, String, String)]) -> usize {
-    say(&format!(
-        "{} {}",
-        paint(Colour::Bold, name),
-        coloured(status)
-    ));
+    say(&format!("{} {}", paint(Colour::Bold, name), coloured(status)));
     for (i, (logical, kind, state)) in rows.iter().enumerate() {
-        let branch = if i + 1 == rows.len() {
-            "└─"
-        } else {
-            "├─"
-        };
+        let branch = if i + 1 == rows.len() { "└─" } else { "├─" };
         let kind = paint(Colour::Dim, kind.strip_prefix("AWS::").unwrap_or(kind));
         say(&format!("{branch} {} {logical} {kind}", coloured(state)));
     }
@@ -207,38 +169,19 @@ async fn show(client: &Client, name: &str, as_json: bool) -> Result<ExitCode, Fa
     if as_json {
         say(&stack.to_string());
     } else if good {
-        for output in stack
-            .get("Outputs")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            say(&format!(
-                "{} = {}",
-                text_of(output, "OutputKey"),
-                text_of(output, "OutputValue")
-            ));
+        for output in stack.get("Outputs").and_then(Value::as_array).into_iter().flatten() {
+            say(&format!("{} = {}", text_of(output, "OutputKey"), text_of(output, "OutputValue")));
         }
     } else {
         explain(client, name).await?;
     }
-    if good {
-        Ok(ExitCode::SUCCESS)
-    } else {
-        Err(format!("stack {name} is in {status}"))
-    }
+    if good { Ok(ExitCode::SUCCESS) } else { Err(format!("stack {name} is in {status}")) }
 }
 
 async fn explain(client: &Client, name: &str) -> Result<(), Failure> {
     let input = json!({"StackName": name});
-    let output = client
-        .call("cloudformation", "DescribeStackEvents", input)
-        .await?;
-    let events = output
-        .get("StackEvents")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
+    let output = client.call("cloudformation", "DescribeStackEvents", input).await?;
+    let events = output.get("StackEvents").and_then(Value::as_array).cloned().unwrap_or_default();
     for event in events.iter().rev() {
         if text_of(event, "ResourceStatus").ends_with("_FAILED") {
             note(&format!(

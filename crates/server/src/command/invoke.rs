@@ -27,9 +27,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let mut event = args.event.clone();
     if event == "-" {
         event.clear();
-        std::io::stdin()
-            .read_to_string(&mut event)
-            .map_err(|e| e.to_string())?;
+        std::io::stdin().read_to_string(&mut event).map_err(|e| e.to_string())?;
     }
     serde_json::from_str::<Value>(&event).map_err(|e| format!("the event is not JSON: {e}"))?;
     block_on(async {
@@ -39,9 +37,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
             "LogType": if args.asynchronous { "None" } else { "Tail" },
             "Payload": base64(event.as_bytes()),
         });
-        let output = Client::new(&args.target)
-            .call("lambda", "Invoke", input)
-            .await?;
+        let output = Client::new(&args.target).call("lambda", "Invoke", input).await?;
         if args.target.json {
             say(&output.to_string());
         } else {
@@ -50,11 +46,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
             say(&part("Payload").unwrap_or_default());
         }
         let failed = output.get("FunctionError").is_some_and(|e| !e.is_null());
-        Ok(if failed {
-            ExitCode::FAILURE
-        } else {
-            ExitCode::SUCCESS
-        })
+        Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     })
 }
 
@@ -69,8 +61,6 @@ fn base64(bytes: &[u8]) -> String {
 fn unbase64(text: &str) -> String {
     let value = Value::String(text.to_owned());
     let mut reader = undercast_smithy::document::DocumentReader::new(&value);
-    undercast_smithy::ShapeReader::blob(&mut reader).map_or_else(
-        |_| text.to_owned(),
-        |bytes| String::from_utf8_lossy(&bytes).into_owned(),
-    )
+    undercast_smithy::ShapeReader::blob(&mut reader)
+        .map_or_else(|_| text.to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -63,12 +63,7 @@ async fn read(
             "logGroupName": group, "startTime": from, "nextToken": token, "filterPattern": filter,
         });
         let page = client.call("logs", "FilterLogEvents", input).await?;
-        events.extend(
-            page.get("events")
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default(),
-        );
+        events.extend(page.get("events").and_then(Value::as_array).cloned().unwrap_or_default());
         token = page.get("nextToken").cloned().unwrap_or_default();
         if token.is_null() {
             return Ok(events);
@@ -88,11 +83,7 @@ fn print(events: &[Value], from: &mut i64, seen: &mut BTreeSet<String>, as_json:
             say(&event.to_string());
         } else {
             let stamp = undercast_smithy::Timestamp::from_millis(time).iso8601_millis();
-            say(&format!(
-                "{} {}",
-                paint(Colour::Dim, &stamp),
-                text("message").trim_end()
-            ));
+            say(&format!("{} {}", paint(Colour::Dim, &stamp), text("message").trim_end()));
         }
     }
 }

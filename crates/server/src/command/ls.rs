@@ -18,9 +18,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     block_on(async {
-        let listed = Client::new(&args.target)
-            .get("/_undercast/control/list")
-            .await?;
+        let listed = Client::new(&args.target).get("/_undercast/control/list").await?;
         let mut rows: Vec<Value> = listed.as_array().cloned().unwrap_or_default();
         if let Some(filter) = &args.filter {
             rows.retain(|row| row.to_string().contains(filter.as_str()));
@@ -35,15 +33,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         }
         let cells = ["account", "region", "type", "name", "note"];
         let text = |row: &Value, name: &str| {
-            row.get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
+            row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
-        let rows: Vec<Vec<String>> = rows
-            .iter()
-            .map(|row| cells.iter().map(|cell| text(row, cell)).collect())
-            .collect();
+        let rows: Vec<Vec<String>> =
+            rows.iter().map(|row| cells.iter().map(|cell| text(row, cell)).collect()).collect();
         table(&["ACCOUNT", "REGION", "TYPE", "NAME", ""], &rows);
         Ok(ExitCode::SUCCESS)
     })

@@ -26,11 +26,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
             Some(Value::Null) | None => "-".to_owned(),
             Some(other) => other.to_string(),
         };
-        say(&format!(
-            "{}  {}",
-            paint(Colour::Green, "running"),
-            text("url")
-        ));
+        say(&format!("{}  {}", paint(Colour::Green, "running"), text("url")));
         for (label, name) in [
             ("version", "version"),
             ("store", "store"),
@@ -45,12 +41,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         ] {
             say(&format!("  {label:<11}{}", text(name)));
         }
-        for line in health
-            .get("notes")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for line in health.get("notes").and_then(Value::as_array).into_iter().flatten() {
             say(&format!(
                 "  {} {}",
                 paint(Colour::Yellow, "note"),

@@ -74,14 +74,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         .with_writer(std::io::stderr)
         .init();
     if !args.secure && !args.listen.ip().is_loopback() {
-        return Err(format!(
-            "{} can be reached from outside: that needs --secure",
-            args.listen
-        ));
+        return Err(format!("{} can be reached from outside: that needs --secure", args.listen));
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|e| e.to_string())?.block_on(serve(args))
 }
 
@@ -119,11 +114,7 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
     };
     let gateway = gateway(&args, &kernel, &sandbox, about);
     announce(&args, &kernel, address, &sandbox, &notes);
-    let wrap = if args.secure {
-        Some(tls(&authority, address.ip())?)
-    } else {
-        None
-    };
+    let wrap = if args.secure { Some(tls(&authority, address.ip())?) } else { None };
     let scheme = if args.secure { "https" } else { "http" };
     let main = serve_with(listener, gateway.clone(), scheme, wrap, stop_signal());
     match inner {
@@ -148,16 +139,12 @@ async fn open_store(args: &Args) -> Result<Db, Failure> {
         "memory" => Options::memory(),
         url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
             let mut options = Options::dir(args.data.join("store"));
-            options.location = Location::Postgres {
-                url: url.to_owned(),
-                blobs: args.data.join("blobs"),
-            };
+            options.location =
+                Location::Postgres { url: url.to_owned(), blobs: args.data.join("blobs") };
             options
         }
         other => {
-            return Err(format!(
-                "--store {other}: expected embedded, memory or postgres://…"
-            ));
+            return Err(format!("--store {other}: expected embedded, memory or postgres://…"));
         }
     };
     options.durability = match args.durability {
@@ -165,36 +152,23 @@ async fn open_store(args: &Args) -> Result<Db, Failure> {
         DurabilityArg::Interval => Durability::Interval,
         DurabilityArg::None => Durability::None,
     };
-    Db::open(options, Env::system())
-        .await
-        .map_err(|e| format!("the store cannot be opened: {e}"))
+    Db::open(options, Env::system()).await.map_err(|e| format!("the store cannot be opened: {e}"))
 }
 
 fn store_name(args: &Args) -> String {
-    if args.store.starts_with("postgres") {
-        "postgres".to_owned()
-    } else {
-        args.store.clone()
-    }
+    if args.store.starts_with("postgres") { "postgres".to_owned() } else { args.store.clone() }
 }
 
 fn settings(args: &Args, address: SocketAddr, inner: Option<&Inner>) -> Settings {
     let scheme = if args.secure { "https" } else { "http" };
-    let public_url = args
-        .public_url
-        .clone()
-        .unwrap_or_else(|| format!("{scheme}://{address}"));
+    let public_url = args.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
     let callback_url = match inner {
         // Resolves to us inside functions, on 443 without saying so.
         Some(_) => "https://cloudformation-custom-resource-response.s3.amazonaws.com".to_owned(),
         None => public_url.clone(),
     };
     Settings {
-        mode: if args.secure {
-            Mode::Secure
-        } else {
-            Mode::Open
-        },
+        mode: if args.secure { Mode::Secure } else { Mode::Open },
         public_url,
         callback_url,
         region: args.region.clone(),
@@ -240,9 +214,8 @@ async fn write_root_key(kernel: &Kernel, data: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let account = kernel.settings().account.clone();
-    let (id, secret) = undercast_iam::root_key(kernel, &account)
-        .await
-        .map_err(|e| e.to_string())?;
+    let (id, secret) =
+        undercast_iam::root_key(kernel, &account).await.map_err(|e| e.to_string())?;
     let text = format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
     write_secret(&path, &text).map_err(|e| format!("{}: {e}", path.display()))?;
     note(&format!("A root key is in {}", path.display()));
@@ -289,11 +262,7 @@ fn announce(
     notes: &[String],
 ) {
     let settings = kernel.settings();
-    note(&format!(
-        "{} {}",
-        paint(Colour::Bold, "Undercast"),
-        env!("CARGO_PKG_VERSION")
-    ));
+    note(&format!("{} {}", paint(Colour::Bold, "Undercast"), env!("CARGO_PKG_VERSION")));
     note(&format!("  endpoint   {}", settings.public_url));
     if args.public_url.is_some() {
         note(&format!("  listening  {address}"));
@@ -320,10 +289,9 @@ async fn stop_signal() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let (Ok(mut term), Ok(mut int)) = (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::interrupt()),
-        ) {
+        if let (Ok(mut term), Ok(mut int)) =
+            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        {
             tokio::select! {
                 _ = term.recv() => {}
                 _ = int.recv() => {}

@@ -1,0 +1,123 @@
+//! Local code in templates: a function whose `Code` is a path is zipped and uploaded, as
+//! `aws cloudformation package` does it.
+
+use std::fs;
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use undercast_cloudformation::template::yaml;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::client::Client;
+use crate::terminal::{Failure, note};
+
+const FILES_MAX: usize = 50_000;
+/// What a template may weigh in a call; a larger one goes through the bucket.
+const BODY_BYTES_MAX: usize = 51_200;
+
+/// What `CreateChangeSet` is given for the template: its body, or a URL of ours.
+pub(crate) async fn template(
+    client: &Client,
+    path: &Path,
+) -> Result<(&'static str, String), Failure> {
+    let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let mut document = yaml::parse(&text).map_err(|e| e.to_string())?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut packaged = false;
+    for resource in
+        document.get_mut("Resources").and_then(Value::as_object_mut).into_iter().flatten()
+    {
+        packaged |= package(client, folder, resource.1).await?;
+    }
+    let text = if packaged { document.to_string() } else { text };
+    if text.len() <= BODY_BYTES_MAX {
+        return Ok(("TemplateBody", text));
+    }
+    let (bucket, key) = upload(client, text.into_bytes(), "template").await?;
+    Ok(("TemplateURL", format!("{}/{bucket}/{key}", client.endpoint())))
+}
+
+/// Uploads the code of one function; whether there was something to do.
+async fn package(client: &Client, folder: &Path, resource: &mut Value) -> Result<bool, Failure> {
+    let is_function = resource.get("Type").and_then(Value::as_str) == Some("AWS::Lambda::Function");
+    let code = resource.get_mut("Properties").and_then(|p| p.get_mut("Code"));
+    let Some(code) = code.filter(|code| is_function && code.is_string()) else {
+        return Ok(false);
+    };
+    let path = folder.join(code.as_str().unwrap_or_default());
+    let archive = archive(&path)?;
+    let (bucket, key) = upload(client, archive, "zip").await?;
+    *code = json!({"S3Bucket": bucket, "S3Key": key});
+    Ok(true)
+}
+
+/// Puts bytes into the deployment bucket under the hash of their content.
+async fn upload(
+    client: &Client,
+    bytes: Vec<u8>,
+    suffix: &str,
+) -> Result<(String, String), Failure> {
+    let bucket = client.deployment_bucket();
+    let key = format!("{}.{suffix}", undercast_store::BlobId::of(&bytes).hash);
+    let created = client.call("s3", "CreateBucket", json!({"Bucket": bucket})).await;
+    if let Err(refused) = created
+        && !refused.code.starts_with("BucketAlready")
+    {
+        return Err(refused.into());
+    }
+    note(&format!("uploading {key} ({} KiB)", bytes.len().div_ceil(1024)));
+    client.put_object(&bucket, &key, bytes).await?;
+    Ok((bucket, key))
+}
+
+/// A folder or file as an archive that depends on nothing but names and contents.
+fn archive(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+    if path.extension().is_some_and(|e| e == "zip") {
+        return fs::read(path).map_err(|e| failed(&e));
+    }
+    let mut files = Vec::new();
+    collect(path, &mut files)?;
+    files.sort();
+    let root = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for file in files {
+        let name = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().replace('\\', "/");
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .unix_permissions(mode(&file));
+        zip.start_file(name, options).map_err(|e| failed(&e))?;
+        let bytes = fs::read(&file).map_err(|e| failed(&e))?;
+        zip.write_all(&bytes).map_err(|e| failed(&e))?;
+    }
+    Ok(zip.finish().map_err(|e| failed(&e))?.into_inner())
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| format!("{}: {e}", path.display());
+    if !fs::metadata(path).map_err(failed)?.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    for entry in fs::read_dir(path).map_err(failed)? {
+        collect(&entry.map_err(failed)?.path(), files)?;
+        if files.len() > FILES_MAX {
+            return Err(format!("{} holds more than {FILES_MAX} files", path.display()));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    let executable = fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o111 != 0);
+    if executable { 0o755 } else { 0o644 }
+}
+
+#[cfg(not(unix))]
+fn mode(_: &Path) -> u32 {
+    0o644
+}
