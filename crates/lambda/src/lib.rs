@@ -1,3 +1,95 @@
-//! Functions.
+//! Lambda: functions, their versions and aliases, invocations of every kind, event source mappings.
+//!
+//! Owns what a function *is*. How one runs as a process is the sandbox's; queues, logs, buckets and roles
+//! are reached through the kernel, by name. All state is in the store; what is kept in memory (functions
+//! made ready, counts of what runs, pollers) is made again after a restart.
+//!
+//! Read first: `store.rs`, `name.rs`, `functions/mod.rs` (the path of an invocation), then
+//! `asynchronous/mod.rs` (events that wait, retries, destinations) and `mappings/mod.rs` (pollers).
+//!
+//! Not here yet: layers, container images, function URLs, response streaming, provisioned concurrency,
+//! sources other than SQS standard queues. They answer errors that name them.
 
 pub mod api;
+mod asynchronous;
+mod code;
+mod describe;
+mod door;
+mod error;
+mod functions;
+mod limits;
+mod name;
+mod operations;
+mod port;
+mod resources;
+mod settings;
+mod store;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use undercast_kernel::{Context, Kernel, Lane, Service};
+use undercast_sandbox::Sandbox;
+
+use api::lambda::operations as op;
+use functions::Functions;
+use name::LATEST;
+use store::FunctionKey;
+
+/// The service.
+pub struct Lambda {
+    functions: Arc<Functions>,
+}
+
+impl Lambda {
+    fn is_live(&self, ctx: &Context) -> bool {
+        *ctx.lane() == Lane::Live
+    }
+
+    /// `$LATEST` is not what it was.
+    fn changed(&self, ctx: &Context, key: &FunctionKey) {
+        if self.is_live(ctx) {
+            self.functions.retire(key, LATEST);
+        }
+    }
+}
+
+/// The routing table; also provides the kernel's port for invocations. Unpacked code is kept in `folder`.
+pub fn service(kernel: &Kernel, sandbox: Sandbox, folder: PathBuf) -> Service {
+    let functions = Arc::new(Functions::new(kernel, sandbox, folder));
+    let lambda = Arc::new(Lambda { functions: Arc::clone(&functions) });
+    kernel.provide_invoke(Arc::new(port::Port(Arc::clone(&functions))));
+    let on_start = Arc::clone(&functions);
+    route(Service::new(&api::lambda::SERVICE), &lambda)
+        .resource(resources::FunctionType)
+        .endpoint(Arc::new(door::CodeDoor))
+        .task(asynchronous::task(functions))
+        .list(resources::list)
+        .start(move |_| {
+            on_start.forget();
+            async { Ok(()) }
+        })
+}
+
+fn route(service: Service, lambda: &Arc<Lambda>) -> Service {
+    service
+        .route::<op::CreateAlias>(lambda)
+        .route::<op::CreateFunction>(lambda)
+        .route::<op::DeleteAlias>(lambda)
+        .route::<op::DeleteFunction>(lambda)
+        .route::<op::DeleteFunctionConcurrency>(lambda)
+        .route::<op::GetAccountSettings>(lambda)
+        .route::<op::GetAlias>(lambda)
+        .route::<op::GetFunction>(lambda)
+        .route::<op::GetFunctionConcurrency>(lambda)
+        .route::<op::GetFunctionConfiguration>(lambda)
+        .route::<op::Invoke>(lambda)
+        .route::<op::ListAliases>(lambda)
+        .route::<op::ListFunctions>(lambda)
+        .route::<op::ListVersionsByFunction>(lambda)
+        .route::<op::PublishVersion>(lambda)
+        .route::<op::PutFunctionConcurrency>(lambda)
+        .route::<op::UpdateAlias>(lambda)
+        .route::<op::UpdateFunctionCode>(lambda)
+        .route::<op::UpdateFunctionConfiguration>(lambda)
+}

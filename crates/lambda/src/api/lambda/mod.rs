@@ -69,11 +69,7 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "POST",
         uri: "/2025-12-01/durable-executions/{DurableExecutionArn}/checkpoint",
     },
-    Route {
-        name: "CreateCapacityProvider",
-        method: "POST",
-        uri: "/2025-11-30/capacity-providers",
-    },
+    Route { name: "CreateCapacityProvider", method: "POST", uri: "/2025-11-30/capacity-providers" },
     Route {
         name: "CreateCodeSigningConfig",
         method: "POST",
@@ -194,11 +190,7 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "POST",
         uri: "/2021-11-15/functions/{FunctionName}/response-streaming-invocations",
     },
-    Route {
-        name: "ListCapacityProviders",
-        method: "GET",
-        uri: "/2025-11-30/capacity-providers",
-    },
+    Route { name: "ListCapacityProviders", method: "GET", uri: "/2025-11-30/capacity-providers" },
     Route {
         name: "ListCodeSigningConfigs",
         method: "GET",
@@ -229,11 +221,7 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "GET",
         uri: "/2018-10-31/layers/{LayerName}/versions",
     },
-    Route {
-        name: "ListLayers",
-        method: "GET",
-        uri: "/2018-10-31/layers",
-    },
+    Route { name: "ListLayers", method: "GET", uri: "/2018-10-31/layers" },
     Route {
         name: "ListProvisionedConcurrencyConfigs",
         method: "GET",

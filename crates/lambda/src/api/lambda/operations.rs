@@ -811,11 +811,7 @@ pub mod schema {
         status: 200,
         input: &schemas::ListFunctionsRequest,
         output: &schemas::ListFunctionsResponse,
-        errors: &[
-            &InvalidParameterValueException,
-            &ServiceException,
-            &TooManyRequestsException,
-        ],
+        errors: &[&InvalidParameterValueException, &ServiceException, &TooManyRequestsException],
         result_wrapper: None,
         host_prefix: None,
         unsigned: false,

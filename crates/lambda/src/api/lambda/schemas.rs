@@ -17,10 +17,7 @@ pub static AccountLimit: Schema = Schema::new(
         Member::new("CodeSizeUnzipped", &prelude::LONG),
         Member::new("CodeSizeZipped", &prelude::LONG),
         Member::new("ConcurrentExecutions", &prelude::INTEGER),
-        Member::new(
-            "UnreservedConcurrentExecutions",
-            &UnreservedConcurrentExecutions,
-        ),
+        Member::new("UnreservedConcurrentExecutions", &UnreservedConcurrentExecutions),
     ]),
 );
 
@@ -38,9 +35,7 @@ pub static Action: Schema =
 pub static AddPermissionRequest: Schema = Schema::new(
     "AddPermissionRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &NamespacedFunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &NamespacedFunctionName).required().bound(Binding::Label),
         Member::new("StatementId", &StatementId).required(),
         Member::new("Action", &Action).required(),
         Member::new("Principal", &Principal).required(),
@@ -60,23 +55,16 @@ pub static AddPermissionResponse: Schema = Schema::new(
     Kind::Structure(&[Member::new("Statement", &prelude::STRING)]),
 );
 
-pub static AdditionalVersion: Schema = Schema::new("AdditionalVersion", Kind::String)
-    .min(1)
-    .max(1024)
-    .pattern("[0-9]+");
+pub static AdditionalVersion: Schema =
+    Schema::new("AdditionalVersion", Kind::String).min(1).max(1024).pattern("[0-9]+");
 
 pub static AdditionalVersionWeights: Schema = Schema::new(
     "AdditionalVersionWeights",
-    Kind::Map(
-        &Member::new("key", &AdditionalVersion),
-        &Member::new("value", &Weight),
-    ),
+    Kind::Map(&Member::new("key", &AdditionalVersion), &Member::new("value", &Weight)),
 );
 
-pub static Alias: Schema = Schema::new("Alias", Kind::String)
-    .min(1)
-    .max(128)
-    .pattern("(?!^[0-9]+$)([a-zA-Z0-9-_]+)");
+pub static Alias: Schema =
+    Schema::new("Alias", Kind::String).min(1).max(128).pattern("(?!^[0-9]+$)([a-zA-Z0-9-_]+)");
 
 pub static AliasConfiguration: Schema = Schema::new(
     "AliasConfiguration",
@@ -90,17 +78,12 @@ pub static AliasConfiguration: Schema = Schema::new(
     ]),
 );
 
-pub static AliasList: Schema = Schema::new(
-    "AliasList",
-    Kind::List(&Member::new("member", &AliasConfiguration)),
-);
+pub static AliasList: Schema =
+    Schema::new("AliasList", Kind::List(&Member::new("member", &AliasConfiguration)));
 
 pub static AliasRoutingConfiguration: Schema = Schema::new(
     "AliasRoutingConfiguration",
-    Kind::Structure(&[Member::new(
-        "AdditionalVersionWeights",
-        &AdditionalVersionWeights,
-    )]),
+    Kind::Structure(&[Member::new("AdditionalVersionWeights", &AdditionalVersionWeights)]),
 );
 
 pub static AmazonManagedKafkaEventSourceConfig: Schema = Schema::new(
@@ -117,12 +100,10 @@ pub static ApplicationLogLevel: Schema = Schema::new("ApplicationLogLevel", Kind
 pub static Architecture: Schema =
     Schema::new("Architecture", Kind::String).values(&["x86_64", "arm64"]);
 
-pub static ArchitecturesList: Schema = Schema::new(
-    "ArchitecturesList",
-    Kind::List(&Member::new("member", &Architecture)),
-)
-.min(1)
-.max(1);
+pub static ArchitecturesList: Schema =
+    Schema::new("ArchitecturesList", Kind::List(&Member::new("member", &Architecture)))
+        .min(1)
+        .max(1);
 
 pub static Arn: Schema = Schema::new("Arn", Kind::String).pattern(
     "arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:([a-z]{2}(-gov)?-[a-z]+-\\d{1})?:(\\d{12})?:(.*)",
@@ -176,18 +157,13 @@ pub static CollectionName: Schema = Schema::new("CollectionName", Kind::String)
 
 pub static Concurrency: Schema = Schema::new(
     "Concurrency",
-    Kind::Structure(&[Member::new(
-        "ReservedConcurrentExecutions",
-        &ReservedConcurrentExecutions,
-    )]),
+    Kind::Structure(&[Member::new("ReservedConcurrentExecutions", &ReservedConcurrentExecutions)]),
 );
 
 pub static CreateAliasRequest: Schema = Schema::new(
     "CreateAliasRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &FunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
         Member::new("Name", &Alias).required(),
         Member::new("FunctionVersion", &VersionWithLatestPublished).required(),
         Member::new("Description", &Description),
@@ -203,20 +179,14 @@ pub static CreateEventSourceMappingRequest: Schema = Schema::new(
         Member::new("Enabled", &prelude::BOOLEAN),
         Member::new("BatchSize", &BatchSize),
         Member::new("FilterCriteria", &FilterCriteria),
-        Member::new(
-            "MaximumBatchingWindowInSeconds",
-            &MaximumBatchingWindowInSeconds,
-        ),
+        Member::new("MaximumBatchingWindowInSeconds", &MaximumBatchingWindowInSeconds),
         Member::new("ParallelizationFactor", &ParallelizationFactor),
         Member::new("StartingPosition", &EventSourcePosition),
         Member::new("StartingPositionTimestamp", &prelude::TIMESTAMP),
         Member::new("DestinationConfig", &DestinationConfig),
         Member::new("MaximumRecordAgeInSeconds", &MaximumRecordAgeInSeconds),
         Member::new("BisectBatchOnFunctionError", &prelude::BOOLEAN),
-        Member::new(
-            "MaximumRetryAttempts",
-            &MaximumRetryAttemptsEventSourceMapping,
-        ),
+        Member::new("MaximumRetryAttempts", &MaximumRetryAttemptsEventSourceMapping),
         Member::new("Tags", &Tags),
         Member::new("TumblingWindowInSeconds", &TumblingWindowInSeconds),
         Member::new("Topics", &Topics),
@@ -224,14 +194,8 @@ pub static CreateEventSourceMappingRequest: Schema = Schema::new(
         Member::new("SourceAccessConfigurations", &SourceAccessConfigurations),
         Member::new("SelfManagedEventSource", &SelfManagedEventSource),
         Member::new("FunctionResponseTypes", &FunctionResponseTypeList),
-        Member::new(
-            "AmazonManagedKafkaEventSourceConfig",
-            &AmazonManagedKafkaEventSourceConfig,
-        ),
-        Member::new(
-            "SelfManagedKafkaEventSourceConfig",
-            &SelfManagedKafkaEventSourceConfig,
-        ),
+        Member::new("AmazonManagedKafkaEventSourceConfig", &AmazonManagedKafkaEventSourceConfig),
+        Member::new("SelfManagedKafkaEventSourceConfig", &SelfManagedKafkaEventSourceConfig),
         Member::new("ScalingConfig", &ScalingConfig),
         Member::new("DocumentDBEventSourceConfig", &DocumentDBEventSourceConfig),
         Member::new("KMSKeyArn", &KMSKeyArn),
@@ -245,7 +209,7 @@ pub static CreateFunctionRequest: Schema = Schema::new(
     "CreateFunctionRequest",
     Kind::Structure(&[
         Member::new("FunctionName", &FunctionName).required(),
-        Member::new("Runtime", &Runtime),
+        Member::new("Runtime", &prelude::STRING),
         Member::new("Role", &RoleArn).required(),
         Member::new("Handler", &Handler),
         Member::new("Code", &FunctionCode).required(),
@@ -275,46 +239,34 @@ pub static CreateFunctionRequest: Schema = Schema::new(
     ]),
 );
 
-pub static DatabaseName: Schema = Schema::new("DatabaseName", Kind::String)
-    .min(1)
-    .max(63)
-    .pattern("[^ /\\.$\\x22]*");
+pub static DatabaseName: Schema =
+    Schema::new("DatabaseName", Kind::String).min(1).max(63).pattern("[^ /\\.$\\x22]*");
 
-pub static DeadLetterConfig: Schema = Schema::new(
-    "DeadLetterConfig",
-    Kind::Structure(&[Member::new("TargetArn", &ResourceArn)]),
-);
+pub static DeadLetterConfig: Schema =
+    Schema::new("DeadLetterConfig", Kind::Structure(&[Member::new("TargetArn", &ResourceArn)]));
 
 pub static DeleteAliasRequest: Schema = Schema::new(
     "DeleteAliasRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &FunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
         Member::new("Name", &Alias).required().bound(Binding::Label),
     ]),
 );
 
 pub static DeleteEventSourceMappingRequest: Schema = Schema::new(
     "DeleteEventSourceMappingRequest",
-    Kind::Structure(&[Member::new("UUID", &prelude::STRING)
-        .required()
-        .bound(Binding::Label)]),
+    Kind::Structure(&[Member::new("UUID", &prelude::STRING).required().bound(Binding::Label)]),
 );
 
 pub static DeleteFunctionConcurrencyRequest: Schema = Schema::new(
     "DeleteFunctionConcurrencyRequest",
-    Kind::Structure(&[Member::new("FunctionName", &FunctionName)
-        .required()
-        .bound(Binding::Label)]),
+    Kind::Structure(&[Member::new("FunctionName", &FunctionName).required().bound(Binding::Label)]),
 );
 
 pub static DeleteFunctionEventInvokeConfigRequest: Schema = Schema::new(
     "DeleteFunctionEventInvokeConfigRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &NamespacedFunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &NamespacedFunctionName).required().bound(Binding::Label),
         Member::new("Qualifier", &NumericLatestPublishedOrAliasQualifier).bound(Binding::Query),
     ]),
 );
@@ -322,9 +274,7 @@ pub static DeleteFunctionEventInvokeConfigRequest: Schema = Schema::new(
 pub static DeleteFunctionRequest: Schema = Schema::new(
     "DeleteFunctionRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &NamespacedFunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &NamespacedFunctionName).required().bound(Binding::Label),
         Member::new("Qualifier", &NumericLatestPublishedOrAliasQualifier).bound(Binding::Query),
     ]),
 );
@@ -340,10 +290,7 @@ pub static DestinationArn: Schema = Schema::new("DestinationArn", Kind::String).
 
 pub static DestinationConfig: Schema = Schema::new(
     "DestinationConfig",
-    Kind::Structure(&[
-        Member::new("OnSuccess", &OnSuccess),
-        Member::new("OnFailure", &OnFailure),
-    ]),
+    Kind::Structure(&[Member::new("OnSuccess", &OnSuccess), Member::new("OnFailure", &OnFailure)]),
 );
 
 pub static DocumentDBEventSourceConfig: Schema = Schema::new(
@@ -373,10 +320,8 @@ pub static DurableExecutionAlreadyStartedException: Schema = Schema::new(
 
 pub static DurableExecutionArn: Schema = Schema::new("DurableExecutionArn", Kind::String).min(1).max(1024).pattern("arn:([a-zA-Z0-9-]+):lambda:([a-zA-Z0-9-]+):(\\d{12}):function:([a-zA-Z0-9_-]+):(\\$LATEST(?:\\.PUBLISHED)?|[0-9]+)/durable-execution/([a-zA-Z0-9_-]+)/([a-zA-Z0-9_-]+)");
 
-pub static DurableExecutionName: Schema = Schema::new("DurableExecutionName", Kind::String)
-    .min(1)
-    .max(64)
-    .pattern("[a-zA-Z0-9-_]+");
+pub static DurableExecutionName: Schema =
+    Schema::new("DurableExecutionName", Kind::String).min(1).max(64).pattern("[a-zA-Z0-9-_]+");
 
 pub static EC2AccessDeniedException: Schema = Schema::new(
     "EC2AccessDeniedException",
@@ -448,27 +393,18 @@ pub static EndPointType: Schema =
 
 pub static Endpoint: Schema = Schema::new("Endpoint", Kind::String).min(1).max(300).pattern("(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\\-]*[a-zA-Z0-9])\\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\\-]*[A-Za-z0-9]):[0-9]{1,5}");
 
-pub static EndpointLists: Schema = Schema::new(
-    "EndpointLists",
-    Kind::List(&Member::new("member", &Endpoint)),
-)
-.min(1)
-.max(10);
+pub static EndpointLists: Schema =
+    Schema::new("EndpointLists", Kind::List(&Member::new("member", &Endpoint))).min(1).max(10);
 
 pub static Endpoints: Schema = Schema::new(
     "Endpoints",
-    Kind::Map(
-        &Member::new("key", &EndPointType),
-        &Member::new("value", &EndpointLists),
-    ),
+    Kind::Map(&Member::new("key", &EndPointType), &Member::new("value", &EndpointLists)),
 )
 .min(1)
 .max(2);
 
-pub static Environment: Schema = Schema::new(
-    "Environment",
-    Kind::Structure(&[Member::new("Variables", &EnvironmentVariables)]),
-);
+pub static Environment: Schema =
+    Schema::new("Environment", Kind::Structure(&[Member::new("Variables", &EnvironmentVariables)]));
 
 pub static EnvironmentError: Schema = Schema::new(
     "EnvironmentError",
@@ -507,9 +443,8 @@ pub static EphemeralStorage: Schema = Schema::new(
     Kind::Structure(&[Member::new("Size", &EphemeralStorageSize).required()]),
 );
 
-pub static EphemeralStorageSize: Schema = Schema::new("EphemeralStorageSize", Kind::Integer)
-    .min(512)
-    .max(10240);
+pub static EphemeralStorageSize: Schema =
+    Schema::new("EphemeralStorageSize", Kind::Integer).min(512).max(10240);
 
 pub static EventSourceMappingArn: Schema = Schema::new("EventSourceMappingArn", Kind::String).min(85).max(120).pattern("arn:(aws[a-zA-Z-]*)?:lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}");
 
@@ -520,10 +455,7 @@ pub static EventSourceMappingConfiguration: Schema = Schema::new(
         Member::new("StartingPosition", &EventSourcePosition),
         Member::new("StartingPositionTimestamp", &prelude::TIMESTAMP),
         Member::new("BatchSize", &BatchSize),
-        Member::new(
-            "MaximumBatchingWindowInSeconds",
-            &MaximumBatchingWindowInSeconds,
-        ),
+        Member::new("MaximumBatchingWindowInSeconds", &MaximumBatchingWindowInSeconds),
         Member::new("ParallelizationFactor", &ParallelizationFactor),
         Member::new("EventSourceArn", &Arn),
         Member::new("FilterCriteria", &FilterCriteria),
@@ -539,20 +471,11 @@ pub static EventSourceMappingConfiguration: Schema = Schema::new(
         Member::new("SelfManagedEventSource", &SelfManagedEventSource),
         Member::new("MaximumRecordAgeInSeconds", &MaximumRecordAgeInSeconds),
         Member::new("BisectBatchOnFunctionError", &prelude::BOOLEAN),
-        Member::new(
-            "MaximumRetryAttempts",
-            &MaximumRetryAttemptsEventSourceMapping,
-        ),
+        Member::new("MaximumRetryAttempts", &MaximumRetryAttemptsEventSourceMapping),
         Member::new("TumblingWindowInSeconds", &TumblingWindowInSeconds),
         Member::new("FunctionResponseTypes", &FunctionResponseTypeList),
-        Member::new(
-            "AmazonManagedKafkaEventSourceConfig",
-            &AmazonManagedKafkaEventSourceConfig,
-        ),
-        Member::new(
-            "SelfManagedKafkaEventSourceConfig",
-            &SelfManagedKafkaEventSourceConfig,
-        ),
+        Member::new("AmazonManagedKafkaEventSourceConfig", &AmazonManagedKafkaEventSourceConfig),
+        Member::new("SelfManagedKafkaEventSourceConfig", &SelfManagedKafkaEventSourceConfig),
         Member::new("ScalingConfig", &ScalingConfig),
         Member::new("DocumentDBEventSourceConfig", &DocumentDBEventSourceConfig),
         Member::new("KMSKeyArn", &KMSKeyArn),
@@ -566,10 +489,7 @@ pub static EventSourceMappingConfiguration: Schema = Schema::new(
 
 pub static EventSourceMappingLoggingConfig: Schema = Schema::new(
     "EventSourceMappingLoggingConfig",
-    Kind::Structure(&[Member::new(
-        "SystemLogLevel",
-        &EventSourceMappingSystemLogLevel,
-    )]),
+    Kind::Structure(&[Member::new("SystemLogLevel", &EventSourceMappingSystemLogLevel)]),
 );
 
 pub static EventSourceMappingMetric: Schema = Schema::new("EventSourceMappingMetric", Kind::String)
@@ -599,18 +519,14 @@ pub static EventSourceMappingsList: Schema = Schema::new(
 pub static EventSourcePosition: Schema = Schema::new("EventSourcePosition", Kind::String)
     .values(&["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]);
 
-pub static EventSourceToken: Schema = Schema::new("EventSourceToken", Kind::String)
-    .max(256)
-    .pattern("[a-zA-Z0-9._\\-]+");
+pub static EventSourceToken: Schema =
+    Schema::new("EventSourceToken", Kind::String).max(256).pattern("[a-zA-Z0-9._\\-]+");
 
 pub static ExecutionEnvironmentMemoryGiBPerVCpu: Schema =
-    Schema::new("ExecutionEnvironmentMemoryGiBPerVCpu", Kind::Double)
-        .min(2)
-        .max(8);
+    Schema::new("ExecutionEnvironmentMemoryGiBPerVCpu", Kind::Double).min(2).max(8);
 
-pub static ExecutionTimeout: Schema = Schema::new("ExecutionTimeout", Kind::Integer)
-    .min(1)
-    .max(31622400);
+pub static ExecutionTimeout: Schema =
+    Schema::new("ExecutionTimeout", Kind::Integer).min(1).max(31622400);
 
 pub static FileSystemArn: Schema = Schema::new("FileSystemArn", Kind::String).max(256).pattern("arn:aws[a-zA-Z-]*:elasticfilesystem:[a-z]{2}((-gov)|(-iso(b?)))?-[a-z]+-\\d{1}:\\d{12}:access-point/fsap-[a-f0-9]{17}$|^arn:aws[-a-z]*:s3files:[0-9a-z-:]+:file-system/fs-[0-9a-f]{17,40}/access-point/fsap-[0-9a-f]{17,40}");
 
@@ -622,22 +538,16 @@ pub static FileSystemConfig: Schema = Schema::new(
     ]),
 );
 
-pub static FileSystemConfigList: Schema = Schema::new(
-    "FileSystemConfigList",
-    Kind::List(&Member::new("member", &FileSystemConfig)),
-)
-.min(0)
-.max(1);
+pub static FileSystemConfigList: Schema =
+    Schema::new("FileSystemConfigList", Kind::List(&Member::new("member", &FileSystemConfig)))
+        .min(0)
+        .max(1);
 
-pub static Filter: Schema = Schema::new(
-    "Filter",
-    Kind::Structure(&[Member::new("Pattern", &Pattern)]),
-);
+pub static Filter: Schema =
+    Schema::new("Filter", Kind::Structure(&[Member::new("Pattern", &Pattern)]));
 
-pub static FilterCriteria: Schema = Schema::new(
-    "FilterCriteria",
-    Kind::Structure(&[Member::new("Filters", &FilterList)]),
-);
+pub static FilterCriteria: Schema =
+    Schema::new("FilterCriteria", Kind::Structure(&[Member::new("Filters", &FilterList)]));
 
 pub static FilterCriteriaError: Schema = Schema::new(
     "FilterCriteriaError",
@@ -653,10 +563,7 @@ pub static FilterCriteriaErrorCode: Schema = Schema::new("FilterCriteriaErrorCod
     .pattern("[A-Za-z]+Exception");
 
 pub static FilterCriteriaErrorMessage: Schema =
-    Schema::new("FilterCriteriaErrorMessage", Kind::String)
-        .min(10)
-        .max(2048)
-        .pattern(".*");
+    Schema::new("FilterCriteriaErrorMessage", Kind::String).min(10).max(2048).pattern(".*");
 
 pub static FilterList: Schema =
     Schema::new("FilterList", Kind::List(&Member::new("member", &Filter)));
@@ -694,7 +601,7 @@ pub static FunctionConfiguration: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("FunctionName", &NamespacedFunctionName),
         Member::new("FunctionArn", &NameSpacedFunctionArn),
-        Member::new("Runtime", &Runtime),
+        Member::new("Runtime", &prelude::STRING),
         Member::new("Role", &RoleArn),
         Member::new("Handler", &Handler),
         Member::new("CodeSize", &prelude::LONG),
@@ -751,10 +658,8 @@ pub static FunctionEventInvokeConfigList: Schema = Schema::new(
     Kind::List(&Member::new("member", &FunctionEventInvokeConfig)),
 );
 
-pub static FunctionList: Schema = Schema::new(
-    "FunctionList",
-    Kind::List(&Member::new("member", &FunctionConfiguration)),
-);
+pub static FunctionList: Schema =
+    Schema::new("FunctionList", Kind::List(&Member::new("member", &FunctionConfiguration)));
 
 pub static FunctionName: Schema = Schema::new("FunctionName", Kind::String).min(1).max(140).pattern("(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?");
 
@@ -798,41 +703,30 @@ pub static GetAccountSettingsResponse: Schema = Schema::new(
 pub static GetAliasRequest: Schema = Schema::new(
     "GetAliasRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &FunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
         Member::new("Name", &Alias).required().bound(Binding::Label),
     ]),
 );
 
 pub static GetEventSourceMappingRequest: Schema = Schema::new(
     "GetEventSourceMappingRequest",
-    Kind::Structure(&[Member::new("UUID", &prelude::STRING)
-        .required()
-        .bound(Binding::Label)]),
+    Kind::Structure(&[Member::new("UUID", &prelude::STRING).required().bound(Binding::Label)]),
 );
 
 pub static GetFunctionConcurrencyRequest: Schema = Schema::new(
     "GetFunctionConcurrencyRequest",
-    Kind::Structure(&[Member::new("FunctionName", &FunctionName)
-        .required()
-        .bound(Binding::Label)]),
+    Kind::Structure(&[Member::new("FunctionName", &FunctionName).required().bound(Binding::Label)]),
 );
 
 pub static GetFunctionConcurrencyResponse: Schema = Schema::new(
     "GetFunctionConcurrencyResponse",
-    Kind::Structure(&[Member::new(
-        "ReservedConcurrentExecutions",
-        &ReservedConcurrentExecutions,
-    )]),
+    Kind::Structure(&[Member::new("ReservedConcurrentExecutions", &ReservedConcurrentExecutions)]),
 );
 
 pub static GetFunctionConfigurationRequest: Schema = Schema::new(
     "GetFunctionConfigurationRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &NamespacedFunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &NamespacedFunctionName).required().bound(Binding::Label),
         Member::new("Qualifier", &NumericLatestPublishedOrAliasQualifier).bound(Binding::Query),
     ]),
 );
@@ -840,9 +734,7 @@ pub static GetFunctionConfigurationRequest: Schema = Schema::new(
 pub static GetFunctionEventInvokeConfigRequest: Schema = Schema::new(
     "GetFunctionEventInvokeConfigRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &NamespacedFunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &NamespacedFunctionName).required().bound(Binding::Label),
         Member::new("Qualifier", &NumericLatestPublishedOrAliasQualifier).bound(Binding::Query),
     ]),
 );
@@ -850,9 +742,7 @@ pub static GetFunctionEventInvokeConfigRequest: Schema = Schema::new(
 pub static GetFunctionRequest: Schema = Schema::new(
     "GetFunctionRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &NamespacedFunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &NamespacedFunctionName).required().bound(Binding::Label),
         Member::new("Qualifier", &NumericLatestPublishedOrAliasQualifier).bound(Binding::Query),
     ]),
 );
@@ -871,9 +761,7 @@ pub static GetFunctionResponse: Schema = Schema::new(
 pub static GetPolicyRequest: Schema = Schema::new(
     "GetPolicyRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &NamespacedFunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &NamespacedFunctionName).required().bound(Binding::Label),
         Member::new("Qualifier", &NumericLatestPublishedOrAliasQualifier).bound(Binding::Query),
     ]),
 );
@@ -886,9 +774,7 @@ pub static GetPolicyResponse: Schema = Schema::new(
     ]),
 );
 
-pub static Handler: Schema = Schema::new("Handler", Kind::String)
-    .max(128)
-    .pattern("[^\\s]+");
+pub static Handler: Schema = Schema::new("Handler", Kind::String).max(128).pattern("[^\\s]+");
 
 pub static ImageConfig: Schema = Schema::new(
     "ImageConfig",
@@ -974,15 +860,11 @@ pub static InvalidZipFileException: Schema = Schema::new(
 pub static InvocationRequest: Schema = Schema::new(
     "InvocationRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &NamespacedFunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &NamespacedFunctionName).required().bound(Binding::Label),
         Member::new("InvocationType", &InvocationType)
             .wire("X-Amz-Invocation-Type")
             .bound(Binding::Header),
-        Member::new("LogType", &LogType)
-            .wire("X-Amz-Log-Type")
-            .bound(Binding::Header),
+        Member::new("LogType", &LogType).wire("X-Amz-Log-Type").bound(Binding::Header),
         Member::new("ClientContext", &prelude::STRING)
             .wire("X-Amz-Client-Context")
             .bound(Binding::Header),
@@ -991,9 +873,7 @@ pub static InvocationRequest: Schema = Schema::new(
             .bound(Binding::Header),
         Member::new("Payload", &Blob).bound(Binding::Payload),
         Member::new("Qualifier", &NumericLatestPublishedOrAliasQualifier).bound(Binding::Query),
-        Member::new("TenantId", &TenantId)
-            .wire("X-Amz-Tenant-Id")
-            .bound(Binding::Header),
+        Member::new("TenantId", &TenantId).wire("X-Amz-Tenant-Id").bound(Binding::Header),
     ]),
 );
 
@@ -1004,9 +884,7 @@ pub static InvocationResponse: Schema = Schema::new(
         Member::new("FunctionError", &prelude::STRING)
             .wire("X-Amz-Function-Error")
             .bound(Binding::Header),
-        Member::new("LogResult", &prelude::STRING)
-            .wire("X-Amz-Log-Result")
-            .bound(Binding::Header),
+        Member::new("LogResult", &prelude::STRING).wire("X-Amz-Log-Result").bound(Binding::Header),
         Member::new("Payload", &Blob).bound(Binding::Payload),
         Member::new("ExecutedVersion", &Version)
             .wire("X-Amz-Executed-Version")
@@ -1057,10 +935,7 @@ pub static KMSNotFoundException: Schema = Schema::new(
 
 pub static KafkaSchemaRegistryAccessConfig: Schema = Schema::new(
     "KafkaSchemaRegistryAccessConfig",
-    Kind::Structure(&[
-        Member::new("Type", &KafkaSchemaRegistryAuthType),
-        Member::new("URI", &Arn),
-    ]),
+    Kind::Structure(&[Member::new("Type", &KafkaSchemaRegistryAuthType), Member::new("URI", &Arn)]),
 );
 
 pub static KafkaSchemaRegistryAccessConfigList: Schema = Schema::new(
@@ -1106,10 +981,7 @@ pub static LambdaManagedInstancesCapacityProviderConfig: Schema = Schema::new(
             "PerExecutionEnvironmentMaxConcurrency",
             &PerExecutionEnvironmentMaxConcurrency,
         ),
-        Member::new(
-            "ExecutionEnvironmentMemoryGiBPerVCpu",
-            &ExecutionEnvironmentMemoryGiBPerVCpu,
-        ),
+        Member::new("ExecutionEnvironmentMemoryGiBPerVCpu", &ExecutionEnvironmentMemoryGiBPerVCpu),
     ]),
 );
 
@@ -1164,27 +1036,21 @@ pub static Layer: Schema = Schema::new(
     ]),
 );
 
-pub static LayerList: Schema = Schema::new(
-    "LayerList",
-    Kind::List(&Member::new("member", &LayerVersionArn)),
-);
+pub static LayerList: Schema =
+    Schema::new("LayerList", Kind::List(&Member::new("member", &LayerVersionArn)));
 
 pub static LayerVersionArn: Schema = Schema::new("LayerVersionArn", Kind::String)
     .min(1)
     .max(140)
     .pattern("arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+");
 
-pub static LayersReferenceList: Schema = Schema::new(
-    "LayersReferenceList",
-    Kind::List(&Member::new("member", &Layer)),
-);
+pub static LayersReferenceList: Schema =
+    Schema::new("LayersReferenceList", Kind::List(&Member::new("member", &Layer)));
 
 pub static ListAliasesRequest: Schema = Schema::new(
     "ListAliasesRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &FunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
         Member::new("FunctionVersion", &VersionWithLatestPublished).bound(Binding::Query),
         Member::new("Marker", &prelude::STRING).bound(Binding::Query),
         Member::new("MaxItems", &MaxListItems).bound(Binding::Query),
@@ -1220,9 +1086,7 @@ pub static ListEventSourceMappingsResponse: Schema = Schema::new(
 pub static ListFunctionEventInvokeConfigsRequest: Schema = Schema::new(
     "ListFunctionEventInvokeConfigsRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &NamespacedFunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &NamespacedFunctionName).required().bound(Binding::Label),
         Member::new("Marker", &prelude::STRING).bound(Binding::Query),
         Member::new("MaxItems", &MaxFunctionEventInvokeConfigListItems).bound(Binding::Query),
     ]),
@@ -1256,22 +1120,16 @@ pub static ListFunctionsResponse: Schema = Schema::new(
 
 pub static ListTagsRequest: Schema = Schema::new(
     "ListTagsRequest",
-    Kind::Structure(&[Member::new("Resource", &TaggableResource)
-        .required()
-        .bound(Binding::Label)]),
+    Kind::Structure(&[Member::new("Resource", &TaggableResource).required().bound(Binding::Label)]),
 );
 
-pub static ListTagsResponse: Schema = Schema::new(
-    "ListTagsResponse",
-    Kind::Structure(&[Member::new("Tags", &Tags)]),
-);
+pub static ListTagsResponse: Schema =
+    Schema::new("ListTagsResponse", Kind::Structure(&[Member::new("Tags", &Tags)]));
 
 pub static ListVersionsByFunctionRequest: Schema = Schema::new(
     "ListVersionsByFunctionRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &NamespacedFunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &NamespacedFunctionName).required().bound(Binding::Label),
         Member::new("Marker", &prelude::STRING).bound(Binding::Query),
         Member::new("MaxItems", &MaxListItems).bound(Binding::Query),
     ]),
@@ -1285,16 +1143,13 @@ pub static ListVersionsByFunctionResponse: Schema = Schema::new(
     ]),
 );
 
-pub static LocalMountPath: Schema = Schema::new("LocalMountPath", Kind::String)
-    .max(160)
-    .pattern("/mnt/[a-zA-Z0-9-_.]+");
+pub static LocalMountPath: Schema =
+    Schema::new("LocalMountPath", Kind::String).max(160).pattern("/mnt/[a-zA-Z0-9-_.]+");
 
 pub static LogFormat: Schema = Schema::new("LogFormat", Kind::String).values(&["JSON", "Text"]);
 
-pub static LogGroup: Schema = Schema::new("LogGroup", Kind::String)
-    .min(1)
-    .max(512)
-    .pattern("[\\.\\-_/#A-Za-z0-9]+");
+pub static LogGroup: Schema =
+    Schema::new("LogGroup", Kind::String).min(1).max(512).pattern("[\\.\\-_/#A-Za-z0-9]+");
 
 pub static LogType: Schema = Schema::new("LogType", Kind::String).values(&["None", "Tail"]);
 
@@ -1312,58 +1167,42 @@ pub static MasterRegion: Schema =
     Schema::new("MasterRegion", Kind::String).pattern("ALL|[a-z]{2}(-gov)?-[a-z]+-\\d{1}");
 
 pub static MaxFunctionEventInvokeConfigListItems: Schema =
-    Schema::new("MaxFunctionEventInvokeConfigListItems", Kind::Integer)
-        .min(1)
-        .max(50);
+    Schema::new("MaxFunctionEventInvokeConfigListItems", Kind::Integer).min(1).max(50);
 
 pub static MaxListItems: Schema = Schema::new("MaxListItems", Kind::Integer).min(1).max(10000);
 
 pub static MaximumBatchingWindowInSeconds: Schema =
-    Schema::new("MaximumBatchingWindowInSeconds", Kind::Integer)
-        .min(0)
-        .max(300);
+    Schema::new("MaximumBatchingWindowInSeconds", Kind::Integer).min(0).max(300);
 
-pub static MaximumConcurrency: Schema = Schema::new("MaximumConcurrency", Kind::Integer)
-    .min(2)
-    .max(1000);
+pub static MaximumConcurrency: Schema =
+    Schema::new("MaximumConcurrency", Kind::Integer).min(2).max(1000);
 
 pub static MaximumEventAgeInSeconds: Schema =
-    Schema::new("MaximumEventAgeInSeconds", Kind::Integer)
-        .min(60)
-        .max(21600);
+    Schema::new("MaximumEventAgeInSeconds", Kind::Integer).min(60).max(21600);
 
-pub static MaximumNumberOfPollers: Schema = Schema::new("MaximumNumberOfPollers", Kind::Integer)
-    .min(1)
-    .max(2000);
+pub static MaximumNumberOfPollers: Schema =
+    Schema::new("MaximumNumberOfPollers", Kind::Integer).min(1).max(2000);
 
 pub static MaximumRecordAgeInSeconds: Schema =
-    Schema::new("MaximumRecordAgeInSeconds", Kind::Integer)
-        .min(-1)
-        .max(604800);
+    Schema::new("MaximumRecordAgeInSeconds", Kind::Integer).min(-1).max(604800);
 
-pub static MaximumRetryAttempts: Schema = Schema::new("MaximumRetryAttempts", Kind::Integer)
-    .min(0)
-    .max(2);
+pub static MaximumRetryAttempts: Schema =
+    Schema::new("MaximumRetryAttempts", Kind::Integer).min(0).max(2);
 
 pub static MaximumRetryAttemptsEventSourceMapping: Schema =
-    Schema::new("MaximumRetryAttemptsEventSourceMapping", Kind::Integer)
-        .min(-1)
-        .max(10000);
+    Schema::new("MaximumRetryAttemptsEventSourceMapping", Kind::Integer).min(-1).max(10000);
 
 pub static MemorySize: Schema = Schema::new("MemorySize", Kind::Integer).min(128).max(32768);
 
-pub static MinimumNumberOfPollers: Schema = Schema::new("MinimumNumberOfPollers", Kind::Integer)
-    .min(1)
-    .max(200);
+pub static MinimumNumberOfPollers: Schema =
+    Schema::new("MinimumNumberOfPollers", Kind::Integer).min(1).max(200);
 
 pub static NameSpacedFunctionArn: Schema = Schema::new("NameSpacedFunctionArn", Kind::String).max(10000).pattern("arn:(aws[a-zA-Z-]*)?:lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:function:[a-zA-Z0-9-_\\.]+(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?");
 
 pub static NamespacedFunctionName: Schema = Schema::new("NamespacedFunctionName", Kind::String).min(1).max(256).pattern("(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?");
 
-pub static NamespacedStatementId: Schema = Schema::new("NamespacedStatementId", Kind::String)
-    .min(1)
-    .max(100)
-    .pattern("([a-zA-Z0-9-_.]+)");
+pub static NamespacedStatementId: Schema =
+    Schema::new("NamespacedStatementId", Kind::String).min(1).max(100).pattern("([a-zA-Z0-9-_.]+)");
 
 pub static NoPublishedVersionException: Schema = Schema::new(
     "NoPublishedVersionException",
@@ -1379,28 +1218,21 @@ pub static NumericLatestPublishedOrAliasQualifier: Schema =
         .max(128)
         .pattern("\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+");
 
-pub static OnFailure: Schema = Schema::new(
-    "OnFailure",
-    Kind::Structure(&[Member::new("Destination", &DestinationArn)]),
-);
+pub static OnFailure: Schema =
+    Schema::new("OnFailure", Kind::Structure(&[Member::new("Destination", &DestinationArn)]));
 
-pub static OnSuccess: Schema = Schema::new(
-    "OnSuccess",
-    Kind::Structure(&[Member::new("Destination", &DestinationArn)]),
-);
+pub static OnSuccess: Schema =
+    Schema::new("OnSuccess", Kind::Structure(&[Member::new("Destination", &DestinationArn)]));
 
 pub static PackageType: Schema = Schema::new("PackageType", Kind::String).values(&["Zip", "Image"]);
 
-pub static ParallelizationFactor: Schema = Schema::new("ParallelizationFactor", Kind::Integer)
-    .min(1)
-    .max(10);
+pub static ParallelizationFactor: Schema =
+    Schema::new("ParallelizationFactor", Kind::Integer).min(1).max(10);
 
 pub static Pattern: Schema = Schema::new("Pattern", Kind::String).max(4096).pattern(".*");
 
 pub static PerExecutionEnvironmentMaxConcurrency: Schema =
-    Schema::new("PerExecutionEnvironmentMaxConcurrency", Kind::Integer)
-        .min(1)
-        .max(1600);
+    Schema::new("PerExecutionEnvironmentMaxConcurrency", Kind::Integer).min(1).max(1600);
 
 pub static PolicyLengthExceededException: Schema = Schema::new(
     "PolicyLengthExceededException",
@@ -1420,10 +1252,8 @@ pub static PreconditionFailedException: Schema = Schema::new(
 
 pub static Principal: Schema = Schema::new("Principal", Kind::String).pattern("[^\\s]+");
 
-pub static PrincipalOrgID: Schema = Schema::new("PrincipalOrgID", Kind::String)
-    .min(12)
-    .max(34)
-    .pattern("o-[a-z0-9]{10,32}");
+pub static PrincipalOrgID: Schema =
+    Schema::new("PrincipalOrgID", Kind::String).min(12).max(34).pattern("o-[a-z0-9]{10,32}");
 
 pub static ProvisionedPollerConfig: Schema = Schema::new(
     "ProvisionedPollerConfig",
@@ -1435,16 +1265,12 @@ pub static ProvisionedPollerConfig: Schema = Schema::new(
 );
 
 pub static ProvisionedPollerGroupName: Schema =
-    Schema::new("ProvisionedPollerGroupName", Kind::String)
-        .max(128)
-        .pattern("[a-zA-Z0-9-_]*");
+    Schema::new("ProvisionedPollerGroupName", Kind::String).max(128).pattern("[a-zA-Z0-9-_]*");
 
 pub static PublishVersionRequest: Schema = Schema::new(
     "PublishVersionRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &FunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
         Member::new("CodeSha256", &prelude::STRING),
         Member::new("Description", &Description),
         Member::new("RevisionId", &prelude::STRING),
@@ -1455,23 +1281,15 @@ pub static PublishVersionRequest: Schema = Schema::new(
 pub static PutFunctionConcurrencyRequest: Schema = Schema::new(
     "PutFunctionConcurrencyRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &FunctionName)
-            .required()
-            .bound(Binding::Label),
-        Member::new(
-            "ReservedConcurrentExecutions",
-            &ReservedConcurrentExecutions,
-        )
-        .required(),
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
+        Member::new("ReservedConcurrentExecutions", &ReservedConcurrentExecutions).required(),
     ]),
 );
 
 pub static PutFunctionEventInvokeConfigRequest: Schema = Schema::new(
     "PutFunctionEventInvokeConfigRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &NamespacedFunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &NamespacedFunctionName).required().bound(Binding::Label),
         Member::new("Qualifier", &NumericLatestPublishedOrAliasQualifier).bound(Binding::Query),
         Member::new("MaximumRetryAttempts", &MaximumRetryAttempts),
         Member::new("MaximumEventAgeInSeconds", &MaximumEventAgeInSeconds),
@@ -1479,14 +1297,10 @@ pub static PutFunctionEventInvokeConfigRequest: Schema = Schema::new(
     ]),
 );
 
-pub static Queue: Schema = Schema::new("Queue", Kind::String)
-    .min(1)
-    .max(1000)
-    .pattern("[\\s\\S]*");
+pub static Queue: Schema = Schema::new("Queue", Kind::String).min(1).max(1000).pattern("[\\s\\S]*");
 
-pub static Queues: Schema = Schema::new("Queues", Kind::List(&Member::new("member", &Queue)))
-    .min(1)
-    .max(1);
+pub static Queues: Schema =
+    Schema::new("Queues", Kind::List(&Member::new("member", &Queue))).min(1).max(1);
 
 pub static RecursiveInvocationException: Schema = Schema::new(
     "RecursiveInvocationException",
@@ -1499,12 +1313,8 @@ pub static RecursiveInvocationException: Schema = Schema::new(
 pub static RemovePermissionRequest: Schema = Schema::new(
     "RemovePermissionRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &NamespacedFunctionName)
-            .required()
-            .bound(Binding::Label),
-        Member::new("StatementId", &NamespacedStatementId)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &NamespacedFunctionName).required().bound(Binding::Label),
+        Member::new("StatementId", &NamespacedStatementId).required().bound(Binding::Label),
         Member::new("Qualifier", &NumericLatestPublishedOrAliasQualifier).bound(Binding::Query),
         Member::new("RevisionId", &prelude::STRING).bound(Binding::Query),
     ]),
@@ -1556,61 +1366,11 @@ pub static ResourceNotReadyException: Schema = Schema::new(
     ]),
 );
 
-pub static RetentionPeriodInDays: Schema = Schema::new("RetentionPeriodInDays", Kind::Integer)
-    .min(1)
-    .max(90);
+pub static RetentionPeriodInDays: Schema =
+    Schema::new("RetentionPeriodInDays", Kind::Integer).min(1).max(90);
 
 pub static RoleArn: Schema = Schema::new("RoleArn", Kind::String)
     .pattern("arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+");
-
-pub static Runtime: Schema = Schema::new("Runtime", Kind::String).values(&[
-    "nodejs",
-    "nodejs4.3",
-    "nodejs6.10",
-    "nodejs8.10",
-    "nodejs10.x",
-    "nodejs12.x",
-    "nodejs14.x",
-    "nodejs16.x",
-    "java8",
-    "java8.al2",
-    "java11",
-    "python2.7",
-    "python3.6",
-    "python3.7",
-    "python3.8",
-    "python3.9",
-    "dotnetcore1.0",
-    "dotnetcore2.0",
-    "dotnetcore2.1",
-    "dotnetcore3.1",
-    "dotnet6",
-    "dotnet8",
-    "nodejs4.3-edge",
-    "go1.x",
-    "ruby2.5",
-    "ruby2.7",
-    "provided",
-    "provided.al2",
-    "nodejs18.x",
-    "python3.10",
-    "java17",
-    "ruby3.2",
-    "ruby3.3",
-    "ruby3.4",
-    "python3.11",
-    "nodejs20.x",
-    "provided.al2023",
-    "python3.12",
-    "java21",
-    "python3.13",
-    "nodejs22.x",
-    "nodejs24.x",
-    "python3.14",
-    "java25",
-    "dotnet10",
-    "ruby4.0",
-]);
 
 pub static RuntimeVersionArn: Schema = Schema::new("RuntimeVersionArn", Kind::String)
     .min(26)
@@ -1633,10 +1393,8 @@ pub static RuntimeVersionError: Schema = Schema::new(
     ]),
 );
 
-pub static S3Bucket: Schema = Schema::new("S3Bucket", Kind::String)
-    .min(3)
-    .max(63)
-    .pattern("[0-9A-Za-z\\.\\-_]*(?<!\\.)");
+pub static S3Bucket: Schema =
+    Schema::new("S3Bucket", Kind::String).min(3).max(63).pattern("[0-9A-Za-z\\.\\-_]*(?<!\\.)");
 
 pub static S3FilesMountConnectivityException: Schema = Schema::new(
     "S3FilesMountConnectivityException",
@@ -1664,9 +1422,7 @@ pub static S3FilesMountTimeoutException: Schema = Schema::new(
 
 pub static S3Key: Schema = Schema::new("S3Key", Kind::String).min(1).max(1024);
 
-pub static S3ObjectVersion: Schema = Schema::new("S3ObjectVersion", Kind::String)
-    .min(1)
-    .max(1024);
+pub static S3ObjectVersion: Schema = Schema::new("S3ObjectVersion", Kind::String).min(1).max(1024);
 
 pub static ScalingConfig: Schema = Schema::new(
     "ScalingConfig",
@@ -1681,17 +1437,13 @@ pub static SchemaRegistryUri: Schema = Schema::new("SchemaRegistryUri", Kind::St
     .max(10000)
     .pattern("[a-zA-Z0-9-\\/*:_+=.@-]*");
 
-pub static SecurityGroupIds: Schema = Schema::new(
-    "SecurityGroupIds",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-)
-.min(0)
-.max(5);
+pub static SecurityGroupIds: Schema =
+    Schema::new("SecurityGroupIds", Kind::List(&Member::new("member", &prelude::STRING)))
+        .min(0)
+        .max(5);
 
-pub static SelfManagedEventSource: Schema = Schema::new(
-    "SelfManagedEventSource",
-    Kind::Structure(&[Member::new("Endpoints", &Endpoints)]),
-);
+pub static SelfManagedEventSource: Schema =
+    Schema::new("SelfManagedEventSource", Kind::Structure(&[Member::new("Endpoints", &Endpoints)]));
 
 pub static SelfManagedKafkaEventSourceConfig: Schema = Schema::new(
     "SelfManagedKafkaEventSourceConfig",
@@ -1719,10 +1471,8 @@ pub static ServiceException: Schema = Schema::new(
     ]),
 );
 
-pub static SnapStart: Schema = Schema::new(
-    "SnapStart",
-    Kind::Structure(&[Member::new("ApplyOn", &SnapStartApplyOn)]),
-);
+pub static SnapStart: Schema =
+    Schema::new("SnapStart", Kind::Structure(&[Member::new("ApplyOn", &SnapStartApplyOn)]));
 
 pub static SnapStartApplyOn: Schema =
     Schema::new("SnapStartApplyOn", Kind::String).values(&["PublishedVersions", "None"]);
@@ -1764,10 +1514,7 @@ pub static SnapStartTimeoutException: Schema = Schema::new(
 
 pub static SourceAccessConfiguration: Schema = Schema::new(
     "SourceAccessConfiguration",
-    Kind::Structure(&[
-        Member::new("Type", &SourceAccessType),
-        Member::new("URI", &URI),
-    ]),
+    Kind::Structure(&[Member::new("Type", &SourceAccessType), Member::new("URI", &URI)]),
 );
 
 pub static SourceAccessConfigurations: Schema = Schema::new(
@@ -1788,9 +1535,8 @@ pub static SourceAccessType: Schema = Schema::new("SourceAccessType", Kind::Stri
     "SERVER_ROOT_CA_CERTIFICATE",
 ]);
 
-pub static SourceOwner: Schema = Schema::new("SourceOwner", Kind::String)
-    .max(12)
-    .pattern("\\d{12}");
+pub static SourceOwner: Schema =
+    Schema::new("SourceOwner", Kind::String).max(12).pattern("\\d{12}");
 
 pub static State: Schema = Schema::new("State", Kind::String).values(&[
     "Pending",
@@ -1844,17 +1590,13 @@ pub static StateReasonCode: Schema = Schema::new("StateReasonCode", Kind::String
     "DisallowedByVpcEncryptionControl",
 ]);
 
-pub static StatementId: Schema = Schema::new("StatementId", Kind::String)
-    .min(1)
-    .max(100)
-    .pattern("([a-zA-Z0-9-_]+)");
+pub static StatementId: Schema =
+    Schema::new("StatementId", Kind::String).min(1).max(100).pattern("([a-zA-Z0-9-_]+)");
 
-pub static StringList: Schema = Schema::new(
-    "StringList",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-)
-.min(0)
-.max(1500);
+pub static StringList: Schema =
+    Schema::new("StringList", Kind::List(&Member::new("member", &prelude::STRING)))
+        .min(0)
+        .max(1500);
 
 pub static SubnetIPAddressLimitReachedException: Schema = Schema::new(
     "SubnetIPAddressLimitReachedException",
@@ -1864,27 +1606,19 @@ pub static SubnetIPAddressLimitReachedException: Schema = Schema::new(
     ]),
 );
 
-pub static SubnetIds: Schema = Schema::new(
-    "SubnetIds",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-)
-.min(0)
-.max(16);
+pub static SubnetIds: Schema =
+    Schema::new("SubnetIds", Kind::List(&Member::new("member", &prelude::STRING))).min(0).max(16);
 
 pub static SystemLogLevel: Schema =
     Schema::new("SystemLogLevel", Kind::String).values(&["DEBUG", "INFO", "WARN"]);
 
-pub static TagKeyList: Schema = Schema::new(
-    "TagKeyList",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-);
+pub static TagKeyList: Schema =
+    Schema::new("TagKeyList", Kind::List(&Member::new("member", &prelude::STRING)));
 
 pub static TagResourceRequest: Schema = Schema::new(
     "TagResourceRequest",
     Kind::Structure(&[
-        Member::new("Resource", &TaggableResource)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Resource", &TaggableResource).required().bound(Binding::Label),
         Member::new("Tags", &Tags).required(),
     ]),
 );
@@ -1893,10 +1627,7 @@ pub static TaggableResource: Schema = Schema::new("TaggableResource", Kind::Stri
 
 pub static Tags: Schema = Schema::new(
     "Tags",
-    Kind::Map(
-        &Member::new("key", &prelude::STRING),
-        &Member::new("value", &prelude::STRING),
-    ),
+    Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &prelude::STRING)),
 );
 
 pub static TagsError: Schema = Schema::new(
@@ -1907,25 +1638,19 @@ pub static TagsError: Schema = Schema::new(
     ]),
 );
 
-pub static TagsErrorCode: Schema = Schema::new("TagsErrorCode", Kind::String)
-    .min(10)
-    .max(21)
-    .pattern("[A-Za-z]+Exception");
+pub static TagsErrorCode: Schema =
+    Schema::new("TagsErrorCode", Kind::String).min(10).max(21).pattern("[A-Za-z]+Exception");
 
-pub static TagsErrorMessage: Schema = Schema::new("TagsErrorMessage", Kind::String)
-    .min(84)
-    .max(1000)
-    .pattern(".*");
+pub static TagsErrorMessage: Schema =
+    Schema::new("TagsErrorMessage", Kind::String).min(84).max(1000).pattern(".*");
 
 pub static TenancyConfig: Schema = Schema::new(
     "TenancyConfig",
     Kind::Structure(&[Member::new("TenantIsolationMode", &TenantIsolationMode).required()]),
 );
 
-pub static TenantId: Schema = Schema::new("TenantId", Kind::String)
-    .min(1)
-    .max(256)
-    .pattern("[a-zA-Z0-9\\._:\\/=+\\-@ ]+");
+pub static TenantId: Schema =
+    Schema::new("TenantId", Kind::String).min(1).max(256).pattern("[a-zA-Z0-9\\._:\\/=+\\-@ ]+");
 
 pub static TenantIsolationMode: Schema =
     Schema::new("TenantIsolationMode", Kind::String).values(&["PER_TENANT"]);
@@ -1953,36 +1678,26 @@ pub static TooManyRequestsException: Schema = Schema::new(
     ]),
 );
 
-pub static Topic: Schema = Schema::new("Topic", Kind::String)
-    .min(1)
-    .max(249)
-    .pattern("[^.]([a-zA-Z0-9\\-_.]+)");
+pub static Topic: Schema =
+    Schema::new("Topic", Kind::String).min(1).max(249).pattern("[^.]([a-zA-Z0-9\\-_.]+)");
 
-pub static Topics: Schema = Schema::new("Topics", Kind::List(&Member::new("member", &Topic)))
-    .min(1)
-    .max(1);
+pub static Topics: Schema =
+    Schema::new("Topics", Kind::List(&Member::new("member", &Topic))).min(1).max(1);
 
-pub static TracingConfig: Schema = Schema::new(
-    "TracingConfig",
-    Kind::Structure(&[Member::new("Mode", &TracingMode)]),
-);
+pub static TracingConfig: Schema =
+    Schema::new("TracingConfig", Kind::Structure(&[Member::new("Mode", &TracingMode)]));
 
-pub static TracingConfigResponse: Schema = Schema::new(
-    "TracingConfigResponse",
-    Kind::Structure(&[Member::new("Mode", &TracingMode)]),
-);
+pub static TracingConfigResponse: Schema =
+    Schema::new("TracingConfigResponse", Kind::Structure(&[Member::new("Mode", &TracingMode)]));
 
 pub static TracingMode: Schema =
     Schema::new("TracingMode", Kind::String).values(&["Active", "PassThrough"]);
 
-pub static TumblingWindowInSeconds: Schema = Schema::new("TumblingWindowInSeconds", Kind::Integer)
-    .min(0)
-    .max(900);
+pub static TumblingWindowInSeconds: Schema =
+    Schema::new("TumblingWindowInSeconds", Kind::Integer).min(0).max(900);
 
-pub static URI: Schema = Schema::new("URI", Kind::String)
-    .min(1)
-    .max(200)
-    .pattern("[a-zA-Z0-9-\\/*:_+=.@-]*");
+pub static URI: Schema =
+    Schema::new("URI", Kind::String).min(1).max(200).pattern("[a-zA-Z0-9-\\/*:_+=.@-]*");
 
 pub static UnreservedConcurrentExecutions: Schema =
     Schema::new("UnreservedConcurrentExecutions", Kind::Integer).min(0);
@@ -1998,22 +1713,15 @@ pub static UnsupportedMediaTypeException: Schema = Schema::new(
 pub static UntagResourceRequest: Schema = Schema::new(
     "UntagResourceRequest",
     Kind::Structure(&[
-        Member::new("Resource", &TaggableResource)
-            .required()
-            .bound(Binding::Label),
-        Member::new("TagKeys", &TagKeyList)
-            .wire("tagKeys")
-            .required()
-            .bound(Binding::Query),
+        Member::new("Resource", &TaggableResource).required().bound(Binding::Label),
+        Member::new("TagKeys", &TagKeyList).wire("tagKeys").required().bound(Binding::Query),
     ]),
 );
 
 pub static UpdateAliasRequest: Schema = Schema::new(
     "UpdateAliasRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &FunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
         Member::new("Name", &Alias).required().bound(Binding::Label),
         Member::new("FunctionVersion", &VersionWithLatestPublished),
         Member::new("Description", &Description),
@@ -2025,37 +1733,23 @@ pub static UpdateAliasRequest: Schema = Schema::new(
 pub static UpdateEventSourceMappingRequest: Schema = Schema::new(
     "UpdateEventSourceMappingRequest",
     Kind::Structure(&[
-        Member::new("UUID", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("UUID", &prelude::STRING).required().bound(Binding::Label),
         Member::new("FunctionName", &NamespacedFunctionName),
         Member::new("Enabled", &prelude::BOOLEAN),
         Member::new("BatchSize", &BatchSize),
         Member::new("FilterCriteria", &FilterCriteria),
-        Member::new(
-            "MaximumBatchingWindowInSeconds",
-            &MaximumBatchingWindowInSeconds,
-        ),
+        Member::new("MaximumBatchingWindowInSeconds", &MaximumBatchingWindowInSeconds),
         Member::new("DestinationConfig", &DestinationConfig),
         Member::new("MaximumRecordAgeInSeconds", &MaximumRecordAgeInSeconds),
         Member::new("BisectBatchOnFunctionError", &prelude::BOOLEAN),
-        Member::new(
-            "MaximumRetryAttempts",
-            &MaximumRetryAttemptsEventSourceMapping,
-        ),
+        Member::new("MaximumRetryAttempts", &MaximumRetryAttemptsEventSourceMapping),
         Member::new("ParallelizationFactor", &ParallelizationFactor),
         Member::new("SourceAccessConfigurations", &SourceAccessConfigurations),
         Member::new("TumblingWindowInSeconds", &TumblingWindowInSeconds),
         Member::new("FunctionResponseTypes", &FunctionResponseTypeList),
         Member::new("ScalingConfig", &ScalingConfig),
-        Member::new(
-            "AmazonManagedKafkaEventSourceConfig",
-            &AmazonManagedKafkaEventSourceConfig,
-        ),
-        Member::new(
-            "SelfManagedKafkaEventSourceConfig",
-            &SelfManagedKafkaEventSourceConfig,
-        ),
+        Member::new("AmazonManagedKafkaEventSourceConfig", &AmazonManagedKafkaEventSourceConfig),
+        Member::new("SelfManagedKafkaEventSourceConfig", &SelfManagedKafkaEventSourceConfig),
         Member::new("DocumentDBEventSourceConfig", &DocumentDBEventSourceConfig),
         Member::new("KMSKeyArn", &KMSKeyArn),
         Member::new("MetricsConfig", &EventSourceMappingMetricsConfig),
@@ -2067,9 +1761,7 @@ pub static UpdateEventSourceMappingRequest: Schema = Schema::new(
 pub static UpdateFunctionCodeRequest: Schema = Schema::new(
     "UpdateFunctionCodeRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &FunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
         Member::new("ZipFile", &Blob),
         Member::new("S3Bucket", &S3Bucket),
         Member::new("S3Key", &S3Key),
@@ -2087,9 +1779,7 @@ pub static UpdateFunctionCodeRequest: Schema = Schema::new(
 pub static UpdateFunctionConfigurationRequest: Schema = Schema::new(
     "UpdateFunctionConfigurationRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &FunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
         Member::new("Role", &RoleArn),
         Member::new("Handler", &Handler),
         Member::new("Description", &Description),
@@ -2097,7 +1787,7 @@ pub static UpdateFunctionConfigurationRequest: Schema = Schema::new(
         Member::new("MemorySize", &MemorySize),
         Member::new("VpcConfig", &VpcConfig),
         Member::new("Environment", &Environment),
-        Member::new("Runtime", &Runtime),
+        Member::new("Runtime", &prelude::STRING),
         Member::new("DeadLetterConfig", &DeadLetterConfig),
         Member::new("KMSKeyArn", &KMSKeyArn),
         Member::new("TracingConfig", &TracingConfig),
@@ -2116,9 +1806,7 @@ pub static UpdateFunctionConfigurationRequest: Schema = Schema::new(
 pub static UpdateFunctionEventInvokeConfigRequest: Schema = Schema::new(
     "UpdateFunctionEventInvokeConfigRequest",
     Kind::Structure(&[
-        Member::new("FunctionName", &NamespacedFunctionName)
-            .required()
-            .bound(Binding::Label),
+        Member::new("FunctionName", &NamespacedFunctionName).required().bound(Binding::Label),
         Member::new("Qualifier", &NumericLatestPublishedOrAliasQualifier).bound(Binding::Query),
         Member::new("MaximumRetryAttempts", &MaximumRetryAttempts),
         Member::new("MaximumEventAgeInSeconds", &MaximumEventAgeInSeconds),
@@ -2126,10 +1814,8 @@ pub static UpdateFunctionEventInvokeConfigRequest: Schema = Schema::new(
     ]),
 );
 
-pub static Version: Schema = Schema::new("Version", Kind::String)
-    .min(1)
-    .max(1024)
-    .pattern("(\\$LATEST|[0-9]+)");
+pub static Version: Schema =
+    Schema::new("Version", Kind::String).min(1).max(1024).pattern("(\\$LATEST|[0-9]+)");
 
 pub static VersionWithLatestPublished: Schema =
     Schema::new("VersionWithLatestPublished", Kind::String)
@@ -2165,10 +1851,8 @@ pub static DeleteAliasOutput: Schema = Schema::new("DeleteAliasOutput", Kind::St
 pub static DeleteFunctionConcurrencyOutput: Schema =
     Schema::new("DeleteFunctionConcurrencyOutput", Kind::Structure(&[]));
 
-pub static DeleteFunctionEventInvokeConfigOutput: Schema = Schema::new(
-    "DeleteFunctionEventInvokeConfigOutput",
-    Kind::Structure(&[]),
-);
+pub static DeleteFunctionEventInvokeConfigOutput: Schema =
+    Schema::new("DeleteFunctionEventInvokeConfigOutput", Kind::Structure(&[]));
 
 pub static RemovePermissionOutput: Schema =
     Schema::new("RemovePermissionOutput", Kind::Structure(&[]));

@@ -43,11 +43,7 @@ impl Shape for AccountLimit {
         write_option(&self.code_size_unzipped, m(Self::SCHEMA, 1), writer);
         write_option(&self.code_size_zipped, m(Self::SCHEMA, 2), writer);
         write_option(&self.concurrent_executions, m(Self::SCHEMA, 3), writer);
-        write_option(
-            &self.unreserved_concurrent_executions,
-            m(Self::SCHEMA, 4),
-            writer,
-        );
+        write_option(&self.unreserved_concurrent_executions, m(Self::SCHEMA, 4), writer);
     }
 
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
@@ -284,11 +280,7 @@ impl Shape for Concurrency {
     const SCHEMA: &'static Schema = &schemas::Concurrency;
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {
-        write_option(
-            &self.reserved_concurrent_executions,
-            m(Self::SCHEMA, 0),
-            writer,
-        );
+        write_option(&self.reserved_concurrent_executions, m(Self::SCHEMA, 0), writer);
     }
 
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
@@ -376,61 +368,25 @@ impl Shape for CreateEventSourceMappingInput {
         write_option(&self.enabled, m(Self::SCHEMA, 2), writer);
         write_option(&self.batch_size, m(Self::SCHEMA, 3), writer);
         write_option(&self.filter_criteria, m(Self::SCHEMA, 4), writer);
-        write_option(
-            &self.maximum_batching_window_in_seconds,
-            m(Self::SCHEMA, 5),
-            writer,
-        );
+        write_option(&self.maximum_batching_window_in_seconds, m(Self::SCHEMA, 5), writer);
         write_option(&self.parallelization_factor, m(Self::SCHEMA, 6), writer);
         write_option(&self.starting_position, m(Self::SCHEMA, 7), writer);
-        write_option(
-            &self.starting_position_timestamp,
-            m(Self::SCHEMA, 8),
-            writer,
-        );
+        write_option(&self.starting_position_timestamp, m(Self::SCHEMA, 8), writer);
         write_option(&self.destination_config, m(Self::SCHEMA, 9), writer);
-        write_option(
-            &self.maximum_record_age_in_seconds,
-            m(Self::SCHEMA, 10),
-            writer,
-        );
-        write_option(
-            &self.bisect_batch_on_function_error,
-            m(Self::SCHEMA, 11),
-            writer,
-        );
+        write_option(&self.maximum_record_age_in_seconds, m(Self::SCHEMA, 10), writer);
+        write_option(&self.bisect_batch_on_function_error, m(Self::SCHEMA, 11), writer);
         write_option(&self.maximum_retry_attempts, m(Self::SCHEMA, 12), writer);
         write_option(&self.tags, m(Self::SCHEMA, 13), writer);
-        write_option(
-            &self.tumbling_window_in_seconds,
-            m(Self::SCHEMA, 14),
-            writer,
-        );
+        write_option(&self.tumbling_window_in_seconds, m(Self::SCHEMA, 14), writer);
         write_option(&self.topics, m(Self::SCHEMA, 15), writer);
         write_option(&self.queues, m(Self::SCHEMA, 16), writer);
-        write_option(
-            &self.source_access_configurations,
-            m(Self::SCHEMA, 17),
-            writer,
-        );
+        write_option(&self.source_access_configurations, m(Self::SCHEMA, 17), writer);
         write_option(&self.self_managed_event_source, m(Self::SCHEMA, 18), writer);
         write_option(&self.function_response_types, m(Self::SCHEMA, 19), writer);
-        write_option(
-            &self.amazon_managed_kafka_event_source_config,
-            m(Self::SCHEMA, 20),
-            writer,
-        );
-        write_option(
-            &self.self_managed_kafka_event_source_config,
-            m(Self::SCHEMA, 21),
-            writer,
-        );
+        write_option(&self.amazon_managed_kafka_event_source_config, m(Self::SCHEMA, 20), writer);
+        write_option(&self.self_managed_kafka_event_source_config, m(Self::SCHEMA, 21), writer);
         write_option(&self.scaling_config, m(Self::SCHEMA, 22), writer);
-        write_option(
-            &self.document_db_event_source_config,
-            m(Self::SCHEMA, 23),
-            writer,
-        );
+        write_option(&self.document_db_event_source_config, m(Self::SCHEMA, 23), writer);
         write_option(&self.kms_key_arn, m(Self::SCHEMA, 24), writer);
         write_option(&self.metrics_config, m(Self::SCHEMA, 25), writer);
         write_option(&self.logging_config, m(Self::SCHEMA, 26), writer);
@@ -958,17 +914,9 @@ impl Shape for EventSourceMappingConfiguration {
     fn write_members(&self, writer: &mut dyn ShapeWriter) {
         write_option(&self.uuid, m(Self::SCHEMA, 0), writer);
         write_option(&self.starting_position, m(Self::SCHEMA, 1), writer);
-        write_option(
-            &self.starting_position_timestamp,
-            m(Self::SCHEMA, 2),
-            writer,
-        );
+        write_option(&self.starting_position_timestamp, m(Self::SCHEMA, 2), writer);
         write_option(&self.batch_size, m(Self::SCHEMA, 3), writer);
-        write_option(
-            &self.maximum_batching_window_in_seconds,
-            m(Self::SCHEMA, 4),
-            writer,
-        );
+        write_option(&self.maximum_batching_window_in_seconds, m(Self::SCHEMA, 4), writer);
         write_option(&self.parallelization_factor, m(Self::SCHEMA, 5), writer);
         write_option(&self.event_source_arn, m(Self::SCHEMA, 6), writer);
         write_option(&self.filter_criteria, m(Self::SCHEMA, 7), writer);
@@ -980,45 +928,17 @@ impl Shape for EventSourceMappingConfiguration {
         write_option(&self.destination_config, m(Self::SCHEMA, 13), writer);
         write_option(&self.topics, m(Self::SCHEMA, 14), writer);
         write_option(&self.queues, m(Self::SCHEMA, 15), writer);
-        write_option(
-            &self.source_access_configurations,
-            m(Self::SCHEMA, 16),
-            writer,
-        );
+        write_option(&self.source_access_configurations, m(Self::SCHEMA, 16), writer);
         write_option(&self.self_managed_event_source, m(Self::SCHEMA, 17), writer);
-        write_option(
-            &self.maximum_record_age_in_seconds,
-            m(Self::SCHEMA, 18),
-            writer,
-        );
-        write_option(
-            &self.bisect_batch_on_function_error,
-            m(Self::SCHEMA, 19),
-            writer,
-        );
+        write_option(&self.maximum_record_age_in_seconds, m(Self::SCHEMA, 18), writer);
+        write_option(&self.bisect_batch_on_function_error, m(Self::SCHEMA, 19), writer);
         write_option(&self.maximum_retry_attempts, m(Self::SCHEMA, 20), writer);
-        write_option(
-            &self.tumbling_window_in_seconds,
-            m(Self::SCHEMA, 21),
-            writer,
-        );
+        write_option(&self.tumbling_window_in_seconds, m(Self::SCHEMA, 21), writer);
         write_option(&self.function_response_types, m(Self::SCHEMA, 22), writer);
-        write_option(
-            &self.amazon_managed_kafka_event_source_config,
-            m(Self::SCHEMA, 23),
-            writer,
-        );
-        write_option(
-            &self.self_managed_kafka_event_source_config,
-            m(Self::SCHEMA, 24),
-            writer,
-        );
+        write_option(&self.amazon_managed_kafka_event_source_config, m(Self::SCHEMA, 23), writer);
+        write_option(&self.self_managed_kafka_event_source_config, m(Self::SCHEMA, 24), writer);
         write_option(&self.scaling_config, m(Self::SCHEMA, 25), writer);
-        write_option(
-            &self.document_db_event_source_config,
-            m(Self::SCHEMA, 26),
-            writer,
-        );
+        write_option(&self.document_db_event_source_config, m(Self::SCHEMA, 26), writer);
         write_option(&self.kms_key_arn, m(Self::SCHEMA, 27), writer);
         write_option(&self.filter_criteria_error, m(Self::SCHEMA, 28), writer);
         write_option(&self.event_source_mapping_arn, m(Self::SCHEMA, 29), writer);
@@ -1361,19 +1281,11 @@ impl Shape for FunctionConfiguration {
         write_option(&self.state_reason_code, m(Self::SCHEMA, 22), writer);
         write_option(&self.last_update_status, m(Self::SCHEMA, 23), writer);
         write_option(&self.last_update_status_reason, m(Self::SCHEMA, 24), writer);
-        write_option(
-            &self.last_update_status_reason_code,
-            m(Self::SCHEMA, 25),
-            writer,
-        );
+        write_option(&self.last_update_status_reason_code, m(Self::SCHEMA, 25), writer);
         write_option(&self.file_system_configs, m(Self::SCHEMA, 26), writer);
         write_option(&self.package_type, m(Self::SCHEMA, 27), writer);
         write_option(&self.image_config_response, m(Self::SCHEMA, 28), writer);
-        write_option(
-            &self.signing_profile_version_arn,
-            m(Self::SCHEMA, 29),
-            writer,
-        );
+        write_option(&self.signing_profile_version_arn, m(Self::SCHEMA, 29), writer);
         write_option(&self.signing_job_arn, m(Self::SCHEMA, 30), writer);
         write_option(&self.architectures, m(Self::SCHEMA, 31), writer);
         write_option(&self.ephemeral_storage, m(Self::SCHEMA, 32), writer);
@@ -1455,11 +1367,7 @@ impl Shape for FunctionEventInvokeConfig {
         write_option(&self.last_modified, m(Self::SCHEMA, 0), writer);
         write_option(&self.function_arn, m(Self::SCHEMA, 1), writer);
         write_option(&self.maximum_retry_attempts, m(Self::SCHEMA, 2), writer);
-        write_option(
-            &self.maximum_event_age_in_seconds,
-            m(Self::SCHEMA, 3),
-            writer,
-        );
+        write_option(&self.maximum_event_age_in_seconds, m(Self::SCHEMA, 3), writer);
         write_option(&self.destination_config, m(Self::SCHEMA, 4), writer);
     }
 
@@ -1591,11 +1499,7 @@ impl Shape for GetFunctionConcurrencyOutput {
     const SCHEMA: &'static Schema = &schemas::GetFunctionConcurrencyResponse;
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {
-        write_option(
-            &self.reserved_concurrent_executions,
-            m(Self::SCHEMA, 0),
-            writer,
-        );
+        write_option(&self.reserved_concurrent_executions, m(Self::SCHEMA, 0), writer);
     }
 
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
@@ -2002,16 +1906,8 @@ impl Shape for LambdaManagedInstancesCapacityProviderConfig {
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {
         write_member(&self.capacity_provider_arn, m(Self::SCHEMA, 0), writer);
-        write_option(
-            &self.per_execution_environment_max_concurrency,
-            m(Self::SCHEMA, 1),
-            writer,
-        );
-        write_option(
-            &self.execution_environment_memory_gi_b_per_v_cpu,
-            m(Self::SCHEMA, 2),
-            writer,
-        );
+        write_option(&self.per_execution_environment_max_concurrency, m(Self::SCHEMA, 1), writer);
+        write_option(&self.execution_environment_memory_gi_b_per_v_cpu, m(Self::SCHEMA, 2), writer);
     }
 
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
@@ -2045,11 +1941,7 @@ impl Shape for Layer {
     fn write_members(&self, writer: &mut dyn ShapeWriter) {
         write_option(&self.arn, m(Self::SCHEMA, 0), writer);
         write_option(&self.code_size, m(Self::SCHEMA, 1), writer);
-        write_option(
-            &self.signing_profile_version_arn,
-            m(Self::SCHEMA, 2),
-            writer,
-        );
+        write_option(&self.signing_profile_version_arn, m(Self::SCHEMA, 2), writer);
         write_option(&self.signing_job_arn, m(Self::SCHEMA, 3), writer);
     }
 
@@ -2210,11 +2102,7 @@ impl Shape for ListFunctionEventInvokeConfigsOutput {
     const SCHEMA: &'static Schema = &schemas::ListFunctionEventInvokeConfigsResponse;
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {
-        write_option(
-            &self.function_event_invoke_configs,
-            m(Self::SCHEMA, 0),
-            writer,
-        );
+        write_option(&self.function_event_invoke_configs, m(Self::SCHEMA, 0), writer);
         write_option(&self.next_marker, m(Self::SCHEMA, 1), writer);
     }
 
@@ -2520,11 +2408,7 @@ impl Shape for PutFunctionConcurrencyInput {
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {
         write_member(&self.function_name, m(Self::SCHEMA, 0), writer);
-        write_member(
-            &self.reserved_concurrent_executions,
-            m(Self::SCHEMA, 1),
-            writer,
-        );
+        write_member(&self.reserved_concurrent_executions, m(Self::SCHEMA, 1), writer);
     }
 
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
@@ -2553,11 +2437,7 @@ impl Shape for PutFunctionEventInvokeConfigInput {
         write_member(&self.function_name, m(Self::SCHEMA, 0), writer);
         write_option(&self.qualifier, m(Self::SCHEMA, 1), writer);
         write_option(&self.maximum_retry_attempts, m(Self::SCHEMA, 2), writer);
-        write_option(
-            &self.maximum_event_age_in_seconds,
-            m(Self::SCHEMA, 3),
-            writer,
-        );
+        write_option(&self.maximum_event_age_in_seconds, m(Self::SCHEMA, 3), writer);
         write_option(&self.destination_config, m(Self::SCHEMA, 4), writer);
     }
 
@@ -2993,51 +2873,19 @@ impl Shape for UpdateEventSourceMappingInput {
         write_option(&self.enabled, m(Self::SCHEMA, 2), writer);
         write_option(&self.batch_size, m(Self::SCHEMA, 3), writer);
         write_option(&self.filter_criteria, m(Self::SCHEMA, 4), writer);
-        write_option(
-            &self.maximum_batching_window_in_seconds,
-            m(Self::SCHEMA, 5),
-            writer,
-        );
+        write_option(&self.maximum_batching_window_in_seconds, m(Self::SCHEMA, 5), writer);
         write_option(&self.destination_config, m(Self::SCHEMA, 6), writer);
-        write_option(
-            &self.maximum_record_age_in_seconds,
-            m(Self::SCHEMA, 7),
-            writer,
-        );
-        write_option(
-            &self.bisect_batch_on_function_error,
-            m(Self::SCHEMA, 8),
-            writer,
-        );
+        write_option(&self.maximum_record_age_in_seconds, m(Self::SCHEMA, 7), writer);
+        write_option(&self.bisect_batch_on_function_error, m(Self::SCHEMA, 8), writer);
         write_option(&self.maximum_retry_attempts, m(Self::SCHEMA, 9), writer);
         write_option(&self.parallelization_factor, m(Self::SCHEMA, 10), writer);
-        write_option(
-            &self.source_access_configurations,
-            m(Self::SCHEMA, 11),
-            writer,
-        );
-        write_option(
-            &self.tumbling_window_in_seconds,
-            m(Self::SCHEMA, 12),
-            writer,
-        );
+        write_option(&self.source_access_configurations, m(Self::SCHEMA, 11), writer);
+        write_option(&self.tumbling_window_in_seconds, m(Self::SCHEMA, 12), writer);
         write_option(&self.function_response_types, m(Self::SCHEMA, 13), writer);
         write_option(&self.scaling_config, m(Self::SCHEMA, 14), writer);
-        write_option(
-            &self.amazon_managed_kafka_event_source_config,
-            m(Self::SCHEMA, 15),
-            writer,
-        );
-        write_option(
-            &self.self_managed_kafka_event_source_config,
-            m(Self::SCHEMA, 16),
-            writer,
-        );
-        write_option(
-            &self.document_db_event_source_config,
-            m(Self::SCHEMA, 17),
-            writer,
-        );
+        write_option(&self.amazon_managed_kafka_event_source_config, m(Self::SCHEMA, 15), writer);
+        write_option(&self.self_managed_kafka_event_source_config, m(Self::SCHEMA, 16), writer);
+        write_option(&self.document_db_event_source_config, m(Self::SCHEMA, 17), writer);
         write_option(&self.kms_key_arn, m(Self::SCHEMA, 18), writer);
         write_option(&self.metrics_config, m(Self::SCHEMA, 19), writer);
         write_option(&self.logging_config, m(Self::SCHEMA, 20), writer);
@@ -3243,11 +3091,7 @@ impl Shape for UpdateFunctionEventInvokeConfigInput {
         write_member(&self.function_name, m(Self::SCHEMA, 0), writer);
         write_option(&self.qualifier, m(Self::SCHEMA, 1), writer);
         write_option(&self.maximum_retry_attempts, m(Self::SCHEMA, 2), writer);
-        write_option(
-            &self.maximum_event_age_in_seconds,
-            m(Self::SCHEMA, 3),
-            writer,
-        );
+        write_option(&self.maximum_event_age_in_seconds, m(Self::SCHEMA, 3), writer);
         write_option(&self.destination_config, m(Self::SCHEMA, 4), writer);
     }
 
@@ -3277,11 +3121,7 @@ impl Shape for VpcConfig {
     fn write_members(&self, writer: &mut dyn ShapeWriter) {
         write_option(&self.subnet_ids, m(Self::SCHEMA, 0), writer);
         write_option(&self.security_group_ids, m(Self::SCHEMA, 1), writer);
-        write_option(
-            &self.ipv6_allowed_for_dual_stack,
-            m(Self::SCHEMA, 2),
-            writer,
-        );
+        write_option(&self.ipv6_allowed_for_dual_stack, m(Self::SCHEMA, 2), writer);
     }
 
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
@@ -3310,11 +3150,7 @@ impl Shape for VpcConfigResponse {
         write_option(&self.subnet_ids, m(Self::SCHEMA, 0), writer);
         write_option(&self.security_group_ids, m(Self::SCHEMA, 1), writer);
         write_option(&self.vpc_id, m(Self::SCHEMA, 2), writer);
-        write_option(
-            &self.ipv6_allowed_for_dual_stack,
-            m(Self::SCHEMA, 3),
-            writer,
-        );
+        write_option(&self.ipv6_allowed_for_dual_stack, m(Self::SCHEMA, 3), writer);
     }
 
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {

@@ -1,0 +1,206 @@
+//! Running functions: from a name to a version, from a version to a sandbox function that is kept ready,
+//! from an event to an answer.
+//!
+//! The rows are read for every invocation; what is kept in memory is found by `ConfigRow::build`, so it
+//! can be stale for nobody.
+
+mod host;
+mod logs;
+mod ready;
+mod run;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use undercast_kernel::{Context, Kernel, ServiceError};
+use undercast_sandbox::{Host, Sandbox};
+use undercast_store::Tx;
+
+use crate::code::CodeCache;
+use crate::error::no_function;
+use crate::name::{FunctionName, LATEST, number};
+use crate::store::{ALIASES, AliasRow, ConfigRow, FUNCTIONS, FunctionKey, FunctionRow, VERSIONS};
+use host::LambdaHost;
+use ready::Ready;
+pub(crate) use run::{Event, Outcome, check_json};
+
+/// The engine.
+pub(crate) struct Functions {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) code: CodeCache,
+    host: Arc<LambdaHost>,
+    as_host: Arc<dyn Host>,
+    ready: Mutex<HashMap<(FunctionKey, String), Arc<Ready>>>,
+    /// One at a time makes a version ready.
+    preparing: tokio::sync::Mutex<()>,
+    running: Mutex<HashMap<FunctionKey, Arc<AtomicU32>>>,
+}
+
+/// A version that somebody wants to run.
+pub(crate) struct Target {
+    pub(crate) name: FunctionName,
+    pub(crate) version: String,
+    pub(crate) config: ConfigRow,
+    pub(crate) reserved: Option<u32>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Functions {
+    pub(crate) fn new(kernel: &Kernel, sandbox: Sandbox, folder: PathBuf) -> Self {
+        let host = Arc::new(LambdaHost::new(kernel.clone()));
+        Self {
+            sandbox,
+            code: CodeCache::new(folder),
+            as_host: Arc::clone(&host) as Arc<dyn Host>,
+            host,
+            ready: Mutex::default(),
+            preparing: tokio::sync::Mutex::default(),
+            running: Mutex::default(),
+        }
+    }
+
+    /// The version that an invocation of this name runs; an alias with weights may answer differently
+    /// each time.
+    pub(crate) async fn resolve(
+        &self,
+        ctx: &Context,
+        name: FunctionName,
+    ) -> Result<Target, ServiceError> {
+        let tx = ctx.store().begin().await?;
+        let missing = || no_function(name.arn_with(name.qualifier.as_deref().unwrap_or(LATEST)));
+        let row = FUNCTIONS.get(&tx, &name.key()).await?.ok_or_else(missing)?;
+        let version = match name.qualifier.as_deref() {
+            None | Some(LATEST) => LATEST.to_owned(),
+            Some(qualifier) if number(qualifier).is_some() => qualifier.to_owned(),
+            Some(qualifier) => {
+                let alias = ALIASES.get(&tx, &name.qualified_key(qualifier)).await?;
+                choose(&alias.ok_or_else(missing)?, ctx.env().ids.u64())
+            }
+        };
+        let reserved = row.reserved;
+        let config = config(&tx, &name, row, &version).await?.ok_or_else(missing)?;
+        Ok(Target { name, version, config, reserved })
+    }
+
+    /// A counter of what runs, shared by all versions of a function.
+    fn running(&self, key: &FunctionKey) -> Arc<AtomicU32> {
+        let mut running = lock(&self.running);
+        match running.get(key) {
+            Some(counter) => Arc::clone(counter),
+            None => Arc::clone(running.entry(key.clone()).or_default()),
+        }
+    }
+
+    /// Instances of a version that is not what it was end; those that are busy answer first.
+    pub(crate) fn retire(&self, key: &FunctionKey, version: &str) {
+        let old = lock(&self.ready).remove(&(key.clone(), version.to_owned()));
+        if let Some(old) = old {
+            self.dismiss(&old);
+        }
+    }
+
+    pub(crate) fn retire_all(&self, key: &FunctionKey) {
+        let gone: Vec<Arc<Ready>> = {
+            let mut ready = lock(&self.ready);
+            let own = ready.extract_if(|(of, _), _| of == key);
+            own.map(|(_, ready)| ready).collect()
+        };
+        gone.iter().for_each(|ready| self.dismiss(ready));
+        lock(&self.running).remove(key);
+    }
+
+    /// After a reset nothing of before is true.
+    pub(crate) fn forget(&self) {
+        let gone: Vec<Arc<Ready>> = lock(&self.ready).drain().map(|(_, ready)| ready).collect();
+        gone.iter().for_each(|ready| self.dismiss(ready));
+        lock(&self.running).clear();
+    }
+
+    fn dismiss(&self, ready: &Ready) {
+        self.sandbox.retire(&ready.function.key);
+        self.host.forget(&ready.function.key);
+    }
+}
+
+/// The configuration of `$LATEST` or of a number.
+pub(crate) async fn config(
+    tx: &Tx,
+    name: &FunctionName,
+    row: FunctionRow,
+    version: &str,
+) -> Result<Option<ConfigRow>, ServiceError> {
+    match number(version) {
+        None => Ok(Some(row.latest)),
+        Some(number) => {
+            let (account, region, name) = name.key();
+            Ok(VERSIONS.get(tx, &(account, region, name, number)).await?)
+        }
+    }
+}
+
+/// The version that an alias leads to this time.
+fn choose(alias: &AliasRow, random: u64) -> String {
+    // 53 bits are what a float holds.
+    #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+    let mut point = (random >> 11) as f64 / (1_u64 << 53) as f64;
+    for (version, weight) in &alias.weights {
+        if point < *weight {
+            return version.clone();
+        }
+        point -= weight;
+    }
+    alias.version.clone()
+}
+
+/// Counts one running invocation for as long as it lives.
+struct Running(Arc<AtomicU32>);
+
+impl Running {
+    /// `None` if so many run already.
+    fn enter(counter: Arc<AtomicU32>, limit: Option<u32>) -> Option<Self> {
+        let before = counter.fetch_add(1, Ordering::AcqRel);
+        let entered = Self(counter);
+        limit.is_none_or(|limit| before < limit).then_some(entered)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_share_out_invocations() {
+        let alias = AliasRow {
+            revision: String::new(),
+            version: "1".into(),
+            description: String::new(),
+            weights: [("2".to_owned(), 0.25)].into(),
+        };
+        assert_eq!(choose(&alias, 0), "2");
+        assert_eq!(choose(&alias, u64::MAX / 5), "2");
+        assert_eq!(choose(&alias, u64::MAX / 3), "1");
+        assert_eq!(choose(&alias, u64::MAX), "1");
+    }
+
+    #[test]
+    fn so_many_and_no_more_run() {
+        let counter = Arc::new(AtomicU32::new(0));
+        let one = Running::enter(Arc::clone(&counter), Some(1));
+        assert!(one.is_some());
+        assert!(Running::enter(Arc::clone(&counter), Some(1)).is_none());
+        drop(one);
+        assert!(Running::enter(Arc::clone(&counter), Some(1)).is_some());
+        assert!(Running::enter(counter, Some(0)).is_none());
+    }
+}

@@ -1,0 +1,90 @@
+//! `CreateFunction`: makes a function.
+
+use undercast_kernel::{Access, Context, Handler, ServiceError};
+
+use crate::Lambda;
+use crate::api::lambda::operations::CreateFunction;
+use crate::api::lambda::shapes::{CreateFunctionInput, FunctionConfiguration};
+use crate::code;
+use crate::describe;
+use crate::error::{conflict, invalid};
+use crate::limits::{NAME_CHARS_MAX, TAGS_MAX};
+use crate::name::{FunctionName, LATEST};
+use crate::settings;
+use crate::store::{ConfigRow, FUNCTIONS, FunctionRow};
+
+impl Handler<CreateFunction> for Lambda {
+    fn authorize(&self, ctx: &Context, input: &CreateFunctionInput) -> Vec<Access> {
+        super::access(ctx, "CreateFunction", &input.function_name, None)
+    }
+
+    async fn handle(
+        &self,
+        ctx: Context,
+        input: CreateFunctionInput,
+    ) -> Result<FunctionConfiguration, ServiceError> {
+        let name = FunctionName::parse(&ctx, &input.function_name, None)?;
+        check_name(&name)?;
+        code::check_size(input.code.zip_file.as_ref().map(|blob| &blob.0), "CreateFunction")?;
+        let settings = settings::create(&input, &name.name)?;
+        let tags = input.tags.clone().unwrap_or_default();
+        if tags.len() > TAGS_MAX {
+            return Err(invalid("The number of tags exceeds the limit of 50."));
+        }
+        // Before the code is fetched: the common mistake should be cheap.
+        if FUNCTIONS.read(ctx.store(), &name.key()).await?.is_some() {
+            return Err(exists(&name));
+        }
+        let code = self.functions.code.receive(&ctx, (&input.code).into()).await?;
+        let publish = input.publish.unwrap_or_default();
+        let input = (name, settings, code, tags);
+        ctx.transact(input, move |tx, _, input| async move {
+            let (name, settings, code, tags) = &*input;
+            if FUNCTIONS.get(&tx, &name.key()).await?.is_some() {
+                return Err(exists(name));
+            }
+            let mut row = FunctionRow {
+                created_ms: tx.now_ms(),
+                tags: tags.clone(),
+                reserved: None,
+                next_version: 1,
+                latest: ConfigRow {
+                    build: tx.ids().hex(16),
+                    revision: tx.ids().uuid(),
+                    modified_ms: tx.now_ms(),
+                    code: code.clone(),
+                    settings: settings.clone(),
+                },
+            };
+            code::link(&tx, &name.key(), LATEST, None, Some(code))?;
+            let answer = match publish {
+                true => {
+                    let (number, config) = super::publish(&tx, name, &mut row, None).await?;
+                    let version = number.to_string();
+                    describe::configuration(name, name.arn_with(&version), &version, &config)
+                }
+                false => describe::configuration(name, name.arn(), LATEST, &row.latest),
+            };
+            FUNCTIONS.put(&tx, &name.key(), &row)?;
+            Ok(answer)
+        })
+        .await
+    }
+}
+
+fn exists(name: &FunctionName) -> ServiceError {
+    conflict(format!("Function already exist: {}", name.name))
+}
+
+fn check_name(name: &FunctionName) -> Result<(), ServiceError> {
+    if name.name.len() > NAME_CHARS_MAX {
+        return Err(invalid(format!(
+            "1 validation error detected: Value '{}' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 64",
+            name.name
+        )));
+    }
+    match name.qualifier.as_deref() {
+        None | Some(LATEST) => Ok(()),
+        Some(_) => Err(invalid("The name of a new function has no qualifier.")),
+    }
+}

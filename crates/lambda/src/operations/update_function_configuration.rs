@@ -1,0 +1,50 @@
+//! `UpdateFunctionConfiguration`: changes how a function runs.
+
+use undercast_kernel::{Access, Context, Handler, ServiceError};
+
+use crate::Lambda;
+use crate::api::lambda::operations::UpdateFunctionConfiguration;
+use crate::api::lambda::shapes::{FunctionConfiguration, UpdateFunctionConfigurationInput};
+use crate::describe;
+use crate::error::check_revision;
+use crate::name::{FunctionName, LATEST};
+use crate::settings;
+use crate::store::FUNCTIONS;
+
+impl Handler<UpdateFunctionConfiguration> for Lambda {
+    fn authorize(&self, ctx: &Context, input: &UpdateFunctionConfigurationInput) -> Vec<Access> {
+        super::access(ctx, "UpdateFunctionConfiguration", &input.function_name, None)
+    }
+
+    async fn handle(
+        &self,
+        ctx: Context,
+        input: UpdateFunctionConfigurationInput,
+    ) -> Result<FunctionConfiguration, ServiceError> {
+        let name = FunctionName::parse(&ctx, &input.function_name, None)?;
+        let key = name.key();
+        let answer = ctx
+            .transact((name, input), |tx, _, input| async move {
+                let (name, input) = &*input;
+                let mut row = super::require(&tx, name).await?;
+                let latest = &mut row.latest;
+                check_revision(
+                    input.revision_id.as_deref(),
+                    &latest.revision,
+                    "GetFunction/GetAlias",
+                )?;
+                let settings = settings::update(&latest.settings, input, &name.name)?;
+                if settings != latest.settings {
+                    latest.build = tx.ids().hex(16);
+                }
+                latest.settings = settings;
+                latest.modified_ms = tx.now_ms();
+                latest.revision = tx.ids().uuid();
+                FUNCTIONS.put(&tx, &name.key(), &row)?;
+                Ok(describe::configuration(name, name.arn(), LATEST, &row.latest))
+            })
+            .await?;
+        self.changed(&ctx, &key);
+        Ok(answer)
+    }
+}

@@ -1,0 +1,154 @@
+//! What Lambda keeps.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use undercast_kernel::keyspace;
+use undercast_store::{BlobId, Row, Table};
+
+/// Account, region, name.
+pub(crate) type FunctionKey = (String, String, String);
+/// Account, region, name, qualifier: the name of an alias, a version, or nothing.
+pub(crate) type QualifiedKey = (String, String, String, String);
+
+pub(crate) const FUNCTIONS: Table<FunctionKey, FunctionRow> = Table::new(keyspace::LAMBDA, "fn");
+/// Account, region, name, number: published versions.
+pub(crate) const VERSIONS: Table<(String, String, String, u64), ConfigRow> =
+    Table::new(keyspace::LAMBDA, "versions");
+pub(crate) const ALIASES: Table<QualifiedKey, AliasRow> = Table::new(keyspace::LAMBDA, "aliases");
+pub(crate) const POLICIES: Table<QualifiedKey, PolicyRow> =
+    Table::new(keyspace::LAMBDA, "policies");
+/// How asynchronous invocations of a function, version or alias are treated.
+pub(crate) const INVOKE_CONFIGS: Table<QualifiedKey, InvokeConfigRow> =
+    Table::new(keyspace::LAMBDA, "invoke");
+/// Account, region, UUID.
+pub(crate) const MAPPINGS: Table<(String, String, String), MappingRow> =
+    Table::new(keyspace::LAMBDA, "mappings");
+/// Account, region, ARN of the source, ARN of the function: the UUID of the one mapping between them.
+pub(crate) const MAPPED: Table<(String, String, String, String), String> =
+    Table::new(keyspace::LAMBDA, "mapped");
+/// The key that signs the addresses of code.
+pub(crate) const SECRETS: Table<(String,), SecretRow> = Table::new(keyspace::LAMBDA, "secrets");
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct FunctionRow {
+    pub(crate) created_ms: i64,
+    pub(crate) tags: BTreeMap<String, String>,
+    /// Reserved concurrent executions.
+    pub(crate) reserved: Option<u32>,
+    /// The number that the next published version gets.
+    pub(crate) next_version: u64,
+    /// `$LATEST`.
+    pub(crate) latest: ConfigRow,
+}
+
+/// The configuration of one version.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ConfigRow {
+    /// Changes with everything that a running instance would notice, and only with that.
+    pub(crate) build: String,
+    pub(crate) revision: String,
+    pub(crate) modified_ms: i64,
+    pub(crate) code: CodeRow,
+    pub(crate) settings: SettingsRow,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CodeRow {
+    pub(crate) blob: BlobId,
+    /// Of the archive, in base64.
+    pub(crate) sha256: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct SettingsRow {
+    pub(crate) runtime: String,
+    pub(crate) handler: String,
+    pub(crate) role: String,
+    pub(crate) description: String,
+    pub(crate) timeout_s: u32,
+    pub(crate) memory_mb: u32,
+    pub(crate) tmp_mb: u32,
+    pub(crate) architecture: String,
+    /// None if nobody ever set any.
+    pub(crate) environment: Option<BTreeMap<String, String>>,
+    pub(crate) dead_letter: Option<String>,
+    pub(crate) kms_key: Option<String>,
+    pub(crate) tracing: String,
+    pub(crate) snap_start: String,
+    pub(crate) logging: LoggingRow,
+    pub(crate) vpc: Option<VpcRow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct LoggingRow {
+    pub(crate) format: String,
+    pub(crate) application_level: Option<String>,
+    pub(crate) system_level: Option<String>,
+    pub(crate) group: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct VpcRow {
+    pub(crate) subnets: Vec<String>,
+    pub(crate) security_groups: Vec<String>,
+    pub(crate) ipv6: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AliasRow {
+    pub(crate) revision: String,
+    /// `$LATEST` or a number.
+    pub(crate) version: String,
+    pub(crate) description: String,
+    /// A second version and the share of invocations that it gets.
+    pub(crate) weights: BTreeMap<String, f64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PolicyRow {
+    pub(crate) revision: String,
+    /// JSON, in the order in which they were added.
+    pub(crate) statements: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct InvokeConfigRow {
+    pub(crate) modified_ms: i64,
+    pub(crate) retries: Option<u32>,
+    pub(crate) age_s: Option<u32>,
+    pub(crate) on_success: Option<String>,
+    pub(crate) on_failure: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct MappingRow {
+    pub(crate) source: String,
+    /// ARN, with the qualifier that was given.
+    pub(crate) function: String,
+    pub(crate) enabled: bool,
+    pub(crate) batch_size: u32,
+    pub(crate) window_s: u32,
+    /// Patterns as they were given.
+    pub(crate) filters: Vec<String>,
+    /// `ReportBatchItemFailures`.
+    pub(crate) partial: bool,
+    pub(crate) concurrency_max: Option<u32>,
+    pub(crate) modified_ms: i64,
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SecretRow {
+    pub(crate) key: String,
+}
+
+macro_rules! rows {
+    ($($row:ty),* $(,)?) => {
+        $(impl Row for $row {
+            const VERSION: u8 = 1;
+        })*
+    };
+}
+
+rows!(FunctionRow, ConfigRow, AliasRow, PolicyRow, InvokeConfigRow, MappingRow, SecretRow,);
