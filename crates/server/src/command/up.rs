@@ -98,7 +98,11 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
     };
     let kernel = Kernel::new(db.clone(), settings(&args, address, inner.as_ref()));
     let sandbox = open_sandbox(&args, &kernel, &authority, inner.as_ref())?;
-    kernel.install(services::all(&kernel, &sandbox));
+    kernel.install(services::all(
+        &kernel,
+        &sandbox,
+        &std::path::absolute(&args.data).map_err(|e| e.to_string())?,
+    ));
     let token = control_token(&args.data, db.env().ids.as_ref())?;
     if args.secure {
         write_root_key(&kernel, &args.data).await?;
