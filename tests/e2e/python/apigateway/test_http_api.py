@@ -23,7 +23,10 @@ exports.handler = async (event) => {
 def archive(source, name="index.js"):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as z:
-        z.writestr(name, source)
+        # As on AWS, code has to be readable for everybody.
+        info = zipfile.ZipInfo(name)
+        info.external_attr = 0o644 << 16
+        z.writestr(info, source)
     return out.getvalue()
 
 
