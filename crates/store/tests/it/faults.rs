@@ -1,122 +1,17 @@
 //! Crashes and failures under simulation: thousands of runs, each told by its seed.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
-use undercast_store::engine::{Engine, View, Write};
 use undercast_store::sim::{Sim, SimRng};
 use undercast_store::{
-    Blobs, Db, Durability, Env, Error, KeyRange, NewTask, Outcome, Pair, TaskKind, TaskRunner,
-    TaskState,
+    Blobs, Db, Durability, Error, KeyRange, NewTask, Outcome, TaskKind, TaskRunner, TaskState,
 };
+use undercast_testkit::{Disk, Faults};
 
 const SEEDS: u64 = 1500;
-
-type Rows = BTreeMap<Bytes, Bytes>;
-
-/// What a simulated disk holds, and what is on its way there.
-#[derive(Default)]
-struct Disk {
-    durable: Mutex<Rows>,
-    /// Batches that were written and not synced, in order.
-    unsynced: Mutex<Vec<Vec<Write>>>,
-}
-
-fn apply_all(rows: &mut Rows, batches: impl IntoIterator<Item = Vec<Write>>) {
-    for (key, value) in batches.into_iter().flatten() {
-        match value {
-            Some(value) => rows.insert(key, value),
-            None => rows.remove(&key),
-        };
-    }
-}
-
-impl Disk {
-    /// The power goes: of what was not synced, the first few batches are there by luck.
-    fn crash(&self, rng: &mut SimRng) {
-        let mut unsynced = std::mem::take(&mut *self.unsynced.lock().unwrap());
-        let kept = rng.below(unsynced.len() as u64 + 1);
-        unsynced.truncate(usize::try_from(kept).unwrap());
-        apply_all(&mut self.durable.lock().unwrap(), unsynced);
-    }
-}
-
-struct Faulty {
-    disk: Arc<Disk>,
-    env: Env,
-    rng: Mutex<SimRng>,
-    /// One sync of so many fails; 0 for none.
-    fails_one_in: u64,
-}
-
-impl Faulty {
-    fn chance(&self, n: u64) -> u64 {
-        self.rng.lock().unwrap().below(n)
-    }
-
-    async fn flush(&self) -> Result<(), Error> {
-        self.env
-            .clock
-            .sleep(Duration::from_micros(100 + self.chance(2000)))
-            .await;
-        if self.fails_one_in > 0 && self.chance(self.fails_one_in) == 0 {
-            return Err(Error::Unavailable {
-                reason: "the sync failed".into(),
-            });
-        }
-        let batches = std::mem::take(&mut *self.disk.unsynced.lock().unwrap());
-        apply_all(&mut self.disk.durable.lock().unwrap(), batches);
-        Ok(())
-    }
-}
-
-impl Engine for Faulty {
-    fn view(&self) -> Result<Arc<dyn View>, Error> {
-        let mut rows = self.disk.durable.lock().unwrap().clone();
-        apply_all(&mut rows, self.disk.unsynced.lock().unwrap().clone());
-        Ok(Arc::new(Fixed(rows)))
-    }
-
-    fn apply(&self, writes: Vec<Write>, sync: bool) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async move {
-            self.env
-                .clock
-                .sleep(Duration::from_micros(self.chance(50)))
-                .await;
-            self.disk.unsynced.lock().unwrap().push(writes);
-            if sync { self.flush().await } else { Ok(()) }
-        })
-    }
-
-    fn sync(&self) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(self.flush())
-    }
-}
-
-struct Fixed(Rows);
-
-impl View for Fixed {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        Ok(self.0.get(key).cloned())
-    }
-
-    fn range(&self, range: &KeyRange, limit: usize, reverse: bool) -> Result<Vec<Pair>, Error> {
-        if range.is_empty() {
-            return Ok(Vec::new());
-        }
-        let end = range.end.clone().map_or(Bound::Unbounded, Bound::Excluded);
-        let rows = self.0.range((Bound::Included(range.start.clone()), end));
-        let pair = |(key, value): (&Bytes, &Bytes)| (key.clone(), value.clone());
-        Ok(match reverse {
-            false => rows.map(pair).take(limit).collect(),
-            true => rows.rev().map(pair).take(limit).collect(),
-        })
-    }
-}
 
 /// What the clients of a run were told.
 #[derive(Default)]
@@ -197,13 +92,7 @@ fn run(seed: u64, durability: Durability, fails_one_in: u64) -> Run {
     for life in 0..3u64 {
         let env = sim.env();
         let open = |fails_one_in| {
-            let rng = Mutex::new(SimRng::new(seed ^ life));
-            let engine = Faulty {
-                disk: disk.clone(),
-                env: env.clone(),
-                rng,
-                fails_one_in,
-            };
+            let engine = Faults::new(&disk, &env, seed ^ life, fails_one_in);
             Db::open_on(
                 Arc::new(engine),
                 Blobs::memory(&env),
@@ -316,12 +205,7 @@ fn tasks_take_effect_exactly_once() {
         let sim = Sim::new(seed);
         for life in 0..6u64 {
             let env = sim.env();
-            let engine = Faulty {
-                disk: disk.clone(),
-                env: env.clone(),
-                rng: Mutex::new(SimRng::new(seed + life)),
-                fails_one_in: 0,
-            };
+            let engine = Faults::new(&disk, &env, seed + life, 0);
             let db = Db::open_on(
                 Arc::new(engine),
                 Blobs::memory(&env),
