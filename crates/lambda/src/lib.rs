@@ -18,6 +18,7 @@ mod door;
 mod error;
 mod functions;
 mod limits;
+mod mappings;
 mod name;
 mod operations;
 mod port;
@@ -33,6 +34,7 @@ use undercast_sandbox::Sandbox;
 
 use api::lambda::operations as op;
 use functions::Functions;
+use mappings::Mappings;
 use name::LATEST;
 use store::FunctionKey;
 
@@ -60,36 +62,54 @@ pub fn service(kernel: &Kernel, sandbox: Sandbox, folder: PathBuf) -> Service {
     let lambda = Arc::new(Lambda { functions: Arc::clone(&functions) });
     kernel.provide_invoke(Arc::new(port::Port(Arc::clone(&functions))));
     let on_start = Arc::clone(&functions);
+    let mappings = Arc::new(Mappings::new(Arc::clone(&functions)));
     route(Service::new(&api::lambda::SERVICE), &lambda)
         .resource(resources::FunctionType)
         .endpoint(Arc::new(door::CodeDoor))
         .task(asynchronous::task(functions))
         .list(resources::list)
-        .start(move |_| {
+        .start(move |kernel| {
             on_start.forget();
+            mappings.start(kernel);
             async { Ok(()) }
         })
 }
 
 fn route(service: Service, lambda: &Arc<Lambda>) -> Service {
     service
+        .route::<op::AddPermission>(lambda)
         .route::<op::CreateAlias>(lambda)
+        .route::<op::CreateEventSourceMapping>(lambda)
         .route::<op::CreateFunction>(lambda)
         .route::<op::DeleteAlias>(lambda)
+        .route::<op::DeleteEventSourceMapping>(lambda)
         .route::<op::DeleteFunction>(lambda)
         .route::<op::DeleteFunctionConcurrency>(lambda)
+        .route::<op::DeleteFunctionEventInvokeConfig>(lambda)
         .route::<op::GetAccountSettings>(lambda)
         .route::<op::GetAlias>(lambda)
+        .route::<op::GetEventSourceMapping>(lambda)
         .route::<op::GetFunction>(lambda)
         .route::<op::GetFunctionConcurrency>(lambda)
         .route::<op::GetFunctionConfiguration>(lambda)
+        .route::<op::GetFunctionEventInvokeConfig>(lambda)
+        .route::<op::GetPolicy>(lambda)
         .route::<op::Invoke>(lambda)
         .route::<op::ListAliases>(lambda)
+        .route::<op::ListEventSourceMappings>(lambda)
+        .route::<op::ListFunctionEventInvokeConfigs>(lambda)
         .route::<op::ListFunctions>(lambda)
+        .route::<op::ListTags>(lambda)
         .route::<op::ListVersionsByFunction>(lambda)
         .route::<op::PublishVersion>(lambda)
         .route::<op::PutFunctionConcurrency>(lambda)
+        .route::<op::PutFunctionEventInvokeConfig>(lambda)
+        .route::<op::RemovePermission>(lambda)
+        .route::<op::TagResource>(lambda)
+        .route::<op::UntagResource>(lambda)
         .route::<op::UpdateAlias>(lambda)
+        .route::<op::UpdateEventSourceMapping>(lambda)
         .route::<op::UpdateFunctionCode>(lambda)
         .route::<op::UpdateFunctionConfiguration>(lambda)
+        .route::<op::UpdateFunctionEventInvokeConfig>(lambda)
 }

@@ -121,7 +121,7 @@ pub(crate) struct InvokeConfigRow {
     pub(crate) on_failure: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MappingRow {
     pub(crate) source: String,
     /// ARN, with the qualifier that was given.

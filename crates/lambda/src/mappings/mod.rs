@@ -1,0 +1,102 @@
+//! Event source mappings: functions that read queues.
+//!
+//! A mapping is a row. One supervisor in each process watches the rows and keeps a poller for each that is
+//! enabled, so creating, changing, stopping, deleting and restarting are all the same to it. Pollers hold
+//! nothing: a message that was received and not deleted comes back by its visibility timeout.
+
+mod event;
+mod filter;
+mod poller;
+mod settings;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::sync::{Notify, watch};
+use undercast_kernel::Kernel;
+
+use crate::functions::Functions;
+use crate::store::{MAPPINGS, MappingRow};
+use poller::Poller;
+pub(crate) use settings::{
+    Change, arn, check_queue, check_source, describe, key, refuse_on_create, refuse_on_update,
+    state,
+};
+
+const MAPPINGS_MAX: usize = 10_000;
+const RETRY: Duration = Duration::from_secs(1);
+
+type MappingKey = (String, String, String);
+
+/// The supervisor.
+pub(crate) struct Mappings {
+    functions: Arc<Functions>,
+    is_started: AtomicBool,
+    look: Notify,
+}
+
+/// A poller that runs; it stops when this is dropped.
+struct Running {
+    row: MappingRow,
+    _stop: watch::Sender<()>,
+}
+
+impl Mappings {
+    pub(crate) fn new(functions: Arc<Functions>) -> Self {
+        Self { functions, is_started: AtomicBool::new(false), look: Notify::new() }
+    }
+
+    /// Starts the supervisor; once is enough.
+    pub(crate) fn start(self: &Arc<Self>, kernel: Kernel) {
+        if self.is_started.swap(true, Ordering::AcqRel) {
+            self.look.notify_one();
+            return;
+        }
+        let own = Arc::clone(self);
+        let env = kernel.env().clone();
+        env.spawn("lambda.mappings", async move { own.supervise(kernel).await });
+    }
+
+    async fn supervise(&self, kernel: Kernel) {
+        let mut changes = MAPPINGS.watch(kernel.db(), &());
+        let mut running: HashMap<MappingKey, Running> = HashMap::new();
+        loop {
+            match MAPPINGS.list(kernel.db(), MAPPINGS.all(), MAPPINGS_MAX, false).await {
+                Ok(rows) => self.reconcile(&kernel, &mut running, rows),
+                Err(undercast_store::Error::Closed { .. }) => return,
+                Err(error) => {
+                    tracing::warn!("event source mappings cannot be read: {error}");
+                    kernel.env().clock.sleep(RETRY).await;
+                    continue;
+                }
+            }
+            let look = self.look.notified();
+            futures::pin_mut!(look);
+            let changed = changes.changed().boxed();
+            futures::future::select(changed, look).await;
+        }
+    }
+
+    fn reconcile(
+        &self,
+        kernel: &Kernel,
+        running: &mut HashMap<MappingKey, Running>,
+        rows: Vec<(MappingKey, MappingRow)>,
+    ) {
+        let wanted: HashMap<MappingKey, MappingRow> =
+            rows.into_iter().filter(|(_, row)| row.enabled).collect();
+        running.retain(|key, poller| wanted.get(key) == Some(&poller.row));
+        for (key, row) in wanted {
+            if running.contains_key(&key) {
+                continue;
+            }
+            let (stop, stopped) = watch::channel(());
+            let poller = Poller::new(kernel, &self.functions, &key, row.clone(), stopped);
+            kernel.env().spawn("lambda.poller", poller.run());
+            running.insert(key, Running { row, _stop: stop });
+        }
+    }
+}

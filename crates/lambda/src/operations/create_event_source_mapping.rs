@@ -1,0 +1,68 @@
+//! `CreateEventSourceMapping`: lets a function read a queue.
+
+use undercast_kernel::{Access, Context, Handler, ServiceError};
+
+use crate::Lambda;
+use crate::api::lambda::operations::CreateEventSourceMapping;
+use crate::api::lambda::shapes::{CreateEventSourceMappingInput, EventSourceMappingConfiguration};
+use crate::error::{conflict, invalid};
+use crate::mappings::{self, Change};
+use crate::name::FunctionName;
+use crate::store::{FUNCTIONS, MAPPED, MAPPINGS, MappingRow};
+
+impl Handler<CreateEventSourceMapping> for Lambda {
+    fn authorize(&self, ctx: &Context, input: &CreateEventSourceMappingInput) -> Vec<Access> {
+        super::access(ctx, "CreateEventSourceMapping", &input.function_name, None)
+    }
+
+    async fn handle(
+        &self,
+        ctx: Context,
+        input: CreateEventSourceMappingInput,
+    ) -> Result<EventSourceMappingConfiguration, ServiceError> {
+        mappings::refuse_on_create(&input)?;
+        let Some(source) = input.event_source_arn.clone() else {
+            return Err(invalid("Unrecognized event source."));
+        };
+        let name = FunctionName::parse(&ctx, &input.function_name, None)?;
+        let mut row = MappingRow {
+            source: source.clone(),
+            function: name.own_arn(),
+            enabled: input.enabled.unwrap_or(true),
+            batch_size: 10,
+            window_s: 0,
+            filters: Vec::new(),
+            partial: false,
+            concurrency_max: None,
+            modified_ms: ctx.now_ms(),
+            tags: input.tags.clone().unwrap_or_default(),
+        };
+        let arn = mappings::check_source(&source)?;
+        Change::from(&input).apply(&mut row)?;
+        let target = self.functions.resolve(&ctx, name.clone()).await;
+        let target = target.map_err(|error| match error.code() {
+            "ResourceNotFoundException" => invalid("Function does not exist"),
+            _ => error,
+        })?;
+        mappings::check_queue(&ctx, &arn, target.config.settings.timeout_s).await?;
+        ctx.transact((name, row), |tx, ctx, input| async move {
+            let (name, row) = &*input;
+            let (account, region) = (name.account.clone(), name.region.clone());
+            let taken = (account.clone(), region.clone(), row.source.clone(), row.function.clone());
+            if let Some(uuid) = MAPPED.get(&tx, &taken).await? {
+                return Err(conflict(format!(
+                    "An event source mapping with SQS arn (\" {} \") and function (\" {} \") already exists. Please update or delete the existing mapping with UUID {uuid}",
+                    row.source, name.name
+                )));
+            }
+            if FUNCTIONS.get(&tx, &name.key()).await?.is_none() {
+                return Err(invalid("Function does not exist"));
+            }
+            let uuid = tx.ids().uuid();
+            MAPPED.put(&tx, &taken, &uuid)?;
+            MAPPINGS.put(&tx, &(account, region, uuid.clone()), row)?;
+            Ok(mappings::describe(&ctx, &uuid, row, "Creating"))
+        })
+        .await
+    }
+}
