@@ -20,12 +20,8 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<String, Failure> {
             let name = model.metadata("serviceId").unwrap_or(id);
             format!("# {name}\n\n{BEGIN}\n{END}\n\n## Deviations\n\nNone known.\n")
         });
-        let (head, rest) = old
-            .split_once(BEGIN)
-            .ok_or(format!("{id}.md: no begin mark"))?;
-        let (_, tail) = rest
-            .split_once(END)
-            .ok_or(format!("{id}.md: no end mark"))?;
+        let (head, rest) = old.split_once(BEGIN).ok_or(format!("{id}.md: no begin mark"))?;
+        let (_, tail) = rest.split_once(END).ok_or(format!("{id}.md: no end mark"))?;
         let new = format!("{head}{BEGIN}\n{}{END}{tail}", table(&model));
         if read(&path).ok().as_deref() != Some(&new) {
             if check {
@@ -38,21 +34,14 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<String, Failure> {
     if stale.is_empty() {
         Ok(format!("{} service pages current", ids.len()))
     } else {
-        Err(format!(
-            "not up to date, run `cargo xtask docs`:\n  {}",
-            stale.join("\n  ")
-        ))
+        Err(format!("not up to date, run `cargo xtask docs`:\n  {}", stale.join("\n  ")))
     }
 }
 
 fn table(model: &Model) -> String {
     let (mut done, mut open) = (Vec::new(), Vec::new());
     for (name, _) in model.operations() {
-        if model.wanted.operations.contains(name) {
-            done.push(name)
-        } else {
-            open.push(name)
-        }
+        if model.wanted.operations.contains(name) { done.push(name) } else { open.push(name) }
     }
     let mut out = String::new();
     let _ = writeln!(
@@ -66,11 +55,7 @@ fn table(model: &Model) -> String {
     }
     if !open.is_empty() {
         let names: Vec<String> = open.iter().map(|n| format!("`{n}`")).collect();
-        let _ = writeln!(
-            out,
-            "\nThese answer `NotImplemented`: {}.\n",
-            names.join(", ")
-        );
+        let _ = writeln!(out, "\nThese answer `NotImplemented`: {}.\n", names.join(", "));
     } else {
         out.push('\n');
     }

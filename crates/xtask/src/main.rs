@@ -1,10 +1,6 @@
 //! Chores of the workspace: `cargo xtask codegen [--check] [model…]`, `cargo xtask vendor-model`,
 //! `cargo xtask tidy`, `cargo xtask docs [--check]`.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command-line tool"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 mod codegen;
 mod docs;
@@ -22,22 +18,17 @@ pub(crate) type Failure = String;
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let check = args.iter().any(|a| a == "--check");
-    let words: Vec<&str> = args
-        .iter()
-        .map(String::as_str)
-        .filter(|a| !a.starts_with('-'))
-        .collect();
+    let words: Vec<&str> =
+        args.iter().map(String::as_str).filter(|a| !a.starts_with('-')).collect();
     let root = root();
     let result = match words.split_first() {
         Some((&"codegen", models)) => codegen::run(&root, models, check),
         Some((&"vendor-model", [data, models @ ..])) => vendor::run(&root, Path::new(data), models),
         Some((&"tidy", [])) => tidy::run(&root),
         Some((&"docs", [])) => docs::run(&root, check),
-        _ => Err(
-            "usage: cargo xtask codegen [--check] [MODEL…] | vendor-model BOTOCORE_DATA_DIR \
+        _ => Err("usage: cargo xtask codegen [--check] [MODEL…] | vendor-model BOTOCORE_DATA_DIR \
                   MODEL… | tidy | docs [--check]"
-                .to_owned(),
-        ),
+            .to_owned()),
     };
     match result {
         Ok(summary) => {

@@ -54,16 +54,10 @@ impl Model {
             .map_err(|e| format!("models/{id}.toml: {e}"))?;
         let json = serde_json::from_str(&read(&folder.join(format!("{id}.json")))?)
             .map_err(|e| format!("models/{id}.json: {e}"))?;
-        let model = Self {
-            id: id.to_owned(),
-            wanted,
-            json,
-        };
+        let model = Self { id: id.to_owned(), wanted, json };
         for operation in &model.wanted.operations {
             if model.operation(operation).is_none() {
-                return Err(format!(
-                    "models/{id}.toml: the model has no operation {operation}"
-                ));
+                return Err(format!("models/{id}.toml: the model has no operation {operation}"));
             }
         }
         Ok(model)
@@ -78,11 +72,7 @@ impl Model {
     }
 
     pub(crate) fn operations(&self) -> impl Iterator<Item = (&String, &Value)> {
-        self.json
-            .get("operations")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
+        self.json.get("operations").and_then(Value::as_object).into_iter().flatten()
     }
 
     pub(crate) fn shape(&self, name: &str) -> Result<&Value, Failure> {
@@ -119,9 +109,7 @@ impl Model {
         }
         let shape = self.shape(name)?;
         let members = shape.get("members").and_then(Value::as_object);
-        let parts = ["member", "key", "value"]
-            .iter()
-            .filter_map(|p| shape.get(*p));
+        let parts = ["member", "key", "value"].iter().filter_map(|p| shape.get(*p));
         for member in members.into_iter().flat_map(|m| m.values()).chain(parts) {
             if let Some(target) = text(member, "shape") {
                 self.reach(target, closure)?;
@@ -140,10 +128,7 @@ pub(crate) fn flag(value: &Value, key: &str) -> bool {
 }
 
 pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value
-        .get(key)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// The ids of all models, in order.

@@ -54,11 +54,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 
 fn check_file(root: &Path, path: &Path, faults: &mut Vec<String>) -> Result<(), Failure> {
     let source = read(path)?;
-    let shown = path
-        .strip_prefix(root)
-        .unwrap_or(path)
-        .display()
-        .to_string();
+    let shown = path.strip_prefix(root).unwrap_or(path).display().to_string();
     let generated = shown.contains("/src/api/");
     let lines = source.lines().count();
     if !generated && lines > LINES_MAX {
@@ -68,11 +64,7 @@ fn check_file(root: &Path, path: &Path, faults: &mut Vec<String>) -> Result<(), 
     if documented && !source.starts_with("//!") {
         faults.push(format!("{shown}: does not open with `//!`"));
     }
-    for word in [
-        concat!("FIX", "ME"),
-        concat!("XX", "X:"),
-        concat!("TO", "DO"),
-    ] {
+    for word in [concat!("FIX", "ME"), concat!("XX", "X:"), concat!("TO", "DO")] {
         if source.contains(word) {
             faults.push(format!("{shown}: contains {word}"));
         }
@@ -83,22 +75,15 @@ fn check_file(root: &Path, path: &Path, faults: &mut Vec<String>) -> Result<(), 
 /// No service knows another service, the wire or an HTTP library; `store` knows nothing of AWS.
 fn check_arrows(root: &Path, faults: &mut Vec<String>) -> Result<(), Failure> {
     let output = Command::new("cargo")
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--no-deps",
-            "--offline",
-        ])
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(root)
         .output()
         .map_err(|e| format!("cargo metadata: {e}"))?;
     let metadata: Value = serde_json::from_slice(&output.stdout).map_err(|e| e.to_string())?;
     for package in list(&metadata, "packages") {
         let name = text(package, "name").unwrap_or_default();
-        let runtime = list(package, "dependencies")
-            .iter()
-            .filter(|d| d.get("kind") == Some(&Value::Null));
+        let runtime =
+            list(package, "dependencies").iter().filter(|d| d.get("kind") == Some(&Value::Null));
         for dependency in runtime.filter_map(|d| text(d, "name")) {
             let service = SERVICES.contains(&name);
             let sideways =

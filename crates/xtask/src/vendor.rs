@@ -21,9 +21,7 @@ const METADATA: &[&str] = &[
     "xmlNamespace",
     "awsQueryCompatible",
 ];
-const OPERATION: &[&str] = &[
-    "name", "http", "input", "output", "errors", "endpoint", "authtype",
-];
+const OPERATION: &[&str] = &["name", "http", "input", "output", "errors", "endpoint", "authtype"];
 const SHAPE: &[&str] = &[
     "type",
     "required",
@@ -69,10 +67,7 @@ pub(crate) fn run(root: &Path, data: &Path, models: &[&str]) -> Result<String, F
         let source = newest(&data.join(model))?;
         let model_json = load(&source)?;
         let trimmed = trim(&model_json);
-        write(
-            &root.join("models").join(format!("{model}.json")),
-            &print(&trimmed),
-        )?;
+        write(&root.join("models").join(format!("{model}.json")), &print(&trimmed))?;
     }
     Ok(format!("{} models vendored", models.len()))
 }
@@ -94,9 +89,7 @@ fn load(path: &Path) -> Result<Value, Failure> {
     let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
     let mut text = String::new();
     if path.extension().is_some_and(|e| e == "gz") {
-        GzDecoder::new(bytes.as_slice())
-            .read_to_string(&mut text)
-            .map_err(|e| e.to_string())?;
+        GzDecoder::new(bytes.as_slice()).read_to_string(&mut text).map_err(|e| e.to_string())?;
     } else {
         text = String::from_utf8(bytes).map_err(|e| e.to_string())?;
     }
@@ -105,19 +98,13 @@ fn load(path: &Path) -> Result<Value, Failure> {
 
 fn keep(value: &Value, keys: &[&str]) -> Map<String, Value> {
     let object = value.as_object();
-    let pairs = keys
-        .iter()
-        .filter_map(|k| Some(((*k).to_owned(), object?.get(*k)?.clone())));
+    let pairs = keys.iter().filter_map(|k| Some(((*k).to_owned(), object?.get(*k)?.clone())));
     pairs.collect()
 }
 
 fn trim(model: &Value) -> Value {
     let each = |section: &str, trim: &dyn Fn(&Value) -> Value| -> Value {
-        let entries = model
-            .get(section)
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten();
+        let entries = model.get(section).and_then(Value::as_object).into_iter().flatten();
         let mut sorted: Vec<_> = entries.map(|(k, v)| (k.clone(), trim(v))).collect();
         sorted.sort_by(|a, b| a.0.cmp(&b.0));
         Value::Object(sorted.into_iter().collect())
@@ -141,11 +128,8 @@ fn trim_operation(operation: &Value) -> Value {
     }
     for side in ["input", "output"] {
         if let Some(value) = out.get_mut(side) {
-            *value = keep(
-                value,
-                &["shape", "resultWrapper", "locationName", "xmlNamespace"],
-            )
-            .into();
+            *value =
+                keep(value, &["shape", "resultWrapper", "locationName", "xmlNamespace"]).into();
         }
     }
     Value::Object(out)
@@ -174,11 +158,8 @@ fn print(model: &Value) -> String {
     for (section, last) in [("operations", false), ("shapes", true)] {
         text.push_str(&format!("\"{section}\": {{\n"));
         let entries = model.get(section).and_then(Value::as_object);
-        let lines: Vec<_> = entries
-            .into_iter()
-            .flatten()
-            .map(|(k, v)| format!("\"{k}\": {v}"))
-            .collect();
+        let lines: Vec<_> =
+            entries.into_iter().flatten().map(|(k, v)| format!("\"{k}\": {v}")).collect();
         text.push_str(&lines.join(",\n"));
         text.push_str(if last { "\n}\n}\n" } else { "\n},\n" });
     }

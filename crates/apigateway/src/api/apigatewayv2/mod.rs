@@ -57,36 +57,16 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "POST",
         uri: "/v2/domainnames/{domainName}/apimappings",
     },
-    Route {
-        name: "CreateAuthorizer",
-        method: "POST",
-        uri: "/v2/apis/{apiId}/authorizers",
-    },
-    Route {
-        name: "CreateDomainName",
-        method: "POST",
-        uri: "/v2/domainnames",
-    },
+    Route { name: "CreateAuthorizer", method: "POST", uri: "/v2/apis/{apiId}/authorizers" },
+    Route { name: "CreateDomainName", method: "POST", uri: "/v2/domainnames" },
     Route {
         name: "CreateIntegrationResponse",
         method: "POST",
         uri: "/v2/apis/{apiId}/integrations/{integrationId}/integrationresponses",
     },
-    Route {
-        name: "CreateModel",
-        method: "POST",
-        uri: "/v2/apis/{apiId}/models",
-    },
-    Route {
-        name: "CreatePortal",
-        method: "POST",
-        uri: "/v2/portals",
-    },
-    Route {
-        name: "CreatePortalProduct",
-        method: "POST",
-        uri: "/v2/portalproducts",
-    },
+    Route { name: "CreateModel", method: "POST", uri: "/v2/apis/{apiId}/models" },
+    Route { name: "CreatePortal", method: "POST", uri: "/v2/portals" },
+    Route { name: "CreatePortalProduct", method: "POST", uri: "/v2/portalproducts" },
     Route {
         name: "CreateProductPage",
         method: "POST",
@@ -107,11 +87,7 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "POST",
         uri: "/v2/domainnames/{domainName}/routingrules",
     },
-    Route {
-        name: "CreateVpcLink",
-        method: "POST",
-        uri: "/v2/vpclinks",
-    },
+    Route { name: "CreateVpcLink", method: "POST", uri: "/v2/vpclinks" },
     Route {
         name: "DeleteAccessLogSettings",
         method: "DELETE",
@@ -127,26 +103,14 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "DELETE",
         uri: "/v2/apis/{apiId}/authorizers/{authorizerId}",
     },
-    Route {
-        name: "DeleteDomainName",
-        method: "DELETE",
-        uri: "/v2/domainnames/{domainName}",
-    },
+    Route { name: "DeleteDomainName", method: "DELETE", uri: "/v2/domainnames/{domainName}" },
     Route {
         name: "DeleteIntegrationResponse",
         method: "DELETE",
         uri: "/v2/apis/{apiId}/integrations/{integrationId}/integrationresponses/{integrationResponseId}",
     },
-    Route {
-        name: "DeleteModel",
-        method: "DELETE",
-        uri: "/v2/apis/{apiId}/models/{modelId}",
-    },
-    Route {
-        name: "DeletePortal",
-        method: "DELETE",
-        uri: "/v2/portals/{portalId}",
-    },
+    Route { name: "DeleteModel", method: "DELETE", uri: "/v2/apis/{apiId}/models/{modelId}" },
+    Route { name: "DeletePortal", method: "DELETE", uri: "/v2/portals/{portalId}" },
     Route {
         name: "DeletePortalProduct",
         method: "DELETE",
@@ -187,21 +151,9 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "DELETE",
         uri: "/v2/domainnames/{domainName}/routingrules/{routingRuleId}",
     },
-    Route {
-        name: "DeleteVpcLink",
-        method: "DELETE",
-        uri: "/v2/vpclinks/{vpcLinkId}",
-    },
-    Route {
-        name: "DisablePortal",
-        method: "DELETE",
-        uri: "/v2/portals/{portalId}/publish",
-    },
-    Route {
-        name: "ExportApi",
-        method: "GET",
-        uri: "/v2/apis/{apiId}/exports/{specification}",
-    },
+    Route { name: "DeleteVpcLink", method: "DELETE", uri: "/v2/vpclinks/{vpcLinkId}" },
+    Route { name: "DisablePortal", method: "DELETE", uri: "/v2/portals/{portalId}/publish" },
+    Route { name: "ExportApi", method: "GET", uri: "/v2/apis/{apiId}/exports/{specification}" },
     Route {
         name: "GetApiMapping",
         method: "GET",
@@ -217,21 +169,9 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "GET",
         uri: "/v2/apis/{apiId}/authorizers/{authorizerId}",
     },
-    Route {
-        name: "GetAuthorizers",
-        method: "GET",
-        uri: "/v2/apis/{apiId}/authorizers",
-    },
-    Route {
-        name: "GetDomainName",
-        method: "GET",
-        uri: "/v2/domainnames/{domainName}",
-    },
-    Route {
-        name: "GetDomainNames",
-        method: "GET",
-        uri: "/v2/domainnames",
-    },
+    Route { name: "GetAuthorizers", method: "GET", uri: "/v2/apis/{apiId}/authorizers" },
+    Route { name: "GetDomainName", method: "GET", uri: "/v2/domainnames/{domainName}" },
+    Route { name: "GetDomainNames", method: "GET", uri: "/v2/domainnames" },
     Route {
         name: "GetIntegrationResponse",
         method: "GET",
@@ -242,31 +182,15 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "GET",
         uri: "/v2/apis/{apiId}/integrations/{integrationId}/integrationresponses",
     },
-    Route {
-        name: "GetModel",
-        method: "GET",
-        uri: "/v2/apis/{apiId}/models/{modelId}",
-    },
+    Route { name: "GetModel", method: "GET", uri: "/v2/apis/{apiId}/models/{modelId}" },
     Route {
         name: "GetModelTemplate",
         method: "GET",
         uri: "/v2/apis/{apiId}/models/{modelId}/template",
     },
-    Route {
-        name: "GetModels",
-        method: "GET",
-        uri: "/v2/apis/{apiId}/models",
-    },
-    Route {
-        name: "GetPortal",
-        method: "GET",
-        uri: "/v2/portals/{portalId}",
-    },
-    Route {
-        name: "GetPortalProduct",
-        method: "GET",
-        uri: "/v2/portalproducts/{portalProductId}",
-    },
+    Route { name: "GetModels", method: "GET", uri: "/v2/apis/{apiId}/models" },
+    Route { name: "GetPortal", method: "GET", uri: "/v2/portals/{portalId}" },
+    Route { name: "GetPortalProduct", method: "GET", uri: "/v2/portalproducts/{portalProductId}" },
     Route {
         name: "GetPortalProductSharingPolicy",
         method: "GET",
@@ -297,31 +221,11 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "GET",
         uri: "/v2/domainnames/{domainName}/routingrules/{routingRuleId}",
     },
-    Route {
-        name: "GetVpcLink",
-        method: "GET",
-        uri: "/v2/vpclinks/{vpcLinkId}",
-    },
-    Route {
-        name: "GetVpcLinks",
-        method: "GET",
-        uri: "/v2/vpclinks",
-    },
-    Route {
-        name: "ImportApi",
-        method: "PUT",
-        uri: "/v2/apis",
-    },
-    Route {
-        name: "ListPortalProducts",
-        method: "GET",
-        uri: "/v2/portalproducts",
-    },
-    Route {
-        name: "ListPortals",
-        method: "GET",
-        uri: "/v2/portals",
-    },
+    Route { name: "GetVpcLink", method: "GET", uri: "/v2/vpclinks/{vpcLinkId}" },
+    Route { name: "GetVpcLinks", method: "GET", uri: "/v2/vpclinks" },
+    Route { name: "ImportApi", method: "PUT", uri: "/v2/apis" },
+    Route { name: "ListPortalProducts", method: "GET", uri: "/v2/portalproducts" },
+    Route { name: "ListPortals", method: "GET", uri: "/v2/portals" },
     Route {
         name: "ListProductPages",
         method: "GET",
@@ -337,16 +241,8 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "GET",
         uri: "/v2/domainnames/{domainName}/routingrules",
     },
-    Route {
-        name: "PreviewPortal",
-        method: "POST",
-        uri: "/v2/portals/{portalId}/preview",
-    },
-    Route {
-        name: "PublishPortal",
-        method: "POST",
-        uri: "/v2/portals/{portalId}/publish",
-    },
+    Route { name: "PreviewPortal", method: "POST", uri: "/v2/portals/{portalId}/preview" },
+    Route { name: "PublishPortal", method: "POST", uri: "/v2/portals/{portalId}/publish" },
     Route {
         name: "PutPortalProductSharingPolicy",
         method: "PUT",
@@ -357,11 +253,7 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "PUT",
         uri: "/v2/domainnames/{domainName}/routingrules/{routingRuleId}",
     },
-    Route {
-        name: "ReimportApi",
-        method: "PUT",
-        uri: "/v2/apis/{apiId}",
-    },
+    Route { name: "ReimportApi", method: "PUT", uri: "/v2/apis/{apiId}" },
     Route {
         name: "ResetAuthorizersCache",
         method: "DELETE",
@@ -382,26 +274,14 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "PATCH",
         uri: "/v2/apis/{apiId}/deployments/{deploymentId}",
     },
-    Route {
-        name: "UpdateDomainName",
-        method: "PATCH",
-        uri: "/v2/domainnames/{domainName}",
-    },
+    Route { name: "UpdateDomainName", method: "PATCH", uri: "/v2/domainnames/{domainName}" },
     Route {
         name: "UpdateIntegrationResponse",
         method: "PATCH",
         uri: "/v2/apis/{apiId}/integrations/{integrationId}/integrationresponses/{integrationResponseId}",
     },
-    Route {
-        name: "UpdateModel",
-        method: "PATCH",
-        uri: "/v2/apis/{apiId}/models/{modelId}",
-    },
-    Route {
-        name: "UpdatePortal",
-        method: "PATCH",
-        uri: "/v2/portals/{portalId}",
-    },
+    Route { name: "UpdateModel", method: "PATCH", uri: "/v2/apis/{apiId}/models/{modelId}" },
+    Route { name: "UpdatePortal", method: "PATCH", uri: "/v2/portals/{portalId}" },
     Route {
         name: "UpdatePortalProduct",
         method: "PATCH",
@@ -422,9 +302,5 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "PATCH",
         uri: "/v2/apis/{apiId}/routes/{routeId}/routeresponses/{routeResponseId}",
     },
-    Route {
-        name: "UpdateVpcLink",
-        method: "PATCH",
-        uri: "/v2/vpclinks/{vpcLinkId}",
-    },
+    Route { name: "UpdateVpcLink", method: "PATCH", uri: "/v2/vpclinks/{vpcLinkId}" },
 ];

@@ -34,12 +34,8 @@ pub static Api: Schema = Schema::new(
             .wire("disableExecuteApiEndpoint"),
         Member::new("ImportInfo", &__listOf__string).wire("importInfo"),
         Member::new("IpAddressType", &IpAddressType).wire("ipAddressType"),
-        Member::new("Name", &prelude::STRING)
-            .wire("name")
-            .required(),
-        Member::new("ProtocolType", &ProtocolType)
-            .wire("protocolType")
-            .required(),
+        Member::new("Name", &prelude::STRING).wire("name").required(),
+        Member::new("ProtocolType", &ProtocolType).wire("protocolType").required(),
         Member::new("RouteSelectionExpression", &prelude::STRING)
             .wire("routeSelectionExpression")
             .required(),
@@ -49,10 +45,8 @@ pub static Api: Schema = Schema::new(
     ]),
 );
 
-pub static AuthorizationScopes: Schema = Schema::new(
-    "AuthorizationScopes",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-);
+pub static AuthorizationScopes: Schema =
+    Schema::new("AuthorizationScopes", Kind::List(&Member::new("member", &prelude::STRING)));
 
 pub static AuthorizationType: Schema =
     Schema::new("AuthorizationType", Kind::String).values(&["NONE", "AWS_IAM", "CUSTOM", "JWT"]);
@@ -85,20 +79,14 @@ pub static Cors: Schema = Schema::new(
     ]),
 );
 
-pub static CorsHeaderList: Schema = Schema::new(
-    "CorsHeaderList",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-);
+pub static CorsHeaderList: Schema =
+    Schema::new("CorsHeaderList", Kind::List(&Member::new("member", &prelude::STRING)));
 
-pub static CorsMethodList: Schema = Schema::new(
-    "CorsMethodList",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-);
+pub static CorsMethodList: Schema =
+    Schema::new("CorsMethodList", Kind::List(&Member::new("member", &prelude::STRING)));
 
-pub static CorsOriginList: Schema = Schema::new(
-    "CorsOriginList",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-);
+pub static CorsOriginList: Schema =
+    Schema::new("CorsOriginList", Kind::List(&Member::new("member", &prelude::STRING)));
 
 pub static CreateApiRequest: Schema = Schema::new(
     "CreateApiRequest",
@@ -112,12 +100,8 @@ pub static CreateApiRequest: Schema = Schema::new(
         Member::new("DisableExecuteApiEndpoint", &prelude::BOOLEAN)
             .wire("disableExecuteApiEndpoint"),
         Member::new("IpAddressType", &IpAddressType).wire("ipAddressType"),
-        Member::new("Name", &prelude::STRING)
-            .wire("name")
-            .required(),
-        Member::new("ProtocolType", &ProtocolType)
-            .wire("protocolType")
-            .required(),
+        Member::new("Name", &prelude::STRING).wire("name").required(),
+        Member::new("ProtocolType", &ProtocolType).wire("protocolType").required(),
         Member::new("RouteKey", &prelude::STRING).wire("routeKey"),
         Member::new("RouteSelectionExpression", &prelude::STRING).wire("routeSelectionExpression"),
         Member::new("Tags", &Tags).wire("tags"),
@@ -154,10 +138,7 @@ pub static CreateApiResponse: Schema = Schema::new(
 pub static CreateDeploymentRequest: Schema = Schema::new(
     "CreateDeploymentRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
         Member::new("Description", &prelude::STRING).wire("description"),
         Member::new("StageName", &prelude::STRING).wire("stageName"),
     ]),
@@ -178,10 +159,7 @@ pub static CreateDeploymentResponse: Schema = Schema::new(
 pub static CreateIntegrationRequest: Schema = Schema::new(
     "CreateIntegrationRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
         Member::new("ConnectionId", &prelude::STRING).wire("connectionId"),
         Member::new("ConnectionType", &ConnectionType).wire("connectionType"),
         Member::new("ContentHandlingStrategy", &ContentHandlingStrategy)
@@ -190,9 +168,7 @@ pub static CreateIntegrationRequest: Schema = Schema::new(
         Member::new("Description", &prelude::STRING).wire("description"),
         Member::new("IntegrationMethod", &prelude::STRING).wire("integrationMethod"),
         Member::new("IntegrationSubtype", &prelude::STRING).wire("integrationSubtype"),
-        Member::new("IntegrationType", &IntegrationType)
-            .wire("integrationType")
-            .required(),
+        Member::new("IntegrationType", &IntegrationType).wire("integrationType").required(),
         Member::new("IntegrationUri", &prelude::STRING).wire("integrationUri"),
         Member::new("PassthroughBehavior", &PassthroughBehavior).wire("passthroughBehavior"),
         Member::new("PayloadFormatVersion", &prelude::STRING).wire("payloadFormatVersion"),
@@ -238,10 +214,7 @@ pub static CreateIntegrationResult: Schema = Schema::new(
 pub static CreateRouteRequest: Schema = Schema::new(
     "CreateRouteRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
         Member::new("ApiKeyRequired", &prelude::BOOLEAN).wire("apiKeyRequired"),
         Member::new("AuthorizationScopes", &AuthorizationScopes).wire("authorizationScopes"),
         Member::new("AuthorizationType", &AuthorizationType).wire("authorizationType"),
@@ -250,9 +223,7 @@ pub static CreateRouteRequest: Schema = Schema::new(
         Member::new("OperationName", &prelude::STRING).wire("operationName"),
         Member::new("RequestModels", &RouteModels).wire("requestModels"),
         Member::new("RequestParameters", &RouteParameters).wire("requestParameters"),
-        Member::new("RouteKey", &prelude::STRING)
-            .wire("routeKey")
-            .required(),
+        Member::new("RouteKey", &prelude::STRING).wire("routeKey").required(),
         Member::new("RouteResponseSelectionExpression", &prelude::STRING)
             .wire("routeResponseSelectionExpression"),
         Member::new("Target", &prelude::STRING).wire("target"),
@@ -283,19 +254,14 @@ pub static CreateStageRequest: Schema = Schema::new(
     "CreateStageRequest",
     Kind::Structure(&[
         Member::new("AccessLogSettings", &AccessLogSettings).wire("accessLogSettings"),
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
         Member::new("AutoDeploy", &prelude::BOOLEAN).wire("autoDeploy"),
         Member::new("ClientCertificateId", &prelude::STRING).wire("clientCertificateId"),
         Member::new("DefaultRouteSettings", &RouteSettings).wire("defaultRouteSettings"),
         Member::new("DeploymentId", &prelude::STRING).wire("deploymentId"),
         Member::new("Description", &prelude::STRING).wire("description"),
         Member::new("RouteSettings", &RouteSettingsMap).wire("routeSettings"),
-        Member::new("StageName", &prelude::STRING)
-            .wire("stageName")
-            .required(),
+        Member::new("StageName", &prelude::STRING).wire("stageName").required(),
         Member::new("StageVariables", &StageVariablesMap).wire("stageVariables"),
         Member::new("Tags", &Tags).wire("tags"),
     ]),
@@ -341,10 +307,7 @@ pub static DeleteCorsConfigurationRequest: Schema = Schema::new(
 pub static DeleteDeploymentRequest: Schema = Schema::new(
     "DeleteDeploymentRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
         Member::new("DeploymentId", &prelude::STRING)
             .wire("deploymentId")
             .required()
@@ -355,10 +318,7 @@ pub static DeleteDeploymentRequest: Schema = Schema::new(
 pub static DeleteIntegrationRequest: Schema = Schema::new(
     "DeleteIntegrationRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
         Member::new("IntegrationId", &prelude::STRING)
             .wire("integrationId")
             .required()
@@ -369,24 +329,15 @@ pub static DeleteIntegrationRequest: Schema = Schema::new(
 pub static DeleteRouteRequest: Schema = Schema::new(
     "DeleteRouteRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
-        Member::new("RouteId", &prelude::STRING)
-            .wire("routeId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("RouteId", &prelude::STRING).wire("routeId").required().bound(Binding::Label),
     ]),
 );
 
 pub static DeleteStageRequest: Schema = Schema::new(
     "DeleteStageRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
         Member::new("StageName", &prelude::STRING)
             .wire("stageName")
             .required()
@@ -445,12 +396,8 @@ pub static GetApiResponse: Schema = Schema::new(
 pub static GetApisRequest: Schema = Schema::new(
     "GetApisRequest",
     Kind::Structure(&[
-        Member::new("MaxResults", &prelude::STRING)
-            .wire("maxResults")
-            .bound(Binding::Query),
-        Member::new("NextToken", &prelude::STRING)
-            .wire("nextToken")
-            .bound(Binding::Query),
+        Member::new("MaxResults", &prelude::STRING).wire("maxResults").bound(Binding::Query),
+        Member::new("NextToken", &prelude::STRING).wire("nextToken").bound(Binding::Query),
     ]),
 );
 
@@ -465,10 +412,7 @@ pub static GetApisResponse: Schema = Schema::new(
 pub static GetDeploymentRequest: Schema = Schema::new(
     "GetDeploymentRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
         Member::new("DeploymentId", &prelude::STRING)
             .wire("deploymentId")
             .required()
@@ -491,16 +435,9 @@ pub static GetDeploymentResponse: Schema = Schema::new(
 pub static GetDeploymentsRequest: Schema = Schema::new(
     "GetDeploymentsRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
-        Member::new("MaxResults", &prelude::STRING)
-            .wire("maxResults")
-            .bound(Binding::Query),
-        Member::new("NextToken", &prelude::STRING)
-            .wire("nextToken")
-            .bound(Binding::Query),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("MaxResults", &prelude::STRING).wire("maxResults").bound(Binding::Query),
+        Member::new("NextToken", &prelude::STRING).wire("nextToken").bound(Binding::Query),
     ]),
 );
 
@@ -515,10 +452,7 @@ pub static GetDeploymentsResponse: Schema = Schema::new(
 pub static GetIntegrationRequest: Schema = Schema::new(
     "GetIntegrationRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
         Member::new("IntegrationId", &prelude::STRING)
             .wire("integrationId")
             .required()
@@ -558,16 +492,9 @@ pub static GetIntegrationResult: Schema = Schema::new(
 pub static GetIntegrationsRequest: Schema = Schema::new(
     "GetIntegrationsRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
-        Member::new("MaxResults", &prelude::STRING)
-            .wire("maxResults")
-            .bound(Binding::Query),
-        Member::new("NextToken", &prelude::STRING)
-            .wire("nextToken")
-            .bound(Binding::Query),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("MaxResults", &prelude::STRING).wire("maxResults").bound(Binding::Query),
+        Member::new("NextToken", &prelude::STRING).wire("nextToken").bound(Binding::Query),
     ]),
 );
 
@@ -582,14 +509,8 @@ pub static GetIntegrationsResponse: Schema = Schema::new(
 pub static GetRouteRequest: Schema = Schema::new(
     "GetRouteRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
-        Member::new("RouteId", &prelude::STRING)
-            .wire("routeId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("RouteId", &prelude::STRING).wire("routeId").required().bound(Binding::Label),
     ]),
 );
 
@@ -616,16 +537,9 @@ pub static GetRouteResult: Schema = Schema::new(
 pub static GetRoutesRequest: Schema = Schema::new(
     "GetRoutesRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
-        Member::new("MaxResults", &prelude::STRING)
-            .wire("maxResults")
-            .bound(Binding::Query),
-        Member::new("NextToken", &prelude::STRING)
-            .wire("nextToken")
-            .bound(Binding::Query),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("MaxResults", &prelude::STRING).wire("maxResults").bound(Binding::Query),
+        Member::new("NextToken", &prelude::STRING).wire("nextToken").bound(Binding::Query),
     ]),
 );
 
@@ -640,10 +554,7 @@ pub static GetRoutesResponse: Schema = Schema::new(
 pub static GetStageRequest: Schema = Schema::new(
     "GetStageRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
         Member::new("StageName", &prelude::STRING)
             .wire("stageName")
             .required()
@@ -675,16 +586,9 @@ pub static GetStageResponse: Schema = Schema::new(
 pub static GetStagesRequest: Schema = Schema::new(
     "GetStagesRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
-        Member::new("MaxResults", &prelude::STRING)
-            .wire("maxResults")
-            .bound(Binding::Query),
-        Member::new("NextToken", &prelude::STRING)
-            .wire("nextToken")
-            .bound(Binding::Query),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("MaxResults", &prelude::STRING).wire("maxResults").bound(Binding::Query),
+        Member::new("NextToken", &prelude::STRING).wire("nextToken").bound(Binding::Query),
     ]),
 );
 
@@ -704,20 +608,14 @@ pub static GetTagsRequest: Schema = Schema::new(
         .bound(Binding::Label)]),
 );
 
-pub static GetTagsResponse: Schema = Schema::new(
-    "GetTagsResponse",
-    Kind::Structure(&[Member::new("Tags", &Tags).wire("tags")]),
-);
+pub static GetTagsResponse: Schema =
+    Schema::new("GetTagsResponse", Kind::Structure(&[Member::new("Tags", &Tags).wire("tags")]));
 
 pub static IntegerWithLengthBetween50And30000: Schema =
-    Schema::new("IntegerWithLengthBetween50And30000", Kind::Integer)
-        .min(50)
-        .max(30000);
+    Schema::new("IntegerWithLengthBetween50And30000", Kind::Integer).min(50).max(30000);
 
 pub static IntegerWithLengthBetweenMinus1And86400: Schema =
-    Schema::new("IntegerWithLengthBetweenMinus1And86400", Kind::Integer)
-        .min(-1)
-        .max(86400);
+    Schema::new("IntegerWithLengthBetweenMinus1And86400", Kind::Integer).min(-1).max(86400);
 
 pub static Integration: Schema = Schema::new(
     "Integration",
@@ -750,10 +648,7 @@ pub static Integration: Schema = Schema::new(
 
 pub static IntegrationParameters: Schema = Schema::new(
     "IntegrationParameters",
-    Kind::Map(
-        &Member::new("key", &prelude::STRING),
-        &Member::new("value", &prelude::STRING),
-    ),
+    Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &prelude::STRING)),
 );
 
 pub static IntegrationType: Schema = Schema::new("IntegrationType", Kind::String).values(&[
@@ -791,10 +686,7 @@ pub static ProtocolType: Schema =
 
 pub static ResponseParameters: Schema = Schema::new(
     "ResponseParameters",
-    Kind::Map(
-        &Member::new("key", &prelude::STRING),
-        &Member::new("value", &IntegrationParameters),
-    ),
+    Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &IntegrationParameters)),
 );
 
 pub static Route: Schema = Schema::new(
@@ -810,9 +702,7 @@ pub static Route: Schema = Schema::new(
         Member::new("RequestModels", &RouteModels).wire("requestModels"),
         Member::new("RequestParameters", &RouteParameters).wire("requestParameters"),
         Member::new("RouteId", &prelude::STRING).wire("routeId"),
-        Member::new("RouteKey", &prelude::STRING)
-            .wire("routeKey")
-            .required(),
+        Member::new("RouteKey", &prelude::STRING).wire("routeKey").required(),
         Member::new("RouteResponseSelectionExpression", &prelude::STRING)
             .wire("routeResponseSelectionExpression"),
         Member::new("Target", &prelude::STRING).wire("target"),
@@ -821,18 +711,12 @@ pub static Route: Schema = Schema::new(
 
 pub static RouteModels: Schema = Schema::new(
     "RouteModels",
-    Kind::Map(
-        &Member::new("key", &prelude::STRING),
-        &Member::new("value", &prelude::STRING),
-    ),
+    Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &prelude::STRING)),
 );
 
 pub static RouteParameters: Schema = Schema::new(
     "RouteParameters",
-    Kind::Map(
-        &Member::new("key", &prelude::STRING),
-        &Member::new("value", &ParameterConstraints),
-    ),
+    Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &ParameterConstraints)),
 );
 
 pub static RouteSettings: Schema = Schema::new(
@@ -848,10 +732,7 @@ pub static RouteSettings: Schema = Schema::new(
 
 pub static RouteSettingsMap: Schema = Schema::new(
     "RouteSettingsMap",
-    Kind::Map(
-        &Member::new("key", &prelude::STRING),
-        &Member::new("value", &RouteSettings),
-    ),
+    Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &RouteSettings)),
 );
 
 pub static Stage: Schema = Schema::new(
@@ -869,9 +750,7 @@ pub static Stage: Schema = Schema::new(
             .wire("lastDeploymentStatusMessage"),
         Member::new("LastUpdatedDate", &__timestampIso8601).wire("lastUpdatedDate"),
         Member::new("RouteSettings", &RouteSettingsMap).wire("routeSettings"),
-        Member::new("StageName", &prelude::STRING)
-            .wire("stageName")
-            .required(),
+        Member::new("StageName", &prelude::STRING).wire("stageName").required(),
         Member::new("StageVariables", &StageVariablesMap).wire("stageVariables"),
         Member::new("Tags", &Tags).wire("tags"),
     ]),
@@ -879,10 +758,7 @@ pub static Stage: Schema = Schema::new(
 
 pub static StageVariablesMap: Schema = Schema::new(
     "StageVariablesMap",
-    Kind::Map(
-        &Member::new("key", &prelude::STRING),
-        &Member::new("value", &prelude::STRING),
-    ),
+    Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &prelude::STRING)),
 );
 
 pub static TagResourceRequest: Schema = Schema::new(
@@ -900,18 +776,12 @@ pub static TagResourceResponse: Schema = Schema::new("TagResourceResponse", Kind
 
 pub static Tags: Schema = Schema::new(
     "Tags",
-    Kind::Map(
-        &Member::new("key", &prelude::STRING),
-        &Member::new("value", &prelude::STRING),
-    ),
+    Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &prelude::STRING)),
 );
 
 pub static TemplateMap: Schema = Schema::new(
     "TemplateMap",
-    Kind::Map(
-        &Member::new("key", &prelude::STRING),
-        &Member::new("value", &prelude::STRING),
-    ),
+    Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &prelude::STRING)),
 );
 
 pub static TlsConfig: Schema = Schema::new(
@@ -943,20 +813,14 @@ pub static UntagResourceRequest: Schema = Schema::new(
             .wire("resource-arn")
             .required()
             .bound(Binding::Label),
-        Member::new("TagKeys", &__listOf__string)
-            .wire("tagKeys")
-            .required()
-            .bound(Binding::Query),
+        Member::new("TagKeys", &__listOf__string).wire("tagKeys").required().bound(Binding::Query),
     ]),
 );
 
 pub static UpdateApiRequest: Schema = Schema::new(
     "UpdateApiRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
         Member::new("ApiKeySelectionExpression", &prelude::STRING)
             .wire("apiKeySelectionExpression"),
         Member::new("CorsConfiguration", &Cors).wire("corsConfiguration"),
@@ -1002,10 +866,7 @@ pub static UpdateApiResponse: Schema = Schema::new(
 pub static UpdateIntegrationRequest: Schema = Schema::new(
     "UpdateIntegrationRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
         Member::new("ConnectionId", &prelude::STRING).wire("connectionId"),
         Member::new("ConnectionType", &ConnectionType).wire("connectionType"),
         Member::new("ContentHandlingStrategy", &ContentHandlingStrategy)
@@ -1064,10 +925,7 @@ pub static UpdateIntegrationResult: Schema = Schema::new(
 pub static UpdateRouteRequest: Schema = Schema::new(
     "UpdateRouteRequest",
     Kind::Structure(&[
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
         Member::new("ApiKeyRequired", &prelude::BOOLEAN).wire("apiKeyRequired"),
         Member::new("AuthorizationScopes", &AuthorizationScopes).wire("authorizationScopes"),
         Member::new("AuthorizationType", &AuthorizationType).wire("authorizationType"),
@@ -1076,10 +934,7 @@ pub static UpdateRouteRequest: Schema = Schema::new(
         Member::new("OperationName", &prelude::STRING).wire("operationName"),
         Member::new("RequestModels", &RouteModels).wire("requestModels"),
         Member::new("RequestParameters", &RouteParameters).wire("requestParameters"),
-        Member::new("RouteId", &prelude::STRING)
-            .wire("routeId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("RouteId", &prelude::STRING).wire("routeId").required().bound(Binding::Label),
         Member::new("RouteKey", &prelude::STRING).wire("routeKey"),
         Member::new("RouteResponseSelectionExpression", &prelude::STRING)
             .wire("routeResponseSelectionExpression"),
@@ -1111,10 +966,7 @@ pub static UpdateStageRequest: Schema = Schema::new(
     "UpdateStageRequest",
     Kind::Structure(&[
         Member::new("AccessLogSettings", &AccessLogSettings).wire("accessLogSettings"),
-        Member::new("ApiId", &prelude::STRING)
-            .wire("apiId")
-            .required()
-            .bound(Binding::Label),
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
         Member::new("AutoDeploy", &prelude::BOOLEAN).wire("autoDeploy"),
         Member::new("ClientCertificateId", &prelude::STRING).wire("clientCertificateId"),
         Member::new("DefaultRouteSettings", &RouteSettings).wire("defaultRouteSettings"),
@@ -1153,15 +1005,11 @@ pub static UpdateStageResponse: Schema = Schema::new(
 pub static __listOfApi: Schema =
     Schema::new("__listOfApi", Kind::List(&Member::new("member", &Api)));
 
-pub static __listOfDeployment: Schema = Schema::new(
-    "__listOfDeployment",
-    Kind::List(&Member::new("member", &Deployment)),
-);
+pub static __listOfDeployment: Schema =
+    Schema::new("__listOfDeployment", Kind::List(&Member::new("member", &Deployment)));
 
-pub static __listOfIntegration: Schema = Schema::new(
-    "__listOfIntegration",
-    Kind::List(&Member::new("member", &Integration)),
-);
+pub static __listOfIntegration: Schema =
+    Schema::new("__listOfIntegration", Kind::List(&Member::new("member", &Integration)));
 
 pub static __listOfRoute: Schema =
     Schema::new("__listOfRoute", Kind::List(&Member::new("member", &Route)));
@@ -1169,10 +1017,8 @@ pub static __listOfRoute: Schema =
 pub static __listOfStage: Schema =
     Schema::new("__listOfStage", Kind::List(&Member::new("member", &Stage)));
 
-pub static __listOf__string: Schema = Schema::new(
-    "__listOf__string",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-);
+pub static __listOf__string: Schema =
+    Schema::new("__listOf__string", Kind::List(&Member::new("member", &prelude::STRING)));
 
 pub static __timestampIso8601: Schema =
     Schema::new("__timestampIso8601", Kind::Timestamp).timestamp_format(TimestampFormat::Iso8601);

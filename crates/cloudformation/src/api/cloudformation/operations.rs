@@ -495,10 +495,7 @@ pub mod schema {
         status: 200,
         input: &schemas::UpdateStackInput,
         output: &schemas::UpdateStackOutput,
-        errors: &[
-            &InsufficientCapabilitiesException,
-            &TokenAlreadyExistsException,
-        ],
+        errors: &[&InsufficientCapabilitiesException, &TokenAlreadyExistsException],
         result_wrapper: Some("UpdateStackResult"),
         host_prefix: None,
         unsigned: false,

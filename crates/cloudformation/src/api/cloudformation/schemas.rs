@@ -13,10 +13,8 @@ use undercast_smithy::{Binding, Kind, Member, Schema, TimestampFormat};
 pub static AfterValueFrom: Schema =
     Schema::new("AfterValueFrom", Kind::String).values(&["TEMPLATE"]);
 
-pub static AllowedValues: Schema = Schema::new(
-    "AllowedValues",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-);
+pub static AllowedValues: Schema =
+    Schema::new("AllowedValues", Kind::List(&Member::new("member", &prelude::STRING)));
 
 pub static AlreadyExistsException: Schema =
     Schema::new("AlreadyExistsException", Kind::Structure(&[]));
@@ -30,10 +28,8 @@ pub static BeforeValueFrom: Schema = Schema::new("BeforeValueFrom", Kind::String
 pub static CallAs: Schema =
     Schema::new("CallAs", Kind::String).values(&["SELF", "DELEGATED_ADMIN"]);
 
-pub static Capabilities: Schema = Schema::new(
-    "Capabilities",
-    Kind::List(&Member::new("member", &Capability)),
-);
+pub static Capabilities: Schema =
+    Schema::new("Capabilities", Kind::List(&Member::new("member", &Capability)));
 
 pub static Capability: Schema = Schema::new("Capability", Kind::String).values(&[
     "CAPABILITY_IAM",
@@ -59,14 +55,11 @@ pub static ChangeAction: Schema = Schema::new("ChangeAction", Kind::String).valu
     "SyncWithActual",
 ]);
 
-pub static ChangeSetId: Schema = Schema::new("ChangeSetId", Kind::String)
-    .min(1)
-    .pattern("arn:[-a-zA-Z0-9:/]*");
+pub static ChangeSetId: Schema =
+    Schema::new("ChangeSetId", Kind::String).min(1).pattern("arn:[-a-zA-Z0-9:/]*");
 
-pub static ChangeSetName: Schema = Schema::new("ChangeSetName", Kind::String)
-    .min(1)
-    .max(128)
-    .pattern("[a-zA-Z][-a-zA-Z0-9]*");
+pub static ChangeSetName: Schema =
+    Schema::new("ChangeSetName", Kind::String).min(1).max(128).pattern("[a-zA-Z][-a-zA-Z0-9]*");
 
 pub static ChangeSetNameOrId: Schema = Schema::new("ChangeSetNameOrId", Kind::String)
     .min(1)
@@ -87,10 +80,8 @@ pub static ChangeSetStatus: Schema = Schema::new("ChangeSetStatus", Kind::String
     "FAILED",
 ]);
 
-pub static ChangeSetSummaries: Schema = Schema::new(
-    "ChangeSetSummaries",
-    Kind::List(&Member::new("member", &ChangeSetSummary)),
-);
+pub static ChangeSetSummaries: Schema =
+    Schema::new("ChangeSetSummaries", Kind::List(&Member::new("member", &ChangeSetSummary)));
 
 pub static ChangeSetSummary: Schema = Schema::new(
     "ChangeSetSummary",
@@ -175,10 +166,7 @@ pub static CreateChangeSetInput: Schema = Schema::new(
 
 pub static CreateChangeSetOutput: Schema = Schema::new(
     "CreateChangeSetOutput",
-    Kind::Structure(&[
-        Member::new("Id", &ChangeSetId),
-        Member::new("StackId", &prelude::STRING),
-    ]),
+    Kind::Structure(&[Member::new("Id", &ChangeSetId), Member::new("StackId", &prelude::STRING)]),
 );
 
 pub static CreateStackInput: Schema = Schema::new(
@@ -333,10 +321,7 @@ pub static DescribeStacksInput: Schema = Schema::new(
 
 pub static DescribeStacksOutput: Schema = Schema::new(
     "DescribeStacksOutput",
-    Kind::Structure(&[
-        Member::new("Stacks", &Stacks),
-        Member::new("NextToken", &NextToken),
-    ]),
+    Kind::Structure(&[Member::new("Stacks", &Stacks), Member::new("NextToken", &NextToken)]),
 );
 
 pub static Description: Schema = Schema::new("Description", Kind::String).min(1).max(1024);
@@ -432,9 +417,8 @@ pub static GetTemplateSummaryOutput: Schema = Schema::new(
 pub static HookFailureMode: Schema =
     Schema::new("HookFailureMode", Kind::String).values(&["FAIL", "WARN"]);
 
-pub static HookInvocationCount: Schema = Schema::new("HookInvocationCount", Kind::Integer)
-    .min(1)
-    .max(100);
+pub static HookInvocationCount: Schema =
+    Schema::new("HookInvocationCount", Kind::Integer).min(1).max(100);
 
 pub static HookInvocationId: Schema = Schema::new("HookInvocationId", Kind::String)
     .min(36)
@@ -451,16 +435,13 @@ pub static HookStatus: Schema = Schema::new("HookStatus", Kind::String).values(&
     "HOOK_FAILED",
 ]);
 
-pub static HookStatusReason: Schema = Schema::new("HookStatusReason", Kind::String)
-    .min(1)
-    .max(1024);
+pub static HookStatusReason: Schema =
+    Schema::new("HookStatusReason", Kind::String).min(1).max(1024);
 
 pub static HookType: Schema = Schema::new("HookType", Kind::String).min(1).max(255);
 
-pub static Imports: Schema = Schema::new(
-    "Imports",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-);
+pub static Imports: Schema =
+    Schema::new("Imports", Kind::List(&Member::new("member", &prelude::STRING)));
 
 pub static InsufficientCapabilitiesException: Schema =
     Schema::new("InsufficientCapabilitiesException", Kind::Structure(&[]));
@@ -468,10 +449,8 @@ pub static InsufficientCapabilitiesException: Schema =
 pub static InvalidChangeSetStatusException: Schema =
     Schema::new("InvalidChangeSetStatusException", Kind::Structure(&[]));
 
-pub static LastOperations: Schema = Schema::new(
-    "LastOperations",
-    Kind::List(&Member::new("member", &OperationEntry)),
-);
+pub static LastOperations: Schema =
+    Schema::new("LastOperations", Kind::List(&Member::new("member", &OperationEntry)));
 
 pub static LimitExceededException: Schema =
     Schema::new("LimitExceededException", Kind::Structure(&[]));
@@ -492,17 +471,12 @@ pub static ListChangeSetsOutput: Schema = Schema::new(
     ]),
 );
 
-pub static ListExportsInput: Schema = Schema::new(
-    "ListExportsInput",
-    Kind::Structure(&[Member::new("NextToken", &NextToken)]),
-);
+pub static ListExportsInput: Schema =
+    Schema::new("ListExportsInput", Kind::Structure(&[Member::new("NextToken", &NextToken)]));
 
 pub static ListExportsOutput: Schema = Schema::new(
     "ListExportsOutput",
-    Kind::Structure(&[
-        Member::new("Exports", &Exports),
-        Member::new("NextToken", &NextToken),
-    ]),
+    Kind::Structure(&[Member::new("Exports", &Exports), Member::new("NextToken", &NextToken)]),
 );
 
 pub static ListImportsInput: Schema = Schema::new(
@@ -515,10 +489,7 @@ pub static ListImportsInput: Schema = Schema::new(
 
 pub static ListImportsOutput: Schema = Schema::new(
     "ListImportsOutput",
-    Kind::Structure(&[
-        Member::new("Imports", &Imports),
-        Member::new("NextToken", &NextToken),
-    ]),
+    Kind::Structure(&[Member::new("Imports", &Imports), Member::new("NextToken", &NextToken)]),
 );
 
 pub static ListStackResourcesInput: Schema = Schema::new(
@@ -562,12 +533,10 @@ pub static LiveResourceDrift: Schema = Schema::new(
     ]),
 );
 
-pub static LogicalResourceIds: Schema = Schema::new(
-    "LogicalResourceIds",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-)
-.min(1)
-.max(200);
+pub static LogicalResourceIds: Schema =
+    Schema::new("LogicalResourceIds", Kind::List(&Member::new("member", &prelude::STRING)))
+        .min(1)
+        .max(200);
 
 pub static ModuleInfo: Schema = Schema::new(
     "ModuleInfo",
@@ -577,17 +546,13 @@ pub static ModuleInfo: Schema = Schema::new(
     ]),
 );
 
-pub static MonitoringTimeInMinutes: Schema = Schema::new("MonitoringTimeInMinutes", Kind::Integer)
-    .min(0)
-    .max(180);
+pub static MonitoringTimeInMinutes: Schema =
+    Schema::new("MonitoringTimeInMinutes", Kind::Integer).min(0).max(180);
 
 pub static NextToken: Schema = Schema::new("NextToken", Kind::String).min(1).max(1024);
 
-pub static NotificationARNs: Schema = Schema::new(
-    "NotificationARNs",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-)
-.max(5);
+pub static NotificationARNs: Schema =
+    Schema::new("NotificationARNs", Kind::List(&Member::new("member", &prelude::STRING))).max(5);
 
 pub static OnFailure: Schema =
     Schema::new("OnFailure", Kind::String).values(&["DO_NOTHING", "ROLLBACK", "DELETE"]);
@@ -651,10 +616,8 @@ pub static ParameterDeclaration: Schema = Schema::new(
     ]),
 );
 
-pub static ParameterDeclarations: Schema = Schema::new(
-    "ParameterDeclarations",
-    Kind::List(&Member::new("member", &ParameterDeclaration)),
-);
+pub static ParameterDeclarations: Schema =
+    Schema::new("ParameterDeclarations", Kind::List(&Member::new("member", &ParameterDeclaration)));
 
 pub static Parameters: Schema =
     Schema::new("Parameters", Kind::List(&Member::new("member", &Parameter)));
@@ -695,10 +658,7 @@ pub static ResourceChange: Schema = Schema::new(
         Member::new("Replacement", &Replacement),
         Member::new("Scope", &Scope),
         Member::new("ResourceDriftStatus", &StackResourceDriftStatus),
-        Member::new(
-            "ResourceDriftIgnoredAttributes",
-            &ResourceDriftIgnoredAttributes,
-        ),
+        Member::new("ResourceDriftIgnoredAttributes", &ResourceDriftIgnoredAttributes),
         Member::new("Details", &ResourceChangeDetails),
         Member::new("ChangeSetId", &ChangeSetId),
         Member::new("ModuleInfo", &ModuleInfo),
@@ -718,10 +678,8 @@ pub static ResourceChangeDetail: Schema = Schema::new(
     ]),
 );
 
-pub static ResourceChangeDetails: Schema = Schema::new(
-    "ResourceChangeDetails",
-    Kind::List(&Member::new("member", &ResourceChangeDetail)),
-);
+pub static ResourceChangeDetails: Schema =
+    Schema::new("ResourceChangeDetails", Kind::List(&Member::new("member", &ResourceChangeDetail)));
 
 pub static ResourceDriftIgnoredAttribute: Schema = Schema::new(
     "ResourceDriftIgnoredAttribute",
@@ -747,14 +705,10 @@ pub static ResourceIdentifierProperties: Schema = Schema::new(
 .max(256);
 
 pub static ResourceIdentifierPropertyKey: Schema =
-    Schema::new("ResourceIdentifierPropertyKey", Kind::String)
-        .min(1)
-        .max(2048);
+    Schema::new("ResourceIdentifierPropertyKey", Kind::String).min(1).max(2048);
 
 pub static ResourceIdentifierPropertyValue: Schema =
-    Schema::new("ResourceIdentifierPropertyValue", Kind::String)
-        .min(1)
-        .max(2048);
+    Schema::new("ResourceIdentifierPropertyValue", Kind::String).min(1).max(2048);
 
 pub static ResourceIdentifierSummaries: Schema = Schema::new(
     "ResourceIdentifierSummaries",
@@ -836,26 +790,18 @@ pub static ResourceToSkip: Schema = Schema::new("ResourceToSkip", Kind::String)
 
 pub static ResourceType: Schema = Schema::new("ResourceType", Kind::String).min(1).max(256);
 
-pub static ResourceTypes: Schema = Schema::new(
-    "ResourceTypes",
-    Kind::List(&Member::new("member", &ResourceType)),
-);
+pub static ResourceTypes: Schema =
+    Schema::new("ResourceTypes", Kind::List(&Member::new("member", &ResourceType)));
 
-pub static ResourcesToImport: Schema = Schema::new(
-    "ResourcesToImport",
-    Kind::List(&Member::new("member", &ResourceToImport)),
-)
-.max(200);
+pub static ResourcesToImport: Schema =
+    Schema::new("ResourcesToImport", Kind::List(&Member::new("member", &ResourceToImport)))
+        .max(200);
 
-pub static ResourcesToSkip: Schema = Schema::new(
-    "ResourcesToSkip",
-    Kind::List(&Member::new("member", &ResourceToSkip)),
-);
+pub static ResourcesToSkip: Schema =
+    Schema::new("ResourcesToSkip", Kind::List(&Member::new("member", &ResourceToSkip)));
 
-pub static RetainResources: Schema = Schema::new(
-    "RetainResources",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-);
+pub static RetainResources: Schema =
+    Schema::new("RetainResources", Kind::List(&Member::new("member", &prelude::STRING)));
 
 pub static RoleARN: Schema = Schema::new("RoleARN", Kind::String).min(20).max(2048);
 
@@ -875,16 +821,11 @@ pub static RollbackTrigger: Schema = Schema::new(
     ]),
 );
 
-pub static RollbackTriggers: Schema = Schema::new(
-    "RollbackTriggers",
-    Kind::List(&Member::new("member", &RollbackTrigger)),
-)
-.max(5);
+pub static RollbackTriggers: Schema =
+    Schema::new("RollbackTriggers", Kind::List(&Member::new("member", &RollbackTrigger))).max(5);
 
-pub static Scope: Schema = Schema::new(
-    "Scope",
-    Kind::List(&Member::new("member", &ResourceAttribute)),
-);
+pub static Scope: Schema =
+    Schema::new("Scope", Kind::List(&Member::new("member", &ResourceAttribute)));
 
 pub static Stack: Schema = Schema::new(
     "Stack",
@@ -966,28 +907,20 @@ pub static StackEvent: Schema = Schema::new(
     ]),
 );
 
-pub static StackEvents: Schema = Schema::new(
-    "StackEvents",
-    Kind::List(&Member::new("member", &StackEvent)),
-);
+pub static StackEvents: Schema =
+    Schema::new("StackEvents", Kind::List(&Member::new("member", &StackEvent)));
 
 pub static StackNameOrId: Schema = Schema::new("StackNameOrId", Kind::String)
     .min(1)
     .pattern("([a-zA-Z][-a-zA-Z0-9]*)|(arn:\\b(aws|aws-us-gov|aws-cn)\\b:[-a-zA-Z0-9:/._+]*)");
 
-pub static StackPolicyBody: Schema = Schema::new("StackPolicyBody", Kind::String)
-    .min(1)
-    .max(16384);
+pub static StackPolicyBody: Schema = Schema::new("StackPolicyBody", Kind::String).min(1).max(16384);
 
 pub static StackPolicyDuringUpdateBody: Schema =
-    Schema::new("StackPolicyDuringUpdateBody", Kind::String)
-        .min(1)
-        .max(16384);
+    Schema::new("StackPolicyDuringUpdateBody", Kind::String).min(1).max(16384);
 
 pub static StackPolicyDuringUpdateURL: Schema =
-    Schema::new("StackPolicyDuringUpdateURL", Kind::String)
-        .min(1)
-        .max(5120);
+    Schema::new("StackPolicyDuringUpdateURL", Kind::String).min(1).max(5120);
 
 pub static StackPolicyURL: Schema = Schema::new("StackPolicyURL", Kind::String).min(1).max(5120);
 
@@ -1043,14 +976,7 @@ pub static StackResourceDriftInformationSummary: Schema = Schema::new(
 );
 
 pub static StackResourceDriftStatus: Schema = Schema::new("StackResourceDriftStatus", Kind::String)
-    .values(&[
-        "IN_SYNC",
-        "MODIFIED",
-        "DELETED",
-        "NOT_CHECKED",
-        "UNKNOWN",
-        "UNSUPPORTED",
-    ]);
+    .values(&["IN_SYNC", "MODIFIED", "DELETED", "NOT_CHECKED", "UNKNOWN", "UNSUPPORTED"]);
 
 pub static StackResourceSummaries: Schema = Schema::new(
     "StackResourceSummaries",
@@ -1071,10 +997,8 @@ pub static StackResourceSummary: Schema = Schema::new(
     ]),
 );
 
-pub static StackResources: Schema = Schema::new(
-    "StackResources",
-    Kind::List(&Member::new("member", &StackResource)),
-);
+pub static StackResources: Schema =
+    Schema::new("StackResources", Kind::List(&Member::new("member", &StackResource)));
 
 pub static StackSetNameOrId: Schema = Schema::new("StackSetNameOrId", Kind::String).pattern("[a-zA-Z][-a-zA-Z0-9]*(?::[a-zA-Z0-9]{8}-[a-zA-Z0-9]{4}-[a-zA-Z0-9]{4}-[a-zA-Z0-9]{4}-[a-zA-Z0-9]{12})?");
 
@@ -1107,15 +1031,11 @@ pub static StackStatus: Schema = Schema::new("StackStatus", Kind::String).values
     "IMPORT_ROLLBACK_COMPLETE",
 ]);
 
-pub static StackStatusFilter: Schema = Schema::new(
-    "StackStatusFilter",
-    Kind::List(&Member::new("member", &StackStatus)),
-);
+pub static StackStatusFilter: Schema =
+    Schema::new("StackStatusFilter", Kind::List(&Member::new("member", &StackStatus)));
 
-pub static StackSummaries: Schema = Schema::new(
-    "StackSummaries",
-    Kind::List(&Member::new("member", &StackSummary)),
-);
+pub static StackSummaries: Schema =
+    Schema::new("StackSummaries", Kind::List(&Member::new("member", &StackSummary)));
 
 pub static StackSummary: Schema = Schema::new(
     "StackSummary",
@@ -1137,10 +1057,8 @@ pub static StackSummary: Schema = Schema::new(
 
 pub static Stacks: Schema = Schema::new("Stacks", Kind::List(&Member::new("member", &Stack)));
 
-pub static StageList: Schema = Schema::new(
-    "StageList",
-    Kind::List(&Member::new("member", &TemplateStage)),
-);
+pub static StageList: Schema =
+    Schema::new("StageList", Kind::List(&Member::new("member", &TemplateStage)));
 
 pub static Tag: Schema = Schema::new(
     "Tag",
@@ -1168,20 +1086,15 @@ pub static TemplateParameter: Schema = Schema::new(
     ]),
 );
 
-pub static TemplateParameters: Schema = Schema::new(
-    "TemplateParameters",
-    Kind::List(&Member::new("member", &TemplateParameter)),
-);
+pub static TemplateParameters: Schema =
+    Schema::new("TemplateParameters", Kind::List(&Member::new("member", &TemplateParameter)));
 
 pub static TemplateStage: Schema =
     Schema::new("TemplateStage", Kind::String).values(&["Original", "Processed"]);
 
 pub static TemplateSummaryConfig: Schema = Schema::new(
     "TemplateSummaryConfig",
-    Kind::Structure(&[Member::new(
-        "TreatUnrecognizedResourceTypesAsWarnings",
-        &prelude::BOOLEAN,
-    )]),
+    Kind::Structure(&[Member::new("TreatUnrecognizedResourceTypesAsWarnings", &prelude::BOOLEAN)]),
 );
 
 pub static TemplateURL: Schema = Schema::new("TemplateURL", Kind::String).min(1).max(5120);
@@ -1191,10 +1104,8 @@ pub static TimeoutMinutes: Schema = Schema::new("TimeoutMinutes", Kind::Integer)
 pub static TokenAlreadyExistsException: Schema =
     Schema::new("TokenAlreadyExistsException", Kind::Structure(&[]));
 
-pub static TransformsList: Schema = Schema::new(
-    "TransformsList",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-);
+pub static TransformsList: Schema =
+    Schema::new("TransformsList", Kind::List(&Member::new("member", &prelude::STRING)));
 
 pub static UpdateStackInput: Schema = Schema::new(
     "UpdateStackInput",

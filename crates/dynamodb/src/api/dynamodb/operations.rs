@@ -301,11 +301,7 @@ pub mod schema {
         status: 200,
         input: &schemas::CreateTableInput,
         output: &schemas::CreateTableOutput,
-        errors: &[
-            &ResourceInUseException,
-            &LimitExceededException,
-            &InternalServerError,
-        ],
+        errors: &[&ResourceInUseException, &LimitExceededException, &InternalServerError],
         result_wrapper: None,
         host_prefix: None,
         unsigned: false,

@@ -30,33 +30,22 @@ pub static AttributeDefinition: Schema = Schema::new(
     ]),
 );
 
-pub static AttributeDefinitions: Schema = Schema::new(
-    "AttributeDefinitions",
-    Kind::List(&Member::new("member", &AttributeDefinition)),
-);
+pub static AttributeDefinitions: Schema =
+    Schema::new("AttributeDefinitions", Kind::List(&Member::new("member", &AttributeDefinition)));
 
 pub static AttributeMap: Schema = Schema::new(
     "AttributeMap",
-    Kind::Map(
-        &Member::new("key", &AttributeName),
-        &Member::new("value", &AttributeValue),
-    ),
+    Kind::Map(&Member::new("key", &AttributeName), &Member::new("value", &AttributeValue)),
 );
 
 pub static AttributeName: Schema = Schema::new("AttributeName", Kind::String).max(65535);
 
-pub static AttributeNameList: Schema = Schema::new(
-    "AttributeNameList",
-    Kind::List(&Member::new("member", &AttributeName)),
-)
-.min(1);
+pub static AttributeNameList: Schema =
+    Schema::new("AttributeNameList", Kind::List(&Member::new("member", &AttributeName))).min(1);
 
 pub static AttributeUpdates: Schema = Schema::new(
     "AttributeUpdates",
-    Kind::Map(
-        &Member::new("key", &AttributeName),
-        &Member::new("value", &AttributeValueUpdate),
-    ),
+    Kind::Map(&Member::new("key", &AttributeName), &Member::new("value", &AttributeValueUpdate)),
 );
 
 pub static AttributeValue: Schema = Schema::new(
@@ -75,10 +64,8 @@ pub static AttributeValue: Schema = Schema::new(
     ]),
 );
 
-pub static AttributeValueList: Schema = Schema::new(
-    "AttributeValueList",
-    Kind::List(&Member::new("member", &AttributeValue)),
-);
+pub static AttributeValueList: Schema =
+    Schema::new("AttributeValueList", Kind::List(&Member::new("member", &AttributeValue)));
 
 pub static AttributeValueUpdate: Schema = Schema::new(
     "AttributeValueUpdate",
@@ -109,20 +96,14 @@ pub static BatchGetItemOutput: Schema = Schema::new(
 
 pub static BatchGetRequestMap: Schema = Schema::new(
     "BatchGetRequestMap",
-    Kind::Map(
-        &Member::new("key", &TableArn),
-        &Member::new("value", &KeysAndAttributes),
-    ),
+    Kind::Map(&Member::new("key", &TableArn), &Member::new("value", &KeysAndAttributes)),
 )
 .min(1)
 .max(100);
 
 pub static BatchGetResponseMap: Schema = Schema::new(
     "BatchGetResponseMap",
-    Kind::Map(
-        &Member::new("key", &TableArn),
-        &Member::new("value", &ItemList),
-    ),
+    Kind::Map(&Member::new("key", &TableArn), &Member::new("value", &ItemList)),
 );
 
 pub static BatchWriteItemInput: Schema = Schema::new(
@@ -145,10 +126,7 @@ pub static BatchWriteItemOutput: Schema = Schema::new(
 
 pub static BatchWriteItemRequestMap: Schema = Schema::new(
     "BatchWriteItemRequestMap",
-    Kind::Map(
-        &Member::new("key", &TableArn),
-        &Member::new("value", &WriteRequests),
-    ),
+    Kind::Map(&Member::new("key", &TableArn), &Member::new("value", &WriteRequests)),
 )
 .min(1)
 .max(25);
@@ -164,10 +142,8 @@ pub static BillingModeSummary: Schema = Schema::new(
     ]),
 );
 
-pub static BinarySetAttributeValue: Schema = Schema::new(
-    "BinarySetAttributeValue",
-    Kind::List(&Member::new("member", &prelude::BLOB)),
-);
+pub static BinarySetAttributeValue: Schema =
+    Schema::new("BinarySetAttributeValue", Kind::List(&Member::new("member", &prelude::BLOB)));
 
 pub static CancellationReason: Schema = Schema::new(
     "CancellationReason",
@@ -178,12 +154,10 @@ pub static CancellationReason: Schema = Schema::new(
     ]),
 );
 
-pub static CancellationReasonList: Schema = Schema::new(
-    "CancellationReasonList",
-    Kind::List(&Member::new("member", &CancellationReason)),
-)
-.min(1)
-.max(100);
+pub static CancellationReasonList: Schema =
+    Schema::new("CancellationReasonList", Kind::List(&Member::new("member", &CancellationReason)))
+        .min(1)
+        .max(100);
 
 pub static Capacity: Schema = Schema::new(
     "Capacity",
@@ -194,9 +168,8 @@ pub static Capacity: Schema = Schema::new(
     ]),
 );
 
-pub static ClientRequestToken: Schema = Schema::new("ClientRequestToken", Kind::String)
-    .min(1)
-    .max(36);
+pub static ClientRequestToken: Schema =
+    Schema::new("ClientRequestToken", Kind::String).min(1).max(36);
 
 pub static ComparisonOperator: Schema = Schema::new("ComparisonOperator", Kind::String).values(&[
     "EQ",
@@ -230,10 +203,7 @@ pub static ConditionCheck: Schema = Schema::new(
         Member::new("ConditionExpression", &prelude::STRING).required(),
         Member::new("ExpressionAttributeNames", &ExpressionAttributeNameMap),
         Member::new("ExpressionAttributeValues", &ExpressionAttributeValueMap),
-        Member::new(
-            "ReturnValuesOnConditionCheckFailure",
-            &ReturnValuesOnConditionCheckFailure,
-        ),
+        Member::new("ReturnValuesOnConditionCheckFailure", &ReturnValuesOnConditionCheckFailure),
     ]),
 );
 
@@ -261,19 +231,14 @@ pub static ConsumedCapacity: Schema = Schema::new(
     ]),
 );
 
-pub static ConsumedCapacityMultiple: Schema = Schema::new(
-    "ConsumedCapacityMultiple",
-    Kind::List(&Member::new("member", &ConsumedCapacity)),
-);
+pub static ConsumedCapacityMultiple: Schema =
+    Schema::new("ConsumedCapacityMultiple", Kind::List(&Member::new("member", &ConsumedCapacity)));
 
 pub static ContinuousBackupsDescription: Schema = Schema::new(
     "ContinuousBackupsDescription",
     Kind::Structure(&[
         Member::new("ContinuousBackupsStatus", &ContinuousBackupsStatus).required(),
-        Member::new(
-            "PointInTimeRecoveryDescription",
-            &PointInTimeRecoveryDescription,
-        ),
+        Member::new("PointInTimeRecoveryDescription", &PointInTimeRecoveryDescription),
     ]),
 );
 
@@ -307,10 +272,7 @@ pub static CreateReplicationGroupMemberAction: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("RegionName", &prelude::STRING).required(),
         Member::new("KMSMasterKeyId", &prelude::STRING),
-        Member::new(
-            "ProvisionedThroughputOverride",
-            &ProvisionedThroughputOverride,
-        ),
+        Member::new("ProvisionedThroughputOverride", &ProvisionedThroughputOverride),
         Member::new("OnDemandThroughputOverride", &OnDemandThroughputOverride),
         Member::new("GlobalSecondaryIndexes", &ReplicaGlobalSecondaryIndexList),
         Member::new("TableClassOverride", &TableClass),
@@ -336,10 +298,7 @@ pub static CreateTableInput: Schema = Schema::new(
         Member::new("ResourcePolicy", &prelude::STRING),
         Member::new("OnDemandThroughput", &OnDemandThroughput),
         Member::new("GlobalTableSourceArn", &TableArn),
-        Member::new(
-            "GlobalTableSettingsReplicationMode",
-            &GlobalTableSettingsReplicationMode,
-        ),
+        Member::new("GlobalTableSettingsReplicationMode", &GlobalTableSettingsReplicationMode),
     ]),
 );
 
@@ -356,10 +315,7 @@ pub static Delete: Schema = Schema::new(
         Member::new("ConditionExpression", &prelude::STRING),
         Member::new("ExpressionAttributeNames", &ExpressionAttributeNameMap),
         Member::new("ExpressionAttributeValues", &ExpressionAttributeValueMap),
-        Member::new(
-            "ReturnValuesOnConditionCheckFailure",
-            &ReturnValuesOnConditionCheckFailure,
-        ),
+        Member::new("ReturnValuesOnConditionCheckFailure", &ReturnValuesOnConditionCheckFailure),
     ]),
 );
 
@@ -386,10 +342,7 @@ pub static DeleteItemInput: Schema = Schema::new(
         Member::new("ConditionExpression", &prelude::STRING),
         Member::new("ExpressionAttributeNames", &ExpressionAttributeNameMap),
         Member::new("ExpressionAttributeValues", &ExpressionAttributeValueMap),
-        Member::new(
-            "ReturnValuesOnConditionCheckFailure",
-            &ReturnValuesOnConditionCheckFailure,
-        ),
+        Member::new("ReturnValuesOnConditionCheckFailure", &ReturnValuesOnConditionCheckFailure),
     ]),
 );
 
@@ -407,10 +360,8 @@ pub static DeleteReplicationGroupMemberAction: Schema = Schema::new(
     Kind::Structure(&[Member::new("RegionName", &prelude::STRING).required()]),
 );
 
-pub static DeleteRequest: Schema = Schema::new(
-    "DeleteRequest",
-    Kind::Structure(&[Member::new("Key", &Key).required()]),
-);
+pub static DeleteRequest: Schema =
+    Schema::new("DeleteRequest", Kind::Structure(&[Member::new("Key", &Key).required()]));
 
 pub static DeleteTableInput: Schema = Schema::new(
     "DeleteTableInput",
@@ -429,10 +380,7 @@ pub static DescribeContinuousBackupsInput: Schema = Schema::new(
 
 pub static DescribeContinuousBackupsOutput: Schema = Schema::new(
     "DescribeContinuousBackupsOutput",
-    Kind::Structure(&[Member::new(
-        "ContinuousBackupsDescription",
-        &ContinuousBackupsDescription,
-    )]),
+    Kind::Structure(&[Member::new("ContinuousBackupsDescription", &ContinuousBackupsDescription)]),
 );
 
 pub static DescribeEndpointsRequest: Schema =
@@ -460,10 +408,8 @@ pub static DescribeTableInput: Schema = Schema::new(
     Kind::Structure(&[Member::new("TableName", &TableArn).required()]),
 );
 
-pub static DescribeTableOutput: Schema = Schema::new(
-    "DescribeTableOutput",
-    Kind::Structure(&[Member::new("Table", &TableDescription)]),
-);
+pub static DescribeTableOutput: Schema =
+    Schema::new("DescribeTableOutput", Kind::Structure(&[Member::new("Table", &TableDescription)]));
 
 pub static DescribeTimeToLiveInput: Schema = Schema::new(
     "DescribeTimeToLiveInput",
@@ -488,10 +434,7 @@ pub static Endpoints: Schema =
 
 pub static ExpectedAttributeMap: Schema = Schema::new(
     "ExpectedAttributeMap",
-    Kind::Map(
-        &Member::new("key", &AttributeName),
-        &Member::new("value", &ExpectedAttributeValue),
-    ),
+    Kind::Map(&Member::new("key", &AttributeName), &Member::new("value", &ExpectedAttributeValue)),
 );
 
 pub static ExpectedAttributeValue: Schema = Schema::new(
@@ -506,26 +449,17 @@ pub static ExpectedAttributeValue: Schema = Schema::new(
 
 pub static ExpressionAttributeNameMap: Schema = Schema::new(
     "ExpressionAttributeNameMap",
-    Kind::Map(
-        &Member::new("key", &prelude::STRING),
-        &Member::new("value", &AttributeName),
-    ),
+    Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &AttributeName)),
 );
 
 pub static ExpressionAttributeValueMap: Schema = Schema::new(
     "ExpressionAttributeValueMap",
-    Kind::Map(
-        &Member::new("key", &prelude::STRING),
-        &Member::new("value", &AttributeValue),
-    ),
+    Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &AttributeValue)),
 );
 
 pub static FilterConditionMap: Schema = Schema::new(
     "FilterConditionMap",
-    Kind::Map(
-        &Member::new("key", &AttributeName),
-        &Member::new("value", &Condition),
-    ),
+    Kind::Map(&Member::new("key", &AttributeName), &Member::new("value", &Condition)),
 );
 
 pub static Get: Schema = Schema::new(
@@ -584,10 +518,7 @@ pub static GlobalSecondaryIndexDescription: Schema = Schema::new(
         Member::new("ItemCount", &prelude::LONG),
         Member::new("IndexArn", &prelude::STRING),
         Member::new("OnDemandThroughput", &OnDemandThroughput),
-        Member::new(
-            "WarmThroughput",
-            &GlobalSecondaryIndexWarmThroughputDescription,
-        ),
+        Member::new("WarmThroughput", &GlobalSecondaryIndexWarmThroughputDescription),
     ]),
 );
 
@@ -664,10 +595,8 @@ pub static IdempotentParameterMismatchException: Schema = Schema::new(
     Kind::Structure(&[Member::new("Message", &prelude::STRING)]),
 );
 
-pub static IndexName: Schema = Schema::new("IndexName", Kind::String)
-    .min(3)
-    .max(255)
-    .pattern("[a-zA-Z0-9_.-]+");
+pub static IndexName: Schema =
+    Schema::new("IndexName", Kind::String).min(3).max(255).pattern("[a-zA-Z0-9_.-]+");
 
 pub static IndexStatus: Schema = Schema::new("IndexStatus", Kind::String)
     .values(&["CREATING", "UPDATING", "DELETING", "ACTIVE"]);
@@ -679,10 +608,7 @@ pub static InternalServerError: Schema = Schema::new(
 
 pub static ItemCollectionKeyAttributeMap: Schema = Schema::new(
     "ItemCollectionKeyAttributeMap",
-    Kind::Map(
-        &Member::new("key", &AttributeName),
-        &Member::new("value", &AttributeValue),
-    ),
+    Kind::Map(&Member::new("key", &AttributeName), &Member::new("value", &AttributeValue)),
 );
 
 pub static ItemCollectionMetrics: Schema = Schema::new(
@@ -716,52 +642,35 @@ pub static ItemCollectionSizeLimitExceededException: Schema = Schema::new(
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
 );
 
-pub static ItemList: Schema = Schema::new(
-    "ItemList",
-    Kind::List(&Member::new("member", &AttributeMap)),
-);
+pub static ItemList: Schema =
+    Schema::new("ItemList", Kind::List(&Member::new("member", &AttributeMap)));
 
-pub static ItemResponse: Schema = Schema::new(
-    "ItemResponse",
-    Kind::Structure(&[Member::new("Item", &AttributeMap)]),
-);
+pub static ItemResponse: Schema =
+    Schema::new("ItemResponse", Kind::Structure(&[Member::new("Item", &AttributeMap)]));
 
-pub static ItemResponseList: Schema = Schema::new(
-    "ItemResponseList",
-    Kind::List(&Member::new("member", &ItemResponse)),
-)
-.min(1)
-.max(100);
+pub static ItemResponseList: Schema =
+    Schema::new("ItemResponseList", Kind::List(&Member::new("member", &ItemResponse)))
+        .min(1)
+        .max(100);
 
 pub static Key: Schema = Schema::new(
     "Key",
-    Kind::Map(
-        &Member::new("key", &AttributeName),
-        &Member::new("value", &AttributeValue),
-    ),
+    Kind::Map(&Member::new("key", &AttributeName), &Member::new("value", &AttributeValue)),
 );
 
 pub static KeyConditions: Schema = Schema::new(
     "KeyConditions",
-    Kind::Map(
-        &Member::new("key", &AttributeName),
-        &Member::new("value", &Condition),
-    ),
+    Kind::Map(&Member::new("key", &AttributeName), &Member::new("value", &Condition)),
 );
 
-pub static KeyList: Schema = Schema::new("KeyList", Kind::List(&Member::new("member", &Key)))
-    .min(1)
-    .max(100);
+pub static KeyList: Schema =
+    Schema::new("KeyList", Kind::List(&Member::new("member", &Key))).min(1).max(100);
 
-pub static KeySchema: Schema = Schema::new(
-    "KeySchema",
-    Kind::List(&Member::new("member", &KeySchemaElement)),
-)
-.min(1);
+pub static KeySchema: Schema =
+    Schema::new("KeySchema", Kind::List(&Member::new("member", &KeySchemaElement))).min(1);
 
-pub static KeySchemaAttributeName: Schema = Schema::new("KeySchemaAttributeName", Kind::String)
-    .min(1)
-    .max(255);
+pub static KeySchemaAttributeName: Schema =
+    Schema::new("KeySchemaAttributeName", Kind::String).min(1).max(255);
 
 pub static KeySchemaElement: Schema = Schema::new(
     "KeySchemaElement",
@@ -789,10 +698,8 @@ pub static LimitExceededException: Schema = Schema::new(
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
 );
 
-pub static ListAttributeValue: Schema = Schema::new(
-    "ListAttributeValue",
-    Kind::List(&Member::new("member", &AttributeValue)),
-);
+pub static ListAttributeValue: Schema =
+    Schema::new("ListAttributeValue", Kind::List(&Member::new("member", &AttributeValue)));
 
 pub static ListTablesInput: Schema = Schema::new(
     "ListTablesInput",
@@ -802,9 +709,8 @@ pub static ListTablesInput: Schema = Schema::new(
     ]),
 );
 
-pub static ListTablesInputLimit: Schema = Schema::new("ListTablesInputLimit", Kind::Integer)
-    .min(1)
-    .max(100);
+pub static ListTablesInputLimit: Schema =
+    Schema::new("ListTablesInputLimit", Kind::Integer).min(1).max(100);
 
 pub static ListTablesOutput: Schema = Schema::new(
     "ListTablesOutput",
@@ -824,10 +730,7 @@ pub static ListTagsOfResourceInput: Schema = Schema::new(
 
 pub static ListTagsOfResourceOutput: Schema = Schema::new(
     "ListTagsOfResourceOutput",
-    Kind::Structure(&[
-        Member::new("Tags", &TagList),
-        Member::new("NextToken", &prelude::STRING),
-    ]),
+    Kind::Structure(&[Member::new("Tags", &TagList), Member::new("NextToken", &prelude::STRING)]),
 );
 
 pub static LocalSecondaryIndex: Schema = Schema::new(
@@ -863,18 +766,14 @@ pub static LocalSecondaryIndexList: Schema = Schema::new(
 
 pub static MapAttributeValue: Schema = Schema::new(
     "MapAttributeValue",
-    Kind::Map(
-        &Member::new("key", &AttributeName),
-        &Member::new("value", &AttributeValue),
-    ),
+    Kind::Map(&Member::new("key", &AttributeName), &Member::new("value", &AttributeValue)),
 );
 
 pub static MultiRegionConsistency: Schema =
     Schema::new("MultiRegionConsistency", Kind::String).values(&["EVENTUAL", "STRONG"]);
 
-pub static NonKeyAttributeName: Schema = Schema::new("NonKeyAttributeName", Kind::String)
-    .min(1)
-    .max(255);
+pub static NonKeyAttributeName: Schema =
+    Schema::new("NonKeyAttributeName", Kind::String).min(1).max(255);
 
 pub static NonKeyAttributeNameList: Schema = Schema::new(
     "NonKeyAttributeNameList",
@@ -885,10 +784,8 @@ pub static NonKeyAttributeNameList: Schema = Schema::new(
 
 pub static NonNegativeLongObject: Schema = Schema::new("NonNegativeLongObject", Kind::Long).min(0);
 
-pub static NumberSetAttributeValue: Schema = Schema::new(
-    "NumberSetAttributeValue",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-);
+pub static NumberSetAttributeValue: Schema =
+    Schema::new("NumberSetAttributeValue", Kind::List(&Member::new("member", &prelude::STRING)));
 
 pub static OnDemandThroughput: Schema = Schema::new(
     "OnDemandThroughput",
@@ -980,10 +877,7 @@ pub static Put: Schema = Schema::new(
         Member::new("ConditionExpression", &prelude::STRING),
         Member::new("ExpressionAttributeNames", &ExpressionAttributeNameMap),
         Member::new("ExpressionAttributeValues", &ExpressionAttributeValueMap),
-        Member::new(
-            "ReturnValuesOnConditionCheckFailure",
-            &ReturnValuesOnConditionCheckFailure,
-        ),
+        Member::new("ReturnValuesOnConditionCheckFailure", &ReturnValuesOnConditionCheckFailure),
     ]),
 );
 
@@ -1000,19 +894,13 @@ pub static PutItemInput: Schema = Schema::new(
         Member::new("ConditionExpression", &prelude::STRING),
         Member::new("ExpressionAttributeNames", &ExpressionAttributeNameMap),
         Member::new("ExpressionAttributeValues", &ExpressionAttributeValueMap),
-        Member::new(
-            "ReturnValuesOnConditionCheckFailure",
-            &ReturnValuesOnConditionCheckFailure,
-        ),
+        Member::new("ReturnValuesOnConditionCheckFailure", &ReturnValuesOnConditionCheckFailure),
     ]),
 );
 
 pub static PutItemInputAttributeMap: Schema = Schema::new(
     "PutItemInputAttributeMap",
-    Kind::Map(
-        &Member::new("key", &AttributeName),
-        &Member::new("value", &AttributeValue),
-    ),
+    Kind::Map(&Member::new("key", &AttributeName), &Member::new("value", &AttributeValue)),
 );
 
 pub static PutItemOutput: Schema = Schema::new(
@@ -1063,9 +951,8 @@ pub static QueryOutput: Schema = Schema::new(
     ]),
 );
 
-pub static RecoveryPeriodInDays: Schema = Schema::new("RecoveryPeriodInDays", Kind::Integer)
-    .min(1)
-    .max(35);
+pub static RecoveryPeriodInDays: Schema =
+    Schema::new("RecoveryPeriodInDays", Kind::Integer).min(1).max(35);
 
 pub static ReplicaDescription: Schema = Schema::new(
     "ReplicaDescription",
@@ -1076,38 +963,24 @@ pub static ReplicaDescription: Schema = Schema::new(
         Member::new("ReplicaStatusDescription", &prelude::STRING),
         Member::new("ReplicaStatusPercentProgress", &prelude::STRING),
         Member::new("KMSMasterKeyId", &prelude::STRING),
-        Member::new(
-            "ProvisionedThroughputOverride",
-            &ProvisionedThroughputOverride,
-        ),
+        Member::new("ProvisionedThroughputOverride", &ProvisionedThroughputOverride),
         Member::new("OnDemandThroughputOverride", &OnDemandThroughputOverride),
         Member::new("WarmThroughput", &TableWarmThroughputDescription),
-        Member::new(
-            "GlobalSecondaryIndexes",
-            &ReplicaGlobalSecondaryIndexDescriptionList,
-        ),
+        Member::new("GlobalSecondaryIndexes", &ReplicaGlobalSecondaryIndexDescriptionList),
         Member::new("ReplicaInaccessibleDateTime", &prelude::TIMESTAMP),
         Member::new("ReplicaTableClassSummary", &TableClassSummary),
-        Member::new(
-            "GlobalTableSettingsReplicationMode",
-            &GlobalTableSettingsReplicationMode,
-        ),
+        Member::new("GlobalTableSettingsReplicationMode", &GlobalTableSettingsReplicationMode),
     ]),
 );
 
-pub static ReplicaDescriptionList: Schema = Schema::new(
-    "ReplicaDescriptionList",
-    Kind::List(&Member::new("member", &ReplicaDescription)),
-);
+pub static ReplicaDescriptionList: Schema =
+    Schema::new("ReplicaDescriptionList", Kind::List(&Member::new("member", &ReplicaDescription)));
 
 pub static ReplicaGlobalSecondaryIndex: Schema = Schema::new(
     "ReplicaGlobalSecondaryIndex",
     Kind::Structure(&[
         Member::new("IndexName", &IndexName).required(),
-        Member::new(
-            "ProvisionedThroughputOverride",
-            &ProvisionedThroughputOverride,
-        ),
+        Member::new("ProvisionedThroughputOverride", &ProvisionedThroughputOverride),
         Member::new("OnDemandThroughputOverride", &OnDemandThroughputOverride),
     ]),
 );
@@ -1116,24 +989,15 @@ pub static ReplicaGlobalSecondaryIndexDescription: Schema = Schema::new(
     "ReplicaGlobalSecondaryIndexDescription",
     Kind::Structure(&[
         Member::new("IndexName", &IndexName),
-        Member::new(
-            "ProvisionedThroughputOverride",
-            &ProvisionedThroughputOverride,
-        ),
+        Member::new("ProvisionedThroughputOverride", &ProvisionedThroughputOverride),
         Member::new("OnDemandThroughputOverride", &OnDemandThroughputOverride),
-        Member::new(
-            "WarmThroughput",
-            &GlobalSecondaryIndexWarmThroughputDescription,
-        ),
+        Member::new("WarmThroughput", &GlobalSecondaryIndexWarmThroughputDescription),
     ]),
 );
 
 pub static ReplicaGlobalSecondaryIndexDescriptionList: Schema = Schema::new(
     "ReplicaGlobalSecondaryIndexDescriptionList",
-    Kind::List(&Member::new(
-        "member",
-        &ReplicaGlobalSecondaryIndexDescription,
-    )),
+    Kind::List(&Member::new("member", &ReplicaGlobalSecondaryIndexDescription)),
 );
 
 pub static ReplicaGlobalSecondaryIndexList: Schema = Schema::new(
@@ -1183,9 +1047,8 @@ pub static RequestLimitExceeded: Schema = Schema::new(
     ]),
 );
 
-pub static ResourceArnString: Schema = Schema::new("ResourceArnString", Kind::String)
-    .min(1)
-    .max(1283);
+pub static ResourceArnString: Schema =
+    Schema::new("ResourceArnString", Kind::String).min(1).max(1283);
 
 pub static ResourceInUseException: Schema = Schema::new(
     "ResourceInUseException",
@@ -1291,16 +1154,12 @@ pub static ScanOutput: Schema = Schema::new(
 
 pub static ScanSegment: Schema = Schema::new("ScanSegment", Kind::Integer).min(0).max(999999);
 
-pub static ScanTotalSegments: Schema = Schema::new("ScanTotalSegments", Kind::Integer)
-    .min(1)
-    .max(1000000);
+pub static ScanTotalSegments: Schema =
+    Schema::new("ScanTotalSegments", Kind::Integer).min(1).max(1000000);
 
 pub static SecondaryIndexesCapacityMap: Schema = Schema::new(
     "SecondaryIndexesCapacityMap",
-    Kind::Map(
-        &Member::new("key", &IndexName),
-        &Member::new("value", &Capacity),
-    ),
+    Kind::Map(&Member::new("key", &IndexName), &Member::new("value", &Capacity)),
 );
 
 pub static Select: Schema = Schema::new("Select", Kind::String).values(&[
@@ -1327,10 +1186,8 @@ pub static StreamViewType: Schema = Schema::new("StreamViewType", Kind::String).
     "KEYS_ONLY",
 ]);
 
-pub static StringSetAttributeValue: Schema = Schema::new(
-    "StringSetAttributeValue",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-);
+pub static StringSetAttributeValue: Schema =
+    Schema::new("StringSetAttributeValue", Kind::List(&Member::new("member", &prelude::STRING)));
 
 pub static TableArn: Schema = Schema::new("TableArn", Kind::String).min(1).max(1024);
 
@@ -1360,20 +1217,14 @@ pub static TableDescription: Schema = Schema::new(
         Member::new("TableId", &TableId),
         Member::new("BillingModeSummary", &BillingModeSummary),
         Member::new("LocalSecondaryIndexes", &LocalSecondaryIndexDescriptionList),
-        Member::new(
-            "GlobalSecondaryIndexes",
-            &GlobalSecondaryIndexDescriptionList,
-        ),
+        Member::new("GlobalSecondaryIndexes", &GlobalSecondaryIndexDescriptionList),
         Member::new("StreamSpecification", &StreamSpecification),
         Member::new("LatestStreamLabel", &prelude::STRING),
         Member::new("LatestStreamArn", &StreamArn),
         Member::new("GlobalTableVersion", &prelude::STRING),
         Member::new("Replicas", &ReplicaDescriptionList),
         Member::new("GlobalTableWitnesses", &GlobalTableWitnessDescriptionList),
-        Member::new(
-            "GlobalTableSettingsReplicationMode",
-            &GlobalTableSettingsReplicationMode,
-        ),
+        Member::new("GlobalTableSettingsReplicationMode", &GlobalTableSettingsReplicationMode),
         Member::new("RestoreSummary", &RestoreSummary),
         Member::new("SSEDescription", &SSEDescription),
         Member::new("ArchivalSummary", &ArchivalSummary),
@@ -1388,15 +1239,11 @@ pub static TableDescription: Schema = Schema::new(
 pub static TableId: Schema = Schema::new("TableId", Kind::String)
     .pattern("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");
 
-pub static TableName: Schema = Schema::new("TableName", Kind::String)
-    .min(3)
-    .max(255)
-    .pattern("[a-zA-Z0-9_.-]+");
+pub static TableName: Schema =
+    Schema::new("TableName", Kind::String).min(3).max(255).pattern("[a-zA-Z0-9_.-]+");
 
-pub static TableNameList: Schema = Schema::new(
-    "TableNameList",
-    Kind::List(&Member::new("member", &TableName)),
-);
+pub static TableNameList: Schema =
+    Schema::new("TableNameList", Kind::List(&Member::new("member", &TableName)));
 
 pub static TableNotFoundException: Schema = Schema::new(
     "TableNotFoundException",
@@ -1431,10 +1278,8 @@ pub static Tag: Schema = Schema::new(
     ]),
 );
 
-pub static TagKeyList: Schema = Schema::new(
-    "TagKeyList",
-    Kind::List(&Member::new("member", &TagKeyString)),
-);
+pub static TagKeyList: Schema =
+    Schema::new("TagKeyList", Kind::List(&Member::new("member", &TagKeyString)));
 
 pub static TagKeyString: Schema = Schema::new("TagKeyString", Kind::String).min(1).max(128);
 
@@ -1466,14 +1311,11 @@ pub static ThrottlingReason: Schema = Schema::new(
     ]),
 );
 
-pub static ThrottlingReasonList: Schema = Schema::new(
-    "ThrottlingReasonList",
-    Kind::List(&Member::new("member", &ThrottlingReason)),
-);
+pub static ThrottlingReasonList: Schema =
+    Schema::new("ThrottlingReasonList", Kind::List(&Member::new("member", &ThrottlingReason)));
 
-pub static TimeToLiveAttributeName: Schema = Schema::new("TimeToLiveAttributeName", Kind::String)
-    .min(1)
-    .max(255);
+pub static TimeToLiveAttributeName: Schema =
+    Schema::new("TimeToLiveAttributeName", Kind::String).min(1).max(255);
 
 pub static TimeToLiveDescription: Schema = Schema::new(
     "TimeToLiveDescription",
@@ -1498,17 +1340,13 @@ pub static TimeToLiveStatus: Schema = Schema::new("TimeToLiveStatus", Kind::Stri
     "DISABLED",
 ]);
 
-pub static TransactGetItem: Schema = Schema::new(
-    "TransactGetItem",
-    Kind::Structure(&[Member::new("Get", &Get).required()]),
-);
+pub static TransactGetItem: Schema =
+    Schema::new("TransactGetItem", Kind::Structure(&[Member::new("Get", &Get).required()]));
 
-pub static TransactGetItemList: Schema = Schema::new(
-    "TransactGetItemList",
-    Kind::List(&Member::new("member", &TransactGetItem)),
-)
-.min(1)
-.max(100);
+pub static TransactGetItemList: Schema =
+    Schema::new("TransactGetItemList", Kind::List(&Member::new("member", &TransactGetItem)))
+        .min(1)
+        .max(100);
 
 pub static TransactGetItemsInput: Schema = Schema::new(
     "TransactGetItemsInput",
@@ -1536,12 +1374,10 @@ pub static TransactWriteItem: Schema = Schema::new(
     ]),
 );
 
-pub static TransactWriteItemList: Schema = Schema::new(
-    "TransactWriteItemList",
-    Kind::List(&Member::new("member", &TransactWriteItem)),
-)
-.min(1)
-.max(100);
+pub static TransactWriteItemList: Schema =
+    Schema::new("TransactWriteItemList", Kind::List(&Member::new("member", &TransactWriteItem)))
+        .min(1)
+        .max(100);
 
 pub static TransactWriteItemsInput: Schema = Schema::new(
     "TransactWriteItemsInput",
@@ -1596,10 +1432,7 @@ pub static Update: Schema = Schema::new(
         Member::new("ConditionExpression", &prelude::STRING),
         Member::new("ExpressionAttributeNames", &ExpressionAttributeNameMap),
         Member::new("ExpressionAttributeValues", &ExpressionAttributeValueMap),
-        Member::new(
-            "ReturnValuesOnConditionCheckFailure",
-            &ReturnValuesOnConditionCheckFailure,
-        ),
+        Member::new("ReturnValuesOnConditionCheckFailure", &ReturnValuesOnConditionCheckFailure),
     ]),
 );
 
@@ -1607,20 +1440,14 @@ pub static UpdateContinuousBackupsInput: Schema = Schema::new(
     "UpdateContinuousBackupsInput",
     Kind::Structure(&[
         Member::new("TableName", &TableArn).required(),
-        Member::new(
-            "PointInTimeRecoverySpecification",
-            &PointInTimeRecoverySpecification,
-        )
-        .required(),
+        Member::new("PointInTimeRecoverySpecification", &PointInTimeRecoverySpecification)
+            .required(),
     ]),
 );
 
 pub static UpdateContinuousBackupsOutput: Schema = Schema::new(
     "UpdateContinuousBackupsOutput",
-    Kind::Structure(&[Member::new(
-        "ContinuousBackupsDescription",
-        &ContinuousBackupsDescription,
-    )]),
+    Kind::Structure(&[Member::new("ContinuousBackupsDescription", &ContinuousBackupsDescription)]),
 );
 
 pub static UpdateGlobalSecondaryIndexAction: Schema = Schema::new(
@@ -1648,10 +1475,7 @@ pub static UpdateItemInput: Schema = Schema::new(
         Member::new("ConditionExpression", &prelude::STRING),
         Member::new("ExpressionAttributeNames", &ExpressionAttributeNameMap),
         Member::new("ExpressionAttributeValues", &ExpressionAttributeValueMap),
-        Member::new(
-            "ReturnValuesOnConditionCheckFailure",
-            &ReturnValuesOnConditionCheckFailure,
-        ),
+        Member::new("ReturnValuesOnConditionCheckFailure", &ReturnValuesOnConditionCheckFailure),
     ]),
 );
 
@@ -1669,10 +1493,7 @@ pub static UpdateReplicationGroupMemberAction: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("RegionName", &prelude::STRING).required(),
         Member::new("KMSMasterKeyId", &prelude::STRING),
-        Member::new(
-            "ProvisionedThroughputOverride",
-            &ProvisionedThroughputOverride,
-        ),
+        Member::new("ProvisionedThroughputOverride", &ProvisionedThroughputOverride),
         Member::new("OnDemandThroughputOverride", &OnDemandThroughputOverride),
         Member::new("GlobalSecondaryIndexes", &ReplicaGlobalSecondaryIndexList),
         Member::new("TableClassOverride", &TableClass),
@@ -1686,26 +1507,17 @@ pub static UpdateTableInput: Schema = Schema::new(
         Member::new("TableName", &TableArn).required(),
         Member::new("BillingMode", &BillingMode),
         Member::new("ProvisionedThroughput", &ProvisionedThroughput),
-        Member::new(
-            "GlobalSecondaryIndexUpdates",
-            &GlobalSecondaryIndexUpdateList,
-        ),
+        Member::new("GlobalSecondaryIndexUpdates", &GlobalSecondaryIndexUpdateList),
         Member::new("StreamSpecification", &StreamSpecification),
         Member::new("SSESpecification", &SSESpecification),
         Member::new("ReplicaUpdates", &ReplicationGroupUpdateList),
         Member::new("TableClass", &TableClass),
         Member::new("DeletionProtectionEnabled", &prelude::BOOLEAN),
         Member::new("MultiRegionConsistency", &MultiRegionConsistency),
-        Member::new(
-            "GlobalTableWitnessUpdates",
-            &GlobalTableWitnessGroupUpdateList,
-        ),
+        Member::new("GlobalTableWitnessUpdates", &GlobalTableWitnessGroupUpdateList),
         Member::new("OnDemandThroughput", &OnDemandThroughput),
         Member::new("WarmThroughput", &WarmThroughput),
-        Member::new(
-            "GlobalTableSettingsReplicationMode",
-            &GlobalTableSettingsReplicationMode,
-        ),
+        Member::new("GlobalTableSettingsReplicationMode", &GlobalTableSettingsReplicationMode),
     ]),
 );
 
@@ -1724,10 +1536,7 @@ pub static UpdateTimeToLiveInput: Schema = Schema::new(
 
 pub static UpdateTimeToLiveOutput: Schema = Schema::new(
     "UpdateTimeToLiveOutput",
-    Kind::Structure(&[Member::new(
-        "TimeToLiveSpecification",
-        &TimeToLiveSpecification,
-    )]),
+    Kind::Structure(&[Member::new("TimeToLiveSpecification", &TimeToLiveSpecification)]),
 );
 
 pub static WarmThroughput: Schema = Schema::new(
@@ -1749,12 +1558,8 @@ pub static WriteRequest: Schema = Schema::new(
     ]),
 );
 
-pub static WriteRequests: Schema = Schema::new(
-    "WriteRequests",
-    Kind::List(&Member::new("member", &WriteRequest)),
-)
-.min(1)
-.max(25);
+pub static WriteRequests: Schema =
+    Schema::new("WriteRequests", Kind::List(&Member::new("member", &WriteRequest))).min(1).max(25);
 
 pub static TagResourceOutput: Schema = Schema::new("TagResourceOutput", Kind::Structure(&[]));
 

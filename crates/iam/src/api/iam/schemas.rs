@@ -50,10 +50,7 @@ pub static AttachUserPolicyRequest: Schema = Schema::new(
 pub static AttachedPermissionsBoundary: Schema = Schema::new(
     "AttachedPermissionsBoundary",
     Kind::Structure(&[
-        Member::new(
-            "PermissionsBoundaryType",
-            &PermissionsBoundaryAttachmentType,
-        ),
+        Member::new("PermissionsBoundaryType", &PermissionsBoundaryAttachmentType),
         Member::new("PermissionsBoundaryArn", &arnType),
     ]),
 );
@@ -92,10 +89,8 @@ pub static CreatePolicyRequest: Schema = Schema::new(
     ]),
 );
 
-pub static CreatePolicyResponse: Schema = Schema::new(
-    "CreatePolicyResponse",
-    Kind::Structure(&[Member::new("Policy", &Policy)]),
-);
+pub static CreatePolicyResponse: Schema =
+    Schema::new("CreatePolicyResponse", Kind::Structure(&[Member::new("Policy", &Policy)]));
 
 pub static CreatePolicyVersionRequest: Schema = Schema::new(
     "CreatePolicyVersionRequest",
@@ -124,10 +119,8 @@ pub static CreateRoleRequest: Schema = Schema::new(
     ]),
 );
 
-pub static CreateRoleResponse: Schema = Schema::new(
-    "CreateRoleResponse",
-    Kind::Structure(&[Member::new("Role", &Role).required()]),
-);
+pub static CreateRoleResponse: Schema =
+    Schema::new("CreateRoleResponse", Kind::Structure(&[Member::new("Role", &Role).required()]));
 
 pub static CreateUserRequest: Schema = Schema::new(
     "CreateUserRequest",
@@ -139,10 +132,8 @@ pub static CreateUserRequest: Schema = Schema::new(
     ]),
 );
 
-pub static CreateUserResponse: Schema = Schema::new(
-    "CreateUserResponse",
-    Kind::Structure(&[Member::new("User", &User)]),
-);
+pub static CreateUserResponse: Schema =
+    Schema::new("CreateUserResponse", Kind::Structure(&[Member::new("User", &User)]));
 
 pub static DeleteAccessKeyRequest: Schema = Schema::new(
     "DeleteAccessKeyRequest",
@@ -235,10 +226,8 @@ pub static GetPolicyRequest: Schema = Schema::new(
     Kind::Structure(&[Member::new("PolicyArn", &arnType).required()]),
 );
 
-pub static GetPolicyResponse: Schema = Schema::new(
-    "GetPolicyResponse",
-    Kind::Structure(&[Member::new("Policy", &Policy)]),
-);
+pub static GetPolicyResponse: Schema =
+    Schema::new("GetPolicyResponse", Kind::Structure(&[Member::new("Policy", &Policy)]));
 
 pub static GetPolicyVersionRequest: Schema = Schema::new(
     "GetPolicyVersionRequest",
@@ -275,10 +264,8 @@ pub static GetRoleRequest: Schema = Schema::new(
     Kind::Structure(&[Member::new("RoleName", &roleNameType).required()]),
 );
 
-pub static GetRoleResponse: Schema = Schema::new(
-    "GetRoleResponse",
-    Kind::Structure(&[Member::new("Role", &Role).required()]),
-);
+pub static GetRoleResponse: Schema =
+    Schema::new("GetRoleResponse", Kind::Structure(&[Member::new("Role", &Role).required()]));
 
 pub static GetUserPolicyRequest: Schema = Schema::new(
     "GetUserPolicyRequest",
@@ -302,10 +289,8 @@ pub static GetUserRequest: Schema = Schema::new(
     Kind::Structure(&[Member::new("UserName", &existingUserNameType)]),
 );
 
-pub static GetUserResponse: Schema = Schema::new(
-    "GetUserResponse",
-    Kind::Structure(&[Member::new("User", &User).required()]),
-);
+pub static GetUserResponse: Schema =
+    Schema::new("GetUserResponse", Kind::Structure(&[Member::new("User", &User).required()]));
 
 pub static InvalidInputException: Schema = Schema::new(
     "InvalidInputException",
@@ -559,16 +544,11 @@ pub static Policy: Schema = Schema::new(
 
 pub static PolicyGroup: Schema = Schema::new(
     "PolicyGroup",
-    Kind::Structure(&[
-        Member::new("GroupName", &groupNameType),
-        Member::new("GroupId", &idType),
-    ]),
+    Kind::Structure(&[Member::new("GroupName", &groupNameType), Member::new("GroupId", &idType)]),
 );
 
-pub static PolicyGroupListType: Schema = Schema::new(
-    "PolicyGroupListType",
-    Kind::List(&Member::new("member", &PolicyGroup)),
-);
+pub static PolicyGroupListType: Schema =
+    Schema::new("PolicyGroupListType", Kind::List(&Member::new("member", &PolicyGroup)));
 
 pub static PolicyNotAttachableException: Schema = Schema::new(
     "PolicyNotAttachableException",
@@ -577,32 +557,22 @@ pub static PolicyNotAttachableException: Schema = Schema::new(
 
 pub static PolicyRole: Schema = Schema::new(
     "PolicyRole",
-    Kind::Structure(&[
-        Member::new("RoleName", &roleNameType),
-        Member::new("RoleId", &idType),
-    ]),
+    Kind::Structure(&[Member::new("RoleName", &roleNameType), Member::new("RoleId", &idType)]),
 );
 
-pub static PolicyRoleListType: Schema = Schema::new(
-    "PolicyRoleListType",
-    Kind::List(&Member::new("member", &PolicyRole)),
-);
+pub static PolicyRoleListType: Schema =
+    Schema::new("PolicyRoleListType", Kind::List(&Member::new("member", &PolicyRole)));
 
 pub static PolicyUsageType: Schema = Schema::new("PolicyUsageType", Kind::String)
     .values(&["PermissionsPolicy", "PermissionsBoundary"]);
 
 pub static PolicyUser: Schema = Schema::new(
     "PolicyUser",
-    Kind::Structure(&[
-        Member::new("UserName", &userNameType),
-        Member::new("UserId", &idType),
-    ]),
+    Kind::Structure(&[Member::new("UserName", &userNameType), Member::new("UserId", &idType)]),
 );
 
-pub static PolicyUserListType: Schema = Schema::new(
-    "PolicyUserListType",
-    Kind::List(&Member::new("member", &PolicyUser)),
-);
+pub static PolicyUserListType: Schema =
+    Schema::new("PolicyUserListType", Kind::List(&Member::new("member", &PolicyUser)));
 
 pub static PolicyVersion: Schema = Schema::new(
     "PolicyVersion",
@@ -732,10 +702,8 @@ pub static UpdateRoleDescriptionRequest: Schema = Schema::new(
     ]),
 );
 
-pub static UpdateRoleDescriptionResponse: Schema = Schema::new(
-    "UpdateRoleDescriptionResponse",
-    Kind::Structure(&[Member::new("Role", &Role)]),
-);
+pub static UpdateRoleDescriptionResponse: Schema =
+    Schema::new("UpdateRoleDescriptionResponse", Kind::Structure(&[Member::new("Role", &Role)]));
 
 pub static UpdateRoleRequest: Schema = Schema::new(
     "UpdateRoleRequest",
@@ -762,10 +730,8 @@ pub static User: Schema = Schema::new(
     ]),
 );
 
-pub static accessKeyIdType: Schema = Schema::new("accessKeyIdType", Kind::String)
-    .min(16)
-    .max(128)
-    .pattern("[\\w]+");
+pub static accessKeyIdType: Schema =
+    Schema::new("accessKeyIdType", Kind::String).min(16).max(128).pattern("[\\w]+");
 
 pub static accessKeyMetadataListType: Schema = Schema::new(
     "accessKeyMetadataListType",
@@ -777,30 +743,19 @@ pub static accessKeySecretType: Schema =
 
 pub static arnType: Schema = Schema::new("arnType", Kind::String).min(20).max(2048);
 
-pub static attachedPoliciesListType: Schema = Schema::new(
-    "attachedPoliciesListType",
-    Kind::List(&Member::new("member", &AttachedPolicy)),
-);
+pub static attachedPoliciesListType: Schema =
+    Schema::new("attachedPoliciesListType", Kind::List(&Member::new("member", &AttachedPolicy)));
 
-pub static existingUserNameType: Schema = Schema::new("existingUserNameType", Kind::String)
-    .min(1)
-    .max(128)
-    .pattern("[\\w+=,.@-]+");
+pub static existingUserNameType: Schema =
+    Schema::new("existingUserNameType", Kind::String).min(1).max(128).pattern("[\\w+=,.@-]+");
 
-pub static groupNameType: Schema = Schema::new("groupNameType", Kind::String)
-    .min(1)
-    .max(128)
-    .pattern("[\\w+=,.@-]+");
+pub static groupNameType: Schema =
+    Schema::new("groupNameType", Kind::String).min(1).max(128).pattern("[\\w+=,.@-]+");
 
-pub static idType: Schema = Schema::new("idType", Kind::String)
-    .min(16)
-    .max(128)
-    .pattern("[\\w]+");
+pub static idType: Schema = Schema::new("idType", Kind::String).min(16).max(128).pattern("[\\w]+");
 
-pub static markerType: Schema = Schema::new("markerType", Kind::String)
-    .min(1)
-    .max(320)
-    .pattern("[\\u0020-\\u00FF]+");
+pub static markerType: Schema =
+    Schema::new("markerType", Kind::String).min(1).max(320).pattern("[\\u0020-\\u00FF]+");
 
 pub static maxItemsType: Schema = Schema::new("maxItemsType", Kind::Integer).min(1).max(1000);
 
@@ -827,20 +782,14 @@ pub static policyDocumentVersionListType: Schema = Schema::new(
     Kind::List(&Member::new("member", &PolicyVersion)),
 );
 
-pub static policyListType: Schema = Schema::new(
-    "policyListType",
-    Kind::List(&Member::new("member", &Policy)),
-);
+pub static policyListType: Schema =
+    Schema::new("policyListType", Kind::List(&Member::new("member", &Policy)));
 
-pub static policyNameListType: Schema = Schema::new(
-    "policyNameListType",
-    Kind::List(&Member::new("member", &policyNameType)),
-);
+pub static policyNameListType: Schema =
+    Schema::new("policyNameListType", Kind::List(&Member::new("member", &policyNameType)));
 
-pub static policyNameType: Schema = Schema::new("policyNameType", Kind::String)
-    .min(1)
-    .max(128)
-    .pattern("[\\w+=,.@-]+");
+pub static policyNameType: Schema =
+    Schema::new("policyNameType", Kind::String).min(1).max(128).pattern("[\\w+=,.@-]+");
 
 pub static policyPathType: Schema = Schema::new("policyPathType", Kind::String)
     .min(1)
@@ -861,23 +810,16 @@ pub static roleListType: Schema =
     Schema::new("roleListType", Kind::List(&Member::new("member", &Role)));
 
 pub static roleMaxSessionDurationType: Schema =
-    Schema::new("roleMaxSessionDurationType", Kind::Integer)
-        .min(3600)
-        .max(43200);
+    Schema::new("roleMaxSessionDurationType", Kind::Integer).min(3600).max(43200);
 
-pub static roleNameType: Schema = Schema::new("roleNameType", Kind::String)
-    .min(1)
-    .max(64)
-    .pattern("[\\w+=,.@-]+");
+pub static roleNameType: Schema =
+    Schema::new("roleNameType", Kind::String).min(1).max(64).pattern("[\\w+=,.@-]+");
 
 pub static statusType: Schema =
     Schema::new("statusType", Kind::String).values(&["Active", "Inactive", "Expired"]);
 
-pub static tagKeyListType: Schema = Schema::new(
-    "tagKeyListType",
-    Kind::List(&Member::new("member", &tagKeyType)),
-)
-.max(50);
+pub static tagKeyListType: Schema =
+    Schema::new("tagKeyListType", Kind::List(&Member::new("member", &tagKeyType))).max(50);
 
 pub static tagKeyType: Schema = Schema::new("tagKeyType", Kind::String)
     .min(1)
@@ -887,17 +829,14 @@ pub static tagKeyType: Schema = Schema::new("tagKeyType", Kind::String)
 pub static tagListType: Schema =
     Schema::new("tagListType", Kind::List(&Member::new("member", &Tag))).max(50);
 
-pub static tagValueType: Schema = Schema::new("tagValueType", Kind::String)
-    .max(256)
-    .pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*");
+pub static tagValueType: Schema =
+    Schema::new("tagValueType", Kind::String).max(256).pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*");
 
 pub static userListType: Schema =
     Schema::new("userListType", Kind::List(&Member::new("member", &User)));
 
-pub static userNameType: Schema = Schema::new("userNameType", Kind::String)
-    .min(1)
-    .max(64)
-    .pattern("[\\w+=,.@-]+");
+pub static userNameType: Schema =
+    Schema::new("userNameType", Kind::String).min(1).max(64).pattern("[\\w+=,.@-]+");
 
 pub static AttachRolePolicyOutput: Schema =
     Schema::new("AttachRolePolicyOutput", Kind::Structure(&[]));

@@ -28,39 +28,11 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
 
 /// Operations that the model knows and nobody has implemented.
 static UNIMPLEMENTED: &[Route] = &[
-    Route {
-        name: "AssumeRoleWithSAML",
-        method: "POST",
-        uri: "/",
-    },
-    Route {
-        name: "AssumeRoleWithWebIdentity",
-        method: "POST",
-        uri: "/",
-    },
-    Route {
-        name: "AssumeRoot",
-        method: "POST",
-        uri: "/",
-    },
-    Route {
-        name: "DecodeAuthorizationMessage",
-        method: "POST",
-        uri: "/",
-    },
-    Route {
-        name: "GetDelegatedAccessToken",
-        method: "POST",
-        uri: "/",
-    },
-    Route {
-        name: "GetFederationToken",
-        method: "POST",
-        uri: "/",
-    },
-    Route {
-        name: "GetWebIdentityToken",
-        method: "POST",
-        uri: "/",
-    },
+    Route { name: "AssumeRoleWithSAML", method: "POST", uri: "/" },
+    Route { name: "AssumeRoleWithWebIdentity", method: "POST", uri: "/" },
+    Route { name: "AssumeRoot", method: "POST", uri: "/" },
+    Route { name: "DecodeAuthorizationMessage", method: "POST", uri: "/" },
+    Route { name: "GetDelegatedAccessToken", method: "POST", uri: "/" },
+    Route { name: "GetFederationToken", method: "POST", uri: "/" },
+    Route { name: "GetWebIdentityToken", method: "POST", uri: "/" },
 ];

@@ -107,10 +107,8 @@ pub static PackedPolicyTooLargeException: Schema = Schema::new(
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
 );
 
-pub static PolicyDescriptorType: Schema = Schema::new(
-    "PolicyDescriptorType",
-    Kind::Structure(&[Member::new("arn", &arnType)]),
-);
+pub static PolicyDescriptorType: Schema =
+    Schema::new("PolicyDescriptorType", Kind::Structure(&[Member::new("arn", &arnType)]));
 
 pub static ProvidedContext: Schema = Schema::new(
     "ProvidedContext",
@@ -120,12 +118,10 @@ pub static ProvidedContext: Schema = Schema::new(
     ]),
 );
 
-pub static ProvidedContextsListType: Schema = Schema::new(
-    "ProvidedContextsListType",
-    Kind::List(&Member::new("member", &ProvidedContext)),
-)
-.min(1)
-.max(5);
+pub static ProvidedContextsListType: Schema =
+    Schema::new("ProvidedContextsListType", Kind::List(&Member::new("member", &ProvidedContext)))
+        .min(1)
+        .max(5);
 
 pub static RegionDisabledException: Schema = Schema::new(
     "RegionDisabledException",
@@ -140,33 +136,25 @@ pub static Tag: Schema = Schema::new(
     ]),
 );
 
-pub static accessKeyIdType: Schema = Schema::new("accessKeyIdType", Kind::String)
-    .min(16)
-    .max(128)
-    .pattern("[\\w]*");
+pub static accessKeyIdType: Schema =
+    Schema::new("accessKeyIdType", Kind::String).min(16).max(128).pattern("[\\w]*");
 
 pub static accessKeySecretType: Schema =
     Schema::new("accessKeySecretType", Kind::String).sensitive();
 
 pub static arnType: Schema = Schema::new("arnType", Kind::String).min(20).max(2048).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+");
 
-pub static assumedRoleIdType: Schema = Schema::new("assumedRoleIdType", Kind::String)
-    .min(2)
-    .max(193)
-    .pattern("[\\w+=,.@:-]*");
+pub static assumedRoleIdType: Schema =
+    Schema::new("assumedRoleIdType", Kind::String).min(2).max(193).pattern("[\\w+=,.@:-]*");
 
-pub static contextAssertionType: Schema = Schema::new("contextAssertionType", Kind::String)
-    .min(4)
-    .max(2048);
+pub static contextAssertionType: Schema =
+    Schema::new("contextAssertionType", Kind::String).min(4).max(2048);
 
-pub static durationSecondsType: Schema = Schema::new("durationSecondsType", Kind::Integer)
-    .min(900)
-    .max(129600);
+pub static durationSecondsType: Schema =
+    Schema::new("durationSecondsType", Kind::Integer).min(900).max(129600);
 
-pub static externalIdType: Schema = Schema::new("externalIdType", Kind::String)
-    .min(2)
-    .max(1224)
-    .pattern("[\\w+=,.@:\\/-]*");
+pub static externalIdType: Schema =
+    Schema::new("externalIdType", Kind::String).min(2).max(1224).pattern("[\\w+=,.@:\\/-]*");
 
 pub static nonNegativeIntegerType: Schema =
     Schema::new("nonNegativeIntegerType", Kind::Integer).min(0);
@@ -176,30 +164,20 @@ pub static policyDescriptorListType: Schema = Schema::new(
     Kind::List(&Member::new("member", &PolicyDescriptorType)),
 );
 
-pub static roleDurationSecondsType: Schema = Schema::new("roleDurationSecondsType", Kind::Integer)
-    .min(900)
-    .max(43200);
+pub static roleDurationSecondsType: Schema =
+    Schema::new("roleDurationSecondsType", Kind::Integer).min(900).max(43200);
 
-pub static roleSessionNameType: Schema = Schema::new("roleSessionNameType", Kind::String)
-    .min(2)
-    .max(64)
-    .pattern("[\\w+=,.@-]*");
+pub static roleSessionNameType: Schema =
+    Schema::new("roleSessionNameType", Kind::String).min(2).max(64).pattern("[\\w+=,.@-]*");
 
-pub static serialNumberType: Schema = Schema::new("serialNumberType", Kind::String)
-    .min(9)
-    .max(256)
-    .pattern("[\\w+=/:,.@-]*");
+pub static serialNumberType: Schema =
+    Schema::new("serialNumberType", Kind::String).min(9).max(256).pattern("[\\w+=/:,.@-]*");
 
-pub static sourceIdentityType: Schema = Schema::new("sourceIdentityType", Kind::String)
-    .min(2)
-    .max(64)
-    .pattern("[\\w+=,.@-]*");
+pub static sourceIdentityType: Schema =
+    Schema::new("sourceIdentityType", Kind::String).min(2).max(64).pattern("[\\w+=,.@-]*");
 
-pub static tagKeyListType: Schema = Schema::new(
-    "tagKeyListType",
-    Kind::List(&Member::new("member", &tagKeyType)),
-)
-.max(50);
+pub static tagKeyListType: Schema =
+    Schema::new("tagKeyListType", Kind::List(&Member::new("member", &tagKeyType))).max(50);
 
 pub static tagKeyType: Schema = Schema::new("tagKeyType", Kind::String)
     .min(1)
@@ -209,14 +187,11 @@ pub static tagKeyType: Schema = Schema::new("tagKeyType", Kind::String)
 pub static tagListType: Schema =
     Schema::new("tagListType", Kind::List(&Member::new("member", &Tag))).max(50);
 
-pub static tagValueType: Schema = Schema::new("tagValueType", Kind::String)
-    .max(256)
-    .pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*");
+pub static tagValueType: Schema =
+    Schema::new("tagValueType", Kind::String).max(256).pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*");
 
-pub static tokenCodeType: Schema = Schema::new("tokenCodeType", Kind::String)
-    .min(6)
-    .max(6)
-    .pattern("[\\d]*");
+pub static tokenCodeType: Schema =
+    Schema::new("tokenCodeType", Kind::String).min(6).max(6).pattern("[\\d]*");
 
 pub static unrestrictedSessionPolicyDocumentType: Schema =
     Schema::new("unrestrictedSessionPolicyDocumentType", Kind::String)

@@ -10,20 +10,14 @@
 use undercast_smithy::schema::prelude;
 use undercast_smithy::{Binding, Kind, Member, Schema, TimestampFormat};
 
-pub static AccountId: Schema = Schema::new("AccountId", Kind::String)
-    .min(12)
-    .max(12)
-    .pattern("^\\d{12}$");
+pub static AccountId: Schema =
+    Schema::new("AccountId", Kind::String).min(12).max(12).pattern("^\\d{12}$");
 
 pub static AccountIds: Schema =
-    Schema::new("AccountIds", Kind::List(&Member::new("member", &AccountId)))
-        .min(0)
-        .max(20);
+    Schema::new("AccountIds", Kind::List(&Member::new("member", &AccountId))).min(0).max(20);
 
-pub static AmazonResourceName: Schema = Schema::new("AmazonResourceName", Kind::String)
-    .min(1)
-    .max(1011)
-    .pattern("[\\w+=/:,.@-]*");
+pub static AmazonResourceName: Schema =
+    Schema::new("AmazonResourceName", Kind::String).min(1).max(1011).pattern("[\\w+=/:,.@-]*");
 
 pub static CreateLogGroupRequest: Schema = Schema::new(
     "CreateLogGroupRequest",
@@ -95,10 +89,7 @@ pub static DescribeLogGroupsRequest: Schema = Schema::new(
 
 pub static DescribeLogGroupsResponse: Schema = Schema::new(
     "DescribeLogGroupsResponse",
-    Kind::Structure(&[
-        Member::new("logGroups", &LogGroups),
-        Member::new("nextToken", &NextToken),
-    ]),
+    Kind::Structure(&[Member::new("logGroups", &LogGroups), Member::new("nextToken", &NextToken)]),
 );
 
 pub static DescribeLogStreamsRequest: Schema = Schema::new(
@@ -140,13 +131,11 @@ pub static EntityAttributes: Schema = Schema::new(
 .min(0)
 .max(10);
 
-pub static EntityAttributesKey: Schema = Schema::new("EntityAttributesKey", Kind::String)
-    .min(1)
-    .max(256);
+pub static EntityAttributesKey: Schema =
+    Schema::new("EntityAttributesKey", Kind::String).min(1).max(256);
 
-pub static EntityAttributesValue: Schema = Schema::new("EntityAttributesValue", Kind::String)
-    .min(1)
-    .max(512);
+pub static EntityAttributesValue: Schema =
+    Schema::new("EntityAttributesValue", Kind::String).min(1).max(512);
 
 pub static EntityKeyAttributes: Schema = Schema::new(
     "EntityKeyAttributes",
@@ -158,13 +147,11 @@ pub static EntityKeyAttributes: Schema = Schema::new(
 .min(2)
 .max(4);
 
-pub static EntityKeyAttributesKey: Schema = Schema::new("EntityKeyAttributesKey", Kind::String)
-    .min(1)
-    .max(32);
+pub static EntityKeyAttributesKey: Schema =
+    Schema::new("EntityKeyAttributesKey", Kind::String).min(1).max(32);
 
-pub static EntityKeyAttributesValue: Schema = Schema::new("EntityKeyAttributesValue", Kind::String)
-    .min(1)
-    .max(512);
+pub static EntityKeyAttributesValue: Schema =
+    Schema::new("EntityKeyAttributesValue", Kind::String).min(1).max(512);
 
 pub static EntityRejectionErrorType: Schema = Schema::new("EntityRejectionErrorType", Kind::String)
     .values(&[
@@ -220,10 +207,8 @@ pub static FilteredLogEvent: Schema = Schema::new(
     ]),
 );
 
-pub static FilteredLogEvents: Schema = Schema::new(
-    "FilteredLogEvents",
-    Kind::List(&Member::new("member", &FilteredLogEvent)),
-);
+pub static FilteredLogEvents: Schema =
+    Schema::new("FilteredLogEvents", Kind::List(&Member::new("member", &FilteredLogEvent)));
 
 pub static GetLogEventsRequest: Schema = Schema::new(
     "GetLogEventsRequest",
@@ -249,10 +234,8 @@ pub static GetLogEventsResponse: Schema = Schema::new(
     ]),
 );
 
-pub static InheritedProperties: Schema = Schema::new(
-    "InheritedProperties",
-    Kind::List(&Member::new("member", &InheritedProperty)),
-);
+pub static InheritedProperties: Schema =
+    Schema::new("InheritedProperties", Kind::List(&Member::new("member", &InheritedProperty)));
 
 pub static InheritedProperty: Schema =
     Schema::new("InheritedProperty", Kind::String).values(&["ACCOUNT_DATA_PROTECTION"]);
@@ -265,19 +248,15 @@ pub static InputLogEvent: Schema = Schema::new(
     ]),
 );
 
-pub static InputLogEvents: Schema = Schema::new(
-    "InputLogEvents",
-    Kind::List(&Member::new("member", &InputLogEvent)),
-)
-.min(1)
-.max(10000);
+pub static InputLogEvents: Schema =
+    Schema::new("InputLogEvents", Kind::List(&Member::new("member", &InputLogEvent)))
+        .min(1)
+        .max(10000);
 
-pub static InputLogStreamNames: Schema = Schema::new(
-    "InputLogStreamNames",
-    Kind::List(&Member::new("member", &LogStreamName)),
-)
-.min(1)
-.max(100);
+pub static InputLogStreamNames: Schema =
+    Schema::new("InputLogStreamNames", Kind::List(&Member::new("member", &LogStreamName)))
+        .min(1)
+        .max(100);
 
 pub static InvalidParameterException: Schema =
     Schema::new("InvalidParameterException", Kind::Structure(&[]));
@@ -297,20 +276,16 @@ pub static ListTagsForResourceRequest: Schema = Schema::new(
     Kind::Structure(&[Member::new("resourceArn", &AmazonResourceName).required()]),
 );
 
-pub static ListTagsForResourceResponse: Schema = Schema::new(
-    "ListTagsForResourceResponse",
-    Kind::Structure(&[Member::new("tags", &Tags)]),
-);
+pub static ListTagsForResourceResponse: Schema =
+    Schema::new("ListTagsForResourceResponse", Kind::Structure(&[Member::new("tags", &Tags)]));
 
 pub static ListTagsLogGroupRequest: Schema = Schema::new(
     "ListTagsLogGroupRequest",
     Kind::Structure(&[Member::new("logGroupName", &LogGroupName).required()]),
 );
 
-pub static ListTagsLogGroupResponse: Schema = Schema::new(
-    "ListTagsLogGroupResponse",
-    Kind::Structure(&[Member::new("tags", &Tags)]),
-);
+pub static ListTagsLogGroupResponse: Schema =
+    Schema::new("ListTagsLogGroupResponse", Kind::Structure(&[Member::new("tags", &Tags)]));
 
 pub static LogGroup: Schema = Schema::new(
     "LogGroup",
@@ -337,19 +312,14 @@ pub static LogGroupClass: Schema = Schema::new("LogGroupClass", Kind::String).va
     "DELIVERY",
 ]);
 
-pub static LogGroupIdentifier: Schema = Schema::new("LogGroupIdentifier", Kind::String)
-    .min(1)
-    .max(2048)
-    .pattern("[\\w#+=/:,.@-]*");
+pub static LogGroupIdentifier: Schema =
+    Schema::new("LogGroupIdentifier", Kind::String).min(1).max(2048).pattern("[\\w#+=/:,.@-]*");
 
-pub static LogGroupName: Schema = Schema::new("LogGroupName", Kind::String)
-    .min(1)
-    .max(512)
-    .pattern("[\\.\\-_/#A-Za-z0-9]+");
+pub static LogGroupName: Schema =
+    Schema::new("LogGroupName", Kind::String).min(1).max(512).pattern("[\\.\\-_/#A-Za-z0-9]+");
 
-pub static LogGroupNamePattern: Schema = Schema::new("LogGroupNamePattern", Kind::String)
-    .max(512)
-    .pattern("[\\.\\-_/#A-Za-z0-9]*");
+pub static LogGroupNamePattern: Schema =
+    Schema::new("LogGroupNamePattern", Kind::String).max(512).pattern("[\\.\\-_/#A-Za-z0-9]*");
 
 pub static LogGroups: Schema =
     Schema::new("LogGroups", Kind::List(&Member::new("member", &LogGroup)));
@@ -368,10 +338,8 @@ pub static LogStream: Schema = Schema::new(
     ]),
 );
 
-pub static LogStreamName: Schema = Schema::new("LogStreamName", Kind::String)
-    .min(1)
-    .max(512)
-    .pattern("[^:*]*");
+pub static LogStreamName: Schema =
+    Schema::new("LogStreamName", Kind::String).min(1).max(512).pattern("[^:*]*");
 
 pub static LogStreams: Schema =
     Schema::new("LogStreams", Kind::List(&Member::new("member", &LogStream)));
@@ -393,10 +361,8 @@ pub static OutputLogEvent: Schema = Schema::new(
     ]),
 );
 
-pub static OutputLogEvents: Schema = Schema::new(
-    "OutputLogEvents",
-    Kind::List(&Member::new("member", &OutputLogEvent)),
-);
+pub static OutputLogEvents: Schema =
+    Schema::new("OutputLogEvents", Kind::List(&Member::new("member", &OutputLogEvent)));
 
 pub static PutLogEventsRequest: Schema = Schema::new(
     "PutLogEventsRequest",
@@ -454,10 +420,8 @@ pub static SearchedLogStream: Schema = Schema::new(
     ]),
 );
 
-pub static SearchedLogStreams: Schema = Schema::new(
-    "SearchedLogStreams",
-    Kind::List(&Member::new("member", &SearchedLogStream)),
-);
+pub static SearchedLogStreams: Schema =
+    Schema::new("SearchedLogStreams", Kind::List(&Member::new("member", &SearchedLogStream)));
 
 pub static SequenceToken: Schema = Schema::new("SequenceToken", Kind::String).min(1);
 
@@ -472,9 +436,7 @@ pub static TagKey: Schema = Schema::new("TagKey", Kind::String)
     .pattern("^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+)$");
 
 pub static TagKeyList: Schema =
-    Schema::new("TagKeyList", Kind::List(&Member::new("member", &TagKey)))
-        .min(0)
-        .max(50);
+    Schema::new("TagKeyList", Kind::List(&Member::new("member", &TagKey))).min(0).max(50);
 
 pub static TagList: Schema =
     Schema::new("TagList", Kind::List(&Member::new("member", &TagKey))).min(1);
@@ -495,19 +457,13 @@ pub static TagResourceRequest: Schema = Schema::new(
     ]),
 );
 
-pub static TagValue: Schema = Schema::new("TagValue", Kind::String)
-    .max(256)
-    .pattern("^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$");
+pub static TagValue: Schema =
+    Schema::new("TagValue", Kind::String).max(256).pattern("^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$");
 
-pub static Tags: Schema = Schema::new(
-    "Tags",
-    Kind::Map(
-        &Member::new("key", &TagKey),
-        &Member::new("value", &TagValue),
-    ),
-)
-.min(1)
-.max(50);
+pub static Tags: Schema =
+    Schema::new("Tags", Kind::Map(&Member::new("key", &TagKey), &Member::new("value", &TagValue)))
+        .min(1)
+        .max(50);
 
 pub static Timestamp: Schema = Schema::new("Timestamp", Kind::Long).min(0);
 

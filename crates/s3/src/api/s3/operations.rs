@@ -1149,12 +1149,7 @@ pub mod schema {
         status: 200,
         input: &schemas::PutObjectRequest,
         output: &schemas::PutObjectOutput,
-        errors: &[
-            &InvalidRequest,
-            &InvalidWriteOffset,
-            &TooManyParts,
-            &EncryptionTypeMismatch,
-        ],
+        errors: &[&InvalidRequest, &InvalidWriteOffset, &TooManyParts, &EncryptionTypeMismatch],
         result_wrapper: None,
         host_prefix: None,
         unsigned: false,

@@ -25,16 +25,9 @@ pub static AbortMultipartUploadOutput: Schema = Schema::new(
 pub static AbortMultipartUploadRequest: Schema = Schema::new(
     "AbortMultipartUploadRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("Key", &ObjectKey)
-            .required()
-            .bound(Binding::Label),
-        Member::new("UploadId", &prelude::STRING)
-            .wire("uploadId")
-            .required()
-            .bound(Binding::Query),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("UploadId", &prelude::STRING).wire("uploadId").required().bound(Binding::Query),
         Member::new("RequestPayer", &RequestPayer)
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
@@ -55,23 +48,14 @@ pub static AccessControlPolicy: Schema = Schema::new(
     ]),
 );
 
-pub static AllowedHeaders: Schema = Schema::new(
-    "AllowedHeaders",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-)
-.flattened();
+pub static AllowedHeaders: Schema =
+    Schema::new("AllowedHeaders", Kind::List(&Member::new("member", &prelude::STRING))).flattened();
 
-pub static AllowedMethods: Schema = Schema::new(
-    "AllowedMethods",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-)
-.flattened();
+pub static AllowedMethods: Schema =
+    Schema::new("AllowedMethods", Kind::List(&Member::new("member", &prelude::STRING))).flattened();
 
-pub static AllowedOrigins: Schema = Schema::new(
-    "AllowedOrigins",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-)
-.flattened();
+pub static AllowedOrigins: Schema =
+    Schema::new("AllowedOrigins", Kind::List(&Member::new("member", &prelude::STRING))).flattened();
 
 pub static ArchiveStatus: Schema =
     Schema::new("ArchiveStatus", Kind::String).values(&["ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS"]);
@@ -113,9 +97,7 @@ pub static BucketInfo: Schema = Schema::new(
 
 pub static BucketLifecycleConfiguration: Schema = Schema::new(
     "BucketLifecycleConfiguration",
-    Kind::Structure(&[Member::new("Rules", &LifecycleRules)
-        .wire("Rule")
-        .required()]),
+    Kind::Structure(&[Member::new("Rules", &LifecycleRules).wire("Rule").required()]),
 );
 
 pub static BucketLocationConstraint: Schema = Schema::new("BucketLocationConstraint", Kind::String)
@@ -168,16 +150,12 @@ pub static BucketType: Schema = Schema::new("BucketType", Kind::String).values(&
 pub static BucketVersioningStatus: Schema =
     Schema::new("BucketVersioningStatus", Kind::String).values(&["Enabled", "Suspended"]);
 
-pub static Buckets: Schema = Schema::new(
-    "Buckets",
-    Kind::List(&Member::new("member", &Bucket).wire("Bucket")),
-);
+pub static Buckets: Schema =
+    Schema::new("Buckets", Kind::List(&Member::new("member", &Bucket).wire("Bucket")));
 
 pub static CORSConfiguration: Schema = Schema::new(
     "CORSConfiguration",
-    Kind::Structure(&[Member::new("CORSRules", &CORSRules)
-        .wire("CORSRule")
-        .required()]),
+    Kind::Structure(&[Member::new("CORSRules", &CORSRules).wire("CORSRule").required()]),
 );
 
 pub static CORSRule: Schema = Schema::new(
@@ -185,12 +163,8 @@ pub static CORSRule: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("ID", &prelude::STRING),
         Member::new("AllowedHeaders", &AllowedHeaders).wire("AllowedHeader"),
-        Member::new("AllowedMethods", &AllowedMethods)
-            .wire("AllowedMethod")
-            .required(),
-        Member::new("AllowedOrigins", &AllowedOrigins)
-            .wire("AllowedOrigin")
-            .required(),
+        Member::new("AllowedMethods", &AllowedMethods).wire("AllowedMethod").required(),
+        Member::new("AllowedOrigins", &AllowedOrigins).wire("AllowedOrigin").required(),
         Member::new("ExposeHeaders", &ExposeHeaders).wire("ExposeHeader"),
         Member::new("MaxAgeSeconds", &prelude::INTEGER),
     ]),
@@ -229,27 +203,20 @@ pub static ChecksumAlgorithm: Schema = Schema::new("ChecksumAlgorithm", Kind::St
     "XXHASH128",
 ]);
 
-pub static ChecksumAlgorithmList: Schema = Schema::new(
-    "ChecksumAlgorithmList",
-    Kind::List(&Member::new("member", &ChecksumAlgorithm)),
-)
-.flattened();
+pub static ChecksumAlgorithmList: Schema =
+    Schema::new("ChecksumAlgorithmList", Kind::List(&Member::new("member", &ChecksumAlgorithm)))
+        .flattened();
 
 pub static ChecksumMode: Schema = Schema::new("ChecksumMode", Kind::String).values(&["ENABLED"]);
 
 pub static ChecksumType: Schema =
     Schema::new("ChecksumType", Kind::String).values(&["COMPOSITE", "FULL_OBJECT"]);
 
-pub static CommonPrefix: Schema = Schema::new(
-    "CommonPrefix",
-    Kind::Structure(&[Member::new("Prefix", &prelude::STRING)]),
-);
+pub static CommonPrefix: Schema =
+    Schema::new("CommonPrefix", Kind::Structure(&[Member::new("Prefix", &prelude::STRING)]));
 
-pub static CommonPrefixList: Schema = Schema::new(
-    "CommonPrefixList",
-    Kind::List(&Member::new("member", &CommonPrefix)),
-)
-.flattened();
+pub static CommonPrefixList: Schema =
+    Schema::new("CommonPrefixList", Kind::List(&Member::new("member", &CommonPrefix))).flattened();
 
 pub static CompleteMultipartUploadOutput: Schema = Schema::new(
     "CompleteMultipartUploadOutput",
@@ -257,9 +224,7 @@ pub static CompleteMultipartUploadOutput: Schema = Schema::new(
         Member::new("Location", &prelude::STRING),
         Member::new("Bucket", &prelude::STRING),
         Member::new("Key", &ObjectKey),
-        Member::new("Expiration", &prelude::STRING)
-            .wire("x-amz-expiration")
-            .bound(Binding::Header),
+        Member::new("Expiration", &prelude::STRING).wire("x-amz-expiration").bound(Binding::Header),
         Member::new("ETag", &prelude::STRING),
         Member::new("ChecksumCRC32", &prelude::STRING),
         Member::new("ChecksumCRC32C", &prelude::STRING),
@@ -275,9 +240,7 @@ pub static CompleteMultipartUploadOutput: Schema = Schema::new(
         Member::new("ServerSideEncryption", &ServerSideEncryption)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
-        Member::new("VersionId", &prelude::STRING)
-            .wire("x-amz-version-id")
-            .bound(Binding::Header),
+        Member::new("VersionId", &prelude::STRING).wire("x-amz-version-id").bound(Binding::Header),
         Member::new("SSEKMSKeyId", &SSEKMSKeyId)
             .wire("x-amz-server-side-encryption-aws-kms-key-id")
             .bound(Binding::Header),
@@ -293,20 +256,13 @@ pub static CompleteMultipartUploadOutput: Schema = Schema::new(
 pub static CompleteMultipartUploadRequest: Schema = Schema::new(
     "CompleteMultipartUploadRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("Key", &ObjectKey)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
         Member::new("MultipartUpload", &CompletedMultipartUpload)
             .wire("CompleteMultipartUpload")
             .bound(Binding::Payload)
             .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
-        Member::new("UploadId", &prelude::STRING)
-            .wire("uploadId")
-            .required()
-            .bound(Binding::Query),
+        Member::new("UploadId", &prelude::STRING).wire("uploadId").required().bound(Binding::Query),
         Member::new("ChecksumCRC32", &prelude::STRING)
             .wire("x-amz-checksum-crc32")
             .bound(Binding::Header),
@@ -349,12 +305,8 @@ pub static CompleteMultipartUploadRequest: Schema = Schema::new(
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
-        Member::new("IfMatch", &prelude::STRING)
-            .wire("If-Match")
-            .bound(Binding::Header),
-        Member::new("IfNoneMatch", &prelude::STRING)
-            .wire("If-None-Match")
-            .bound(Binding::Header),
+        Member::new("IfMatch", &prelude::STRING).wire("If-Match").bound(Binding::Header),
+        Member::new("IfNoneMatch", &prelude::STRING).wire("If-None-Match").bound(Binding::Header),
         Member::new("SSECustomerAlgorithm", &prelude::STRING)
             .wire("x-amz-server-side-encryption-customer-algorithm")
             .bound(Binding::Header),
@@ -390,25 +342,19 @@ pub static CompletedPart: Schema = Schema::new(
     ]),
 );
 
-pub static CompletedPartList: Schema = Schema::new(
-    "CompletedPartList",
-    Kind::List(&Member::new("member", &CompletedPart)),
-)
-.flattened();
+pub static CompletedPartList: Schema =
+    Schema::new("CompletedPartList", Kind::List(&Member::new("member", &CompletedPart)))
+        .flattened();
 
 pub static CopyObjectOutput: Schema = Schema::new(
     "CopyObjectOutput",
     Kind::Structure(&[
         Member::new("CopyObjectResult", &CopyObjectResult).bound(Binding::Payload),
-        Member::new("Expiration", &prelude::STRING)
-            .wire("x-amz-expiration")
-            .bound(Binding::Header),
+        Member::new("Expiration", &prelude::STRING).wire("x-amz-expiration").bound(Binding::Header),
         Member::new("CopySourceVersionId", &prelude::STRING)
             .wire("x-amz-copy-source-version-id")
             .bound(Binding::Header),
-        Member::new("VersionId", &prelude::STRING)
-            .wire("x-amz-version-id")
-            .bound(Binding::Header),
+        Member::new("VersionId", &prelude::STRING).wire("x-amz-version-id").bound(Binding::Header),
         Member::new("ServerSideEncryption", &ServerSideEncryption)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
@@ -436,15 +382,9 @@ pub static CopyObjectOutput: Schema = Schema::new(
 pub static CopyObjectRequest: Schema = Schema::new(
     "CopyObjectRequest",
     Kind::Structure(&[
-        Member::new("ACL", &ObjectCannedACL)
-            .wire("x-amz-acl")
-            .bound(Binding::Header),
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("CacheControl", &prelude::STRING)
-            .wire("Cache-Control")
-            .bound(Binding::Header),
+        Member::new("ACL", &ObjectCannedACL).wire("x-amz-acl").bound(Binding::Header),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("CacheControl", &prelude::STRING).wire("Cache-Control").bound(Binding::Header),
         Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
             .wire("x-amz-checksum-algorithm")
             .bound(Binding::Header),
@@ -457,9 +397,7 @@ pub static CopyObjectRequest: Schema = Schema::new(
         Member::new("ContentLanguage", &prelude::STRING)
             .wire("Content-Language")
             .bound(Binding::Header),
-        Member::new("ContentType", &prelude::STRING)
-            .wire("Content-Type")
-            .bound(Binding::Header),
+        Member::new("ContentType", &prelude::STRING).wire("Content-Type").bound(Binding::Header),
         Member::new("CopySource", &CopySource)
             .wire("x-amz-copy-source")
             .required()
@@ -480,27 +418,17 @@ pub static CopyObjectRequest: Schema = Schema::new(
         Member::new("GrantFullControl", &prelude::STRING)
             .wire("x-amz-grant-full-control")
             .bound(Binding::Header),
-        Member::new("GrantRead", &prelude::STRING)
-            .wire("x-amz-grant-read")
-            .bound(Binding::Header),
+        Member::new("GrantRead", &prelude::STRING).wire("x-amz-grant-read").bound(Binding::Header),
         Member::new("GrantReadACP", &prelude::STRING)
             .wire("x-amz-grant-read-acp")
             .bound(Binding::Header),
         Member::new("GrantWriteACP", &prelude::STRING)
             .wire("x-amz-grant-write-acp")
             .bound(Binding::Header),
-        Member::new("IfMatch", &prelude::STRING)
-            .wire("If-Match")
-            .bound(Binding::Header),
-        Member::new("IfNoneMatch", &prelude::STRING)
-            .wire("If-None-Match")
-            .bound(Binding::Header),
-        Member::new("Key", &ObjectKey)
-            .required()
-            .bound(Binding::Label),
-        Member::new("Metadata", &Metadata)
-            .wire("x-amz-meta-")
-            .bound(Binding::PrefixHeaders),
+        Member::new("IfMatch", &prelude::STRING).wire("If-Match").bound(Binding::Header),
+        Member::new("IfNoneMatch", &prelude::STRING).wire("If-None-Match").bound(Binding::Header),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("Metadata", &Metadata).wire("x-amz-meta-").bound(Binding::PrefixHeaders),
         Member::new("MetadataDirective", &MetadataDirective)
             .wire("x-amz-metadata-directive")
             .bound(Binding::Header),
@@ -546,9 +474,7 @@ pub static CopyObjectRequest: Schema = Schema::new(
         Member::new("RequestPayer", &RequestPayer)
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
-        Member::new("Tagging", &prelude::STRING)
-            .wire("x-amz-tagging")
-            .bound(Binding::Header),
+        Member::new("Tagging", &prelude::STRING).wire("x-amz-tagging").bound(Binding::Header),
         Member::new("ObjectLockMode", &ObjectLockMode)
             .wire("x-amz-object-lock-mode")
             .bound(Binding::Header),
@@ -632,21 +558,15 @@ pub static CreateBucketOutput: Schema = Schema::new(
 pub static CreateBucketRequest: Schema = Schema::new(
     "CreateBucketRequest",
     Kind::Structure(&[
-        Member::new("ACL", &BucketCannedACL)
-            .wire("x-amz-acl")
-            .bound(Binding::Header),
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("ACL", &BucketCannedACL).wire("x-amz-acl").bound(Binding::Header),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("CreateBucketConfiguration", &CreateBucketConfiguration)
             .bound(Binding::Payload)
             .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
         Member::new("GrantFullControl", &prelude::STRING)
             .wire("x-amz-grant-full-control")
             .bound(Binding::Header),
-        Member::new("GrantRead", &prelude::STRING)
-            .wire("x-amz-grant-read")
-            .bound(Binding::Header),
+        Member::new("GrantRead", &prelude::STRING).wire("x-amz-grant-read").bound(Binding::Header),
         Member::new("GrantReadACP", &prelude::STRING)
             .wire("x-amz-grant-read-acp")
             .bound(Binding::Header),
@@ -713,15 +633,9 @@ pub static CreateMultipartUploadOutput: Schema = Schema::new(
 pub static CreateMultipartUploadRequest: Schema = Schema::new(
     "CreateMultipartUploadRequest",
     Kind::Structure(&[
-        Member::new("ACL", &ObjectCannedACL)
-            .wire("x-amz-acl")
-            .bound(Binding::Header),
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("CacheControl", &prelude::STRING)
-            .wire("Cache-Control")
-            .bound(Binding::Header),
+        Member::new("ACL", &ObjectCannedACL).wire("x-amz-acl").bound(Binding::Header),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("CacheControl", &prelude::STRING).wire("Cache-Control").bound(Binding::Header),
         Member::new("ContentDisposition", &prelude::STRING)
             .wire("Content-Disposition")
             .bound(Binding::Header),
@@ -731,28 +645,20 @@ pub static CreateMultipartUploadRequest: Schema = Schema::new(
         Member::new("ContentLanguage", &prelude::STRING)
             .wire("Content-Language")
             .bound(Binding::Header),
-        Member::new("ContentType", &prelude::STRING)
-            .wire("Content-Type")
-            .bound(Binding::Header),
+        Member::new("ContentType", &prelude::STRING).wire("Content-Type").bound(Binding::Header),
         Member::new("Expires", &prelude::STRING).bound(Binding::Header),
         Member::new("GrantFullControl", &prelude::STRING)
             .wire("x-amz-grant-full-control")
             .bound(Binding::Header),
-        Member::new("GrantRead", &prelude::STRING)
-            .wire("x-amz-grant-read")
-            .bound(Binding::Header),
+        Member::new("GrantRead", &prelude::STRING).wire("x-amz-grant-read").bound(Binding::Header),
         Member::new("GrantReadACP", &prelude::STRING)
             .wire("x-amz-grant-read-acp")
             .bound(Binding::Header),
         Member::new("GrantWriteACP", &prelude::STRING)
             .wire("x-amz-grant-write-acp")
             .bound(Binding::Header),
-        Member::new("Key", &ObjectKey)
-            .required()
-            .bound(Binding::Label),
-        Member::new("Metadata", &Metadata)
-            .wire("x-amz-meta-")
-            .bound(Binding::PrefixHeaders),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("Metadata", &Metadata).wire("x-amz-meta-").bound(Binding::PrefixHeaders),
         Member::new("ServerSideEncryption", &ServerSideEncryption)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
@@ -783,9 +689,7 @@ pub static CreateMultipartUploadRequest: Schema = Schema::new(
         Member::new("RequestPayer", &RequestPayer)
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
-        Member::new("Tagging", &prelude::STRING)
-            .wire("x-amz-tagging")
-            .bound(Binding::Header),
+        Member::new("Tagging", &prelude::STRING).wire("x-amz-tagging").bound(Binding::Header),
         Member::new("ObjectLockMode", &ObjectLockMode)
             .wire("x-amz-object-lock-mode")
             .bound(Binding::Header),
@@ -816,9 +720,7 @@ pub static Date: Schema =
 pub static Delete: Schema = Schema::new(
     "Delete",
     Kind::Structure(&[
-        Member::new("Objects", &ObjectIdentifierList)
-            .wire("Object")
-            .required(),
+        Member::new("Objects", &ObjectIdentifierList).wire("Object").required(),
         Member::new("Quiet", &prelude::BOOLEAN),
     ]),
 );
@@ -826,9 +728,7 @@ pub static Delete: Schema = Schema::new(
 pub static DeleteBucketCorsRequest: Schema = Schema::new(
     "DeleteBucketCorsRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -838,9 +738,7 @@ pub static DeleteBucketCorsRequest: Schema = Schema::new(
 pub static DeleteBucketEncryptionRequest: Schema = Schema::new(
     "DeleteBucketEncryptionRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -850,9 +748,7 @@ pub static DeleteBucketEncryptionRequest: Schema = Schema::new(
 pub static DeleteBucketLifecycleRequest: Schema = Schema::new(
     "DeleteBucketLifecycleRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -862,9 +758,7 @@ pub static DeleteBucketLifecycleRequest: Schema = Schema::new(
 pub static DeleteBucketOwnershipControlsRequest: Schema = Schema::new(
     "DeleteBucketOwnershipControlsRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -874,9 +768,7 @@ pub static DeleteBucketOwnershipControlsRequest: Schema = Schema::new(
 pub static DeleteBucketPolicyRequest: Schema = Schema::new(
     "DeleteBucketPolicyRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -886,9 +778,7 @@ pub static DeleteBucketPolicyRequest: Schema = Schema::new(
 pub static DeleteBucketRequest: Schema = Schema::new(
     "DeleteBucketRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -898,9 +788,7 @@ pub static DeleteBucketRequest: Schema = Schema::new(
 pub static DeleteBucketTaggingRequest: Schema = Schema::new(
     "DeleteBucketTaggingRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -918,11 +806,9 @@ pub static DeleteMarkerEntry: Schema = Schema::new(
     ]),
 );
 
-pub static DeleteMarkers: Schema = Schema::new(
-    "DeleteMarkers",
-    Kind::List(&Member::new("member", &DeleteMarkerEntry)),
-)
-.flattened();
+pub static DeleteMarkers: Schema =
+    Schema::new("DeleteMarkers", Kind::List(&Member::new("member", &DeleteMarkerEntry)))
+        .flattened();
 
 pub static DeleteObjectOutput: Schema = Schema::new(
     "DeleteObjectOutput",
@@ -930,9 +816,7 @@ pub static DeleteObjectOutput: Schema = Schema::new(
         Member::new("DeleteMarker", &prelude::BOOLEAN)
             .wire("x-amz-delete-marker")
             .bound(Binding::Header),
-        Member::new("VersionId", &prelude::STRING)
-            .wire("x-amz-version-id")
-            .bound(Binding::Header),
+        Member::new("VersionId", &prelude::STRING).wire("x-amz-version-id").bound(Binding::Header),
         Member::new("RequestCharged", &RequestCharged)
             .wire("x-amz-request-charged")
             .bound(Binding::Header),
@@ -942,18 +826,10 @@ pub static DeleteObjectOutput: Schema = Schema::new(
 pub static DeleteObjectRequest: Schema = Schema::new(
     "DeleteObjectRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("Key", &ObjectKey)
-            .required()
-            .bound(Binding::Label),
-        Member::new("MFA", &prelude::STRING)
-            .wire("x-amz-mfa")
-            .bound(Binding::Header),
-        Member::new("VersionId", &prelude::STRING)
-            .wire("versionId")
-            .bound(Binding::Query),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("MFA", &prelude::STRING).wire("x-amz-mfa").bound(Binding::Header),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
         Member::new("RequestPayer", &RequestPayer)
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
@@ -963,9 +839,7 @@ pub static DeleteObjectRequest: Schema = Schema::new(
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
-        Member::new("IfMatch", &prelude::STRING)
-            .wire("If-Match")
-            .bound(Binding::Header),
+        Member::new("IfMatch", &prelude::STRING).wire("If-Match").bound(Binding::Header),
         Member::new("IfMatchLastModifiedTime", &IfMatchLastModifiedTime)
             .wire("x-amz-if-match-last-modified-time")
             .bound(Binding::Header),
@@ -985,15 +859,9 @@ pub static DeleteObjectTaggingOutput: Schema = Schema::new(
 pub static DeleteObjectTaggingRequest: Schema = Schema::new(
     "DeleteObjectTaggingRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("Key", &ObjectKey)
-            .required()
-            .bound(Binding::Label),
-        Member::new("VersionId", &prelude::STRING)
-            .wire("versionId")
-            .bound(Binding::Query),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1014,16 +882,12 @@ pub static DeleteObjectsOutput: Schema = Schema::new(
 pub static DeleteObjectsRequest: Schema = Schema::new(
     "DeleteObjectsRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("Delete", &Delete)
             .required()
             .bound(Binding::Payload)
             .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
-        Member::new("MFA", &prelude::STRING)
-            .wire("x-amz-mfa")
-            .bound(Binding::Header),
+        Member::new("MFA", &prelude::STRING).wire("x-amz-mfa").bound(Binding::Header),
         Member::new("RequestPayer", &RequestPayer)
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
@@ -1042,9 +906,7 @@ pub static DeleteObjectsRequest: Schema = Schema::new(
 pub static DeletePublicAccessBlockRequest: Schema = Schema::new(
     "DeletePublicAccessBlockRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1061,11 +923,8 @@ pub static DeletedObject: Schema = Schema::new(
     ]),
 );
 
-pub static DeletedObjects: Schema = Schema::new(
-    "DeletedObjects",
-    Kind::List(&Member::new("member", &DeletedObject)),
-)
-.flattened();
+pub static DeletedObjects: Schema =
+    Schema::new("DeletedObjects", Kind::List(&Member::new("member", &DeletedObject))).flattened();
 
 pub static EncodingType: Schema = Schema::new("EncodingType", Kind::String).values(&["url"]);
 
@@ -1097,11 +956,8 @@ pub static Errors: Schema =
 pub static ExpirationStatus: Schema =
     Schema::new("ExpirationStatus", Kind::String).values(&["Enabled", "Disabled"]);
 
-pub static ExposeHeaders: Schema = Schema::new(
-    "ExposeHeaders",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-)
-.flattened();
+pub static ExposeHeaders: Schema =
+    Schema::new("ExposeHeaders", Kind::List(&Member::new("member", &prelude::STRING))).flattened();
 
 pub static GetBucketAclOutput: Schema = Schema::new(
     "GetBucketAclOutput",
@@ -1114,9 +970,7 @@ pub static GetBucketAclOutput: Schema = Schema::new(
 pub static GetBucketAclRequest: Schema = Schema::new(
     "GetBucketAclRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1131,9 +985,7 @@ pub static GetBucketCorsOutput: Schema = Schema::new(
 pub static GetBucketCorsRequest: Schema = Schema::new(
     "GetBucketCorsRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1152,9 +1004,7 @@ pub static GetBucketEncryptionOutput: Schema = Schema::new(
 pub static GetBucketEncryptionRequest: Schema = Schema::new(
     "GetBucketEncryptionRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1165,21 +1015,16 @@ pub static GetBucketLifecycleConfigurationOutput: Schema = Schema::new(
     "GetBucketLifecycleConfigurationOutput",
     Kind::Structure(&[
         Member::new("Rules", &LifecycleRules).wire("Rule"),
-        Member::new(
-            "TransitionDefaultMinimumObjectSize",
-            &TransitionDefaultMinimumObjectSize,
-        )
-        .wire("x-amz-transition-default-minimum-object-size")
-        .bound(Binding::Header),
+        Member::new("TransitionDefaultMinimumObjectSize", &TransitionDefaultMinimumObjectSize)
+            .wire("x-amz-transition-default-minimum-object-size")
+            .bound(Binding::Header),
     ]),
 );
 
 pub static GetBucketLifecycleConfigurationRequest: Schema = Schema::new(
     "GetBucketLifecycleConfigurationRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1194,9 +1039,7 @@ pub static GetBucketLocationOutput: Schema = Schema::new(
 pub static GetBucketLocationRequest: Schema = Schema::new(
     "GetBucketLocationRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1213,9 +1056,7 @@ pub static GetBucketOwnershipControlsOutput: Schema = Schema::new(
 pub static GetBucketOwnershipControlsRequest: Schema = Schema::new(
     "GetBucketOwnershipControlsRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1230,9 +1071,7 @@ pub static GetBucketPolicyOutput: Schema = Schema::new(
 pub static GetBucketPolicyRequest: Schema = Schema::new(
     "GetBucketPolicyRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1247,9 +1086,7 @@ pub static GetBucketTaggingOutput: Schema = Schema::new(
 pub static GetBucketTaggingRequest: Schema = Schema::new(
     "GetBucketTaggingRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1267,9 +1104,7 @@ pub static GetBucketVersioningOutput: Schema = Schema::new(
 pub static GetBucketVersioningRequest: Schema = Schema::new(
     "GetBucketVersioningRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1285,9 +1120,7 @@ pub static GetObjectAttributesOutput: Schema = Schema::new(
         Member::new("LastModified", &prelude::TIMESTAMP)
             .wire("Last-Modified")
             .bound(Binding::Header),
-        Member::new("VersionId", &prelude::STRING)
-            .wire("x-amz-version-id")
-            .bound(Binding::Header),
+        Member::new("VersionId", &prelude::STRING).wire("x-amz-version-id").bound(Binding::Header),
         Member::new("RequestCharged", &RequestCharged)
             .wire("x-amz-request-charged")
             .bound(Binding::Header),
@@ -1314,18 +1147,10 @@ pub static GetObjectAttributesParts: Schema = Schema::new(
 pub static GetObjectAttributesRequest: Schema = Schema::new(
     "GetObjectAttributesRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("Key", &ObjectKey)
-            .required()
-            .bound(Binding::Label),
-        Member::new("VersionId", &prelude::STRING)
-            .wire("versionId")
-            .bound(Binding::Query),
-        Member::new("MaxParts", &prelude::INTEGER)
-            .wire("x-amz-max-parts")
-            .bound(Binding::Header),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
+        Member::new("MaxParts", &prelude::INTEGER).wire("x-amz-max-parts").bound(Binding::Header),
         Member::new("PartNumberMarker", &prelude::INTEGER)
             .wire("x-amz-part-number-marker")
             .bound(Binding::Header),
@@ -1358,21 +1183,13 @@ pub static GetObjectOutput: Schema = Schema::new(
         Member::new("DeleteMarker", &prelude::BOOLEAN)
             .wire("x-amz-delete-marker")
             .bound(Binding::Header),
-        Member::new("AcceptRanges", &prelude::STRING)
-            .wire("accept-ranges")
-            .bound(Binding::Header),
-        Member::new("Expiration", &prelude::STRING)
-            .wire("x-amz-expiration")
-            .bound(Binding::Header),
-        Member::new("Restore", &prelude::STRING)
-            .wire("x-amz-restore")
-            .bound(Binding::Header),
+        Member::new("AcceptRanges", &prelude::STRING).wire("accept-ranges").bound(Binding::Header),
+        Member::new("Expiration", &prelude::STRING).wire("x-amz-expiration").bound(Binding::Header),
+        Member::new("Restore", &prelude::STRING).wire("x-amz-restore").bound(Binding::Header),
         Member::new("LastModified", &prelude::TIMESTAMP)
             .wire("Last-Modified")
             .bound(Binding::Header),
-        Member::new("ContentLength", &prelude::LONG)
-            .wire("Content-Length")
-            .bound(Binding::Header),
+        Member::new("ContentLength", &prelude::LONG).wire("Content-Length").bound(Binding::Header),
         Member::new("ETag", &prelude::STRING).bound(Binding::Header),
         Member::new("ChecksumCRC32", &prelude::STRING)
             .wire("x-amz-checksum-crc32")
@@ -1410,12 +1227,8 @@ pub static GetObjectOutput: Schema = Schema::new(
         Member::new("MissingMeta", &prelude::INTEGER)
             .wire("x-amz-missing-meta")
             .bound(Binding::Header),
-        Member::new("VersionId", &prelude::STRING)
-            .wire("x-amz-version-id")
-            .bound(Binding::Header),
-        Member::new("CacheControl", &prelude::STRING)
-            .wire("Cache-Control")
-            .bound(Binding::Header),
+        Member::new("VersionId", &prelude::STRING).wire("x-amz-version-id").bound(Binding::Header),
+        Member::new("CacheControl", &prelude::STRING).wire("Cache-Control").bound(Binding::Header),
         Member::new("ContentDisposition", &prelude::STRING)
             .wire("Content-Disposition")
             .bound(Binding::Header),
@@ -1425,12 +1238,8 @@ pub static GetObjectOutput: Schema = Schema::new(
         Member::new("ContentLanguage", &prelude::STRING)
             .wire("Content-Language")
             .bound(Binding::Header),
-        Member::new("ContentRange", &prelude::STRING)
-            .wire("Content-Range")
-            .bound(Binding::Header),
-        Member::new("ContentType", &prelude::STRING)
-            .wire("Content-Type")
-            .bound(Binding::Header),
+        Member::new("ContentRange", &prelude::STRING).wire("Content-Range").bound(Binding::Header),
+        Member::new("ContentType", &prelude::STRING).wire("Content-Type").bound(Binding::Header),
         Member::new("Expires", &prelude::STRING).bound(Binding::Header),
         Member::new("WebsiteRedirectLocation", &prelude::STRING)
             .wire("x-amz-website-redirect-location")
@@ -1438,9 +1247,7 @@ pub static GetObjectOutput: Schema = Schema::new(
         Member::new("ServerSideEncryption", &ServerSideEncryption)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
-        Member::new("Metadata", &Metadata)
-            .wire("x-amz-meta-")
-            .bound(Binding::PrefixHeaders),
+        Member::new("Metadata", &Metadata).wire("x-amz-meta-").bound(Binding::PrefixHeaders),
         Member::new("SSECustomerAlgorithm", &prelude::STRING)
             .wire("x-amz-server-side-encryption-customer-algorithm")
             .bound(Binding::Header),
@@ -1483,24 +1290,16 @@ pub static GetObjectOutput: Schema = Schema::new(
 pub static GetObjectRequest: Schema = Schema::new(
     "GetObjectRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("IfMatch", &prelude::STRING)
-            .wire("If-Match")
-            .bound(Binding::Header),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("IfMatch", &prelude::STRING).wire("If-Match").bound(Binding::Header),
         Member::new("IfModifiedSince", &prelude::TIMESTAMP)
             .wire("If-Modified-Since")
             .bound(Binding::Header),
-        Member::new("IfNoneMatch", &prelude::STRING)
-            .wire("If-None-Match")
-            .bound(Binding::Header),
+        Member::new("IfNoneMatch", &prelude::STRING).wire("If-None-Match").bound(Binding::Header),
         Member::new("IfUnmodifiedSince", &prelude::TIMESTAMP)
             .wire("If-Unmodified-Since")
             .bound(Binding::Header),
-        Member::new("Key", &ObjectKey)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
         Member::new("Range", &prelude::STRING).bound(Binding::Header),
         Member::new("ResponseCacheControl", &prelude::STRING)
             .wire("response-cache-control")
@@ -1520,9 +1319,7 @@ pub static GetObjectRequest: Schema = Schema::new(
         Member::new("ResponseExpires", &ResponseExpires)
             .wire("response-expires")
             .bound(Binding::Query),
-        Member::new("VersionId", &prelude::STRING)
-            .wire("versionId")
-            .bound(Binding::Query),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
         Member::new("SSECustomerAlgorithm", &prelude::STRING)
             .wire("x-amz-server-side-encryption-customer-algorithm")
             .bound(Binding::Header),
@@ -1535,9 +1332,7 @@ pub static GetObjectRequest: Schema = Schema::new(
         Member::new("RequestPayer", &RequestPayer)
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
-        Member::new("PartNumber", &prelude::INTEGER)
-            .wire("partNumber")
-            .bound(Binding::Query),
+        Member::new("PartNumber", &prelude::INTEGER).wire("partNumber").bound(Binding::Query),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1550,9 +1345,7 @@ pub static GetObjectRequest: Schema = Schema::new(
 pub static GetObjectTaggingOutput: Schema = Schema::new(
     "GetObjectTaggingOutput",
     Kind::Structure(&[
-        Member::new("VersionId", &prelude::STRING)
-            .wire("x-amz-version-id")
-            .bound(Binding::Header),
+        Member::new("VersionId", &prelude::STRING).wire("x-amz-version-id").bound(Binding::Header),
         Member::new("TagSet", &TagSet).required(),
     ]),
 );
@@ -1560,15 +1353,9 @@ pub static GetObjectTaggingOutput: Schema = Schema::new(
 pub static GetObjectTaggingRequest: Schema = Schema::new(
     "GetObjectTaggingRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("Key", &ObjectKey)
-            .required()
-            .bound(Binding::Label),
-        Member::new("VersionId", &prelude::STRING)
-            .wire("versionId")
-            .bound(Binding::Query),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1590,9 +1377,7 @@ pub static GetPublicAccessBlockOutput: Schema = Schema::new(
 pub static GetPublicAccessBlockRequest: Schema = Schema::new(
     "GetPublicAccessBlockRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1601,10 +1386,7 @@ pub static GetPublicAccessBlockRequest: Schema = Schema::new(
 
 pub static Grant: Schema = Schema::new(
     "Grant",
-    Kind::Structure(&[
-        Member::new("Grantee", &Grantee),
-        Member::new("Permission", &Permission),
-    ]),
+    Kind::Structure(&[Member::new("Grantee", &Grantee), Member::new("Permission", &Permission)]),
 );
 
 pub static Grantee: Schema = Schema::new(
@@ -1613,19 +1395,14 @@ pub static Grantee: Schema = Schema::new(
         Member::new("DisplayName", &prelude::STRING),
         Member::new("EmailAddress", &prelude::STRING),
         Member::new("ID", &prelude::STRING),
-        Member::new("Type", &Type)
-            .wire("xsi:type")
-            .required()
-            .xml_attribute(),
+        Member::new("Type", &Type).wire("xsi:type").required().xml_attribute(),
         Member::new("URI", &prelude::STRING),
     ]),
 )
 .xml_namespace("http://www.w3.org/2001/XMLSchema-instance");
 
-pub static Grants: Schema = Schema::new(
-    "Grants",
-    Kind::List(&Member::new("member", &Grant).wire("Grant")),
-);
+pub static Grants: Schema =
+    Schema::new("Grants", Kind::List(&Member::new("member", &Grant).wire("Grant")));
 
 pub static HeadBucketOutput: Schema = Schema::new(
     "HeadBucketOutput",
@@ -1639,9 +1416,7 @@ pub static HeadBucketOutput: Schema = Schema::new(
         Member::new("BucketLocationName", &prelude::STRING)
             .wire("x-amz-bucket-location-name")
             .bound(Binding::Header),
-        Member::new("BucketRegion", &Region)
-            .wire("x-amz-bucket-region")
-            .bound(Binding::Header),
+        Member::new("BucketRegion", &Region).wire("x-amz-bucket-region").bound(Binding::Header),
         Member::new("AccessPointAlias", &prelude::BOOLEAN)
             .wire("x-amz-access-point-alias")
             .bound(Binding::Header),
@@ -1651,9 +1426,7 @@ pub static HeadBucketOutput: Schema = Schema::new(
 pub static HeadBucketRequest: Schema = Schema::new(
     "HeadBucketRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1666,24 +1439,16 @@ pub static HeadObjectOutput: Schema = Schema::new(
         Member::new("DeleteMarker", &prelude::BOOLEAN)
             .wire("x-amz-delete-marker")
             .bound(Binding::Header),
-        Member::new("AcceptRanges", &prelude::STRING)
-            .wire("accept-ranges")
-            .bound(Binding::Header),
-        Member::new("Expiration", &prelude::STRING)
-            .wire("x-amz-expiration")
-            .bound(Binding::Header),
-        Member::new("Restore", &prelude::STRING)
-            .wire("x-amz-restore")
-            .bound(Binding::Header),
+        Member::new("AcceptRanges", &prelude::STRING).wire("accept-ranges").bound(Binding::Header),
+        Member::new("Expiration", &prelude::STRING).wire("x-amz-expiration").bound(Binding::Header),
+        Member::new("Restore", &prelude::STRING).wire("x-amz-restore").bound(Binding::Header),
         Member::new("ArchiveStatus", &ArchiveStatus)
             .wire("x-amz-archive-status")
             .bound(Binding::Header),
         Member::new("LastModified", &prelude::TIMESTAMP)
             .wire("Last-Modified")
             .bound(Binding::Header),
-        Member::new("ContentLength", &prelude::LONG)
-            .wire("Content-Length")
-            .bound(Binding::Header),
+        Member::new("ContentLength", &prelude::LONG).wire("Content-Length").bound(Binding::Header),
         Member::new("ChecksumCRC32", &prelude::STRING)
             .wire("x-amz-checksum-crc32")
             .bound(Binding::Header),
@@ -1721,12 +1486,8 @@ pub static HeadObjectOutput: Schema = Schema::new(
         Member::new("MissingMeta", &prelude::INTEGER)
             .wire("x-amz-missing-meta")
             .bound(Binding::Header),
-        Member::new("VersionId", &prelude::STRING)
-            .wire("x-amz-version-id")
-            .bound(Binding::Header),
-        Member::new("CacheControl", &prelude::STRING)
-            .wire("Cache-Control")
-            .bound(Binding::Header),
+        Member::new("VersionId", &prelude::STRING).wire("x-amz-version-id").bound(Binding::Header),
+        Member::new("CacheControl", &prelude::STRING).wire("Cache-Control").bound(Binding::Header),
         Member::new("ContentDisposition", &prelude::STRING)
             .wire("Content-Disposition")
             .bound(Binding::Header),
@@ -1736,12 +1497,8 @@ pub static HeadObjectOutput: Schema = Schema::new(
         Member::new("ContentLanguage", &prelude::STRING)
             .wire("Content-Language")
             .bound(Binding::Header),
-        Member::new("ContentType", &prelude::STRING)
-            .wire("Content-Type")
-            .bound(Binding::Header),
-        Member::new("ContentRange", &prelude::STRING)
-            .wire("Content-Range")
-            .bound(Binding::Header),
+        Member::new("ContentType", &prelude::STRING).wire("Content-Type").bound(Binding::Header),
+        Member::new("ContentRange", &prelude::STRING).wire("Content-Range").bound(Binding::Header),
         Member::new("Expires", &prelude::STRING).bound(Binding::Header),
         Member::new("WebsiteRedirectLocation", &prelude::STRING)
             .wire("x-amz-website-redirect-location")
@@ -1749,9 +1506,7 @@ pub static HeadObjectOutput: Schema = Schema::new(
         Member::new("ServerSideEncryption", &ServerSideEncryption)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
-        Member::new("Metadata", &Metadata)
-            .wire("x-amz-meta-")
-            .bound(Binding::PrefixHeaders),
+        Member::new("Metadata", &Metadata).wire("x-amz-meta-").bound(Binding::PrefixHeaders),
         Member::new("SSECustomerAlgorithm", &prelude::STRING)
             .wire("x-amz-server-side-encryption-customer-algorithm")
             .bound(Binding::Header),
@@ -1794,24 +1549,16 @@ pub static HeadObjectOutput: Schema = Schema::new(
 pub static HeadObjectRequest: Schema = Schema::new(
     "HeadObjectRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("IfMatch", &prelude::STRING)
-            .wire("If-Match")
-            .bound(Binding::Header),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("IfMatch", &prelude::STRING).wire("If-Match").bound(Binding::Header),
         Member::new("IfModifiedSince", &prelude::TIMESTAMP)
             .wire("If-Modified-Since")
             .bound(Binding::Header),
-        Member::new("IfNoneMatch", &prelude::STRING)
-            .wire("If-None-Match")
-            .bound(Binding::Header),
+        Member::new("IfNoneMatch", &prelude::STRING).wire("If-None-Match").bound(Binding::Header),
         Member::new("IfUnmodifiedSince", &prelude::TIMESTAMP)
             .wire("If-Unmodified-Since")
             .bound(Binding::Header),
-        Member::new("Key", &ObjectKey)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
         Member::new("Range", &prelude::STRING).bound(Binding::Header),
         Member::new("ResponseCacheControl", &prelude::STRING)
             .wire("response-cache-control")
@@ -1831,9 +1578,7 @@ pub static HeadObjectRequest: Schema = Schema::new(
         Member::new("ResponseExpires", &ResponseExpires)
             .wire("response-expires")
             .bound(Binding::Query),
-        Member::new("VersionId", &prelude::STRING)
-            .wire("versionId")
-            .bound(Binding::Query),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
         Member::new("SSECustomerAlgorithm", &prelude::STRING)
             .wire("x-amz-server-side-encryption-customer-algorithm")
             .bound(Binding::Header),
@@ -1846,9 +1591,7 @@ pub static HeadObjectRequest: Schema = Schema::new(
         Member::new("RequestPayer", &RequestPayer)
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
-        Member::new("PartNumber", &prelude::INTEGER)
-            .wire("partNumber")
-            .bound(Binding::Query),
+        Member::new("PartNumber", &prelude::INTEGER).wire("partNumber").bound(Binding::Query),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1910,16 +1653,10 @@ pub static LifecycleRule: Schema = Schema::new(
         Member::new("Filter", &LifecycleRuleFilter),
         Member::new("Status", &ExpirationStatus).required(),
         Member::new("Transitions", &TransitionList).wire("Transition"),
-        Member::new(
-            "NoncurrentVersionTransitions",
-            &NoncurrentVersionTransitionList,
-        )
-        .wire("NoncurrentVersionTransition"),
+        Member::new("NoncurrentVersionTransitions", &NoncurrentVersionTransitionList)
+            .wire("NoncurrentVersionTransition"),
         Member::new("NoncurrentVersionExpiration", &NoncurrentVersionExpiration),
-        Member::new(
-            "AbortIncompleteMultipartUpload",
-            &AbortIncompleteMultipartUpload,
-        ),
+        Member::new("AbortIncompleteMultipartUpload", &AbortIncompleteMultipartUpload),
     ]),
 );
 
@@ -1944,11 +1681,8 @@ pub static LifecycleRuleFilter: Schema = Schema::new(
     ]),
 );
 
-pub static LifecycleRules: Schema = Schema::new(
-    "LifecycleRules",
-    Kind::List(&Member::new("member", &LifecycleRule)),
-)
-.flattened();
+pub static LifecycleRules: Schema =
+    Schema::new("LifecycleRules", Kind::List(&Member::new("member", &LifecycleRule))).flattened();
 
 pub static ListBucketsOutput: Schema = Schema::new(
     "ListBucketsOutput",
@@ -1963,18 +1697,12 @@ pub static ListBucketsOutput: Schema = Schema::new(
 pub static ListBucketsRequest: Schema = Schema::new(
     "ListBucketsRequest",
     Kind::Structure(&[
-        Member::new("MaxBuckets", &MaxBuckets)
-            .wire("max-buckets")
-            .bound(Binding::Query),
+        Member::new("MaxBuckets", &MaxBuckets).wire("max-buckets").bound(Binding::Query),
         Member::new("ContinuationToken", &prelude::STRING)
             .wire("continuation-token")
             .bound(Binding::Query),
-        Member::new("Prefix", &prelude::STRING)
-            .wire("prefix")
-            .bound(Binding::Query),
-        Member::new("BucketRegion", &prelude::STRING)
-            .wire("bucket-region")
-            .bound(Binding::Query),
+        Member::new("Prefix", &prelude::STRING).wire("prefix").bound(Binding::Query),
+        Member::new("BucketRegion", &prelude::STRING).wire("bucket-region").bound(Binding::Query),
     ]),
 );
 
@@ -2002,24 +1730,12 @@ pub static ListMultipartUploadsOutput: Schema = Schema::new(
 pub static ListMultipartUploadsRequest: Schema = Schema::new(
     "ListMultipartUploadsRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("Delimiter", &prelude::STRING)
-            .wire("delimiter")
-            .bound(Binding::Query),
-        Member::new("EncodingType", &EncodingType)
-            .wire("encoding-type")
-            .bound(Binding::Query),
-        Member::new("KeyMarker", &prelude::STRING)
-            .wire("key-marker")
-            .bound(Binding::Query),
-        Member::new("MaxUploads", &prelude::INTEGER)
-            .wire("max-uploads")
-            .bound(Binding::Query),
-        Member::new("Prefix", &prelude::STRING)
-            .wire("prefix")
-            .bound(Binding::Query),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Delimiter", &prelude::STRING).wire("delimiter").bound(Binding::Query),
+        Member::new("EncodingType", &EncodingType).wire("encoding-type").bound(Binding::Query),
+        Member::new("KeyMarker", &prelude::STRING).wire("key-marker").bound(Binding::Query),
+        Member::new("MaxUploads", &prelude::INTEGER).wire("max-uploads").bound(Binding::Query),
+        Member::new("Prefix", &prelude::STRING).wire("prefix").bound(Binding::Query),
         Member::new("UploadIdMarker", &prelude::STRING)
             .wire("upload-id-marker")
             .bound(Binding::Query),
@@ -2057,24 +1773,12 @@ pub static ListObjectVersionsOutput: Schema = Schema::new(
 pub static ListObjectVersionsRequest: Schema = Schema::new(
     "ListObjectVersionsRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("Delimiter", &prelude::STRING)
-            .wire("delimiter")
-            .bound(Binding::Query),
-        Member::new("EncodingType", &EncodingType)
-            .wire("encoding-type")
-            .bound(Binding::Query),
-        Member::new("KeyMarker", &prelude::STRING)
-            .wire("key-marker")
-            .bound(Binding::Query),
-        Member::new("MaxKeys", &prelude::INTEGER)
-            .wire("max-keys")
-            .bound(Binding::Query),
-        Member::new("Prefix", &prelude::STRING)
-            .wire("prefix")
-            .bound(Binding::Query),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Delimiter", &prelude::STRING).wire("delimiter").bound(Binding::Query),
+        Member::new("EncodingType", &EncodingType).wire("encoding-type").bound(Binding::Query),
+        Member::new("KeyMarker", &prelude::STRING).wire("key-marker").bound(Binding::Query),
+        Member::new("MaxKeys", &prelude::INTEGER).wire("max-keys").bound(Binding::Query),
+        Member::new("Prefix", &prelude::STRING).wire("prefix").bound(Binding::Query),
         Member::new("VersionIdMarker", &prelude::STRING)
             .wire("version-id-marker")
             .bound(Binding::Query),
@@ -2112,24 +1816,12 @@ pub static ListObjectsOutput: Schema = Schema::new(
 pub static ListObjectsRequest: Schema = Schema::new(
     "ListObjectsRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("Delimiter", &prelude::STRING)
-            .wire("delimiter")
-            .bound(Binding::Query),
-        Member::new("EncodingType", &EncodingType)
-            .wire("encoding-type")
-            .bound(Binding::Query),
-        Member::new("Marker", &prelude::STRING)
-            .wire("marker")
-            .bound(Binding::Query),
-        Member::new("MaxKeys", &prelude::INTEGER)
-            .wire("max-keys")
-            .bound(Binding::Query),
-        Member::new("Prefix", &prelude::STRING)
-            .wire("prefix")
-            .bound(Binding::Query),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Delimiter", &prelude::STRING).wire("delimiter").bound(Binding::Query),
+        Member::new("EncodingType", &EncodingType).wire("encoding-type").bound(Binding::Query),
+        Member::new("Marker", &prelude::STRING).wire("marker").bound(Binding::Query),
+        Member::new("MaxKeys", &prelude::INTEGER).wire("max-keys").bound(Binding::Query),
+        Member::new("Prefix", &prelude::STRING).wire("prefix").bound(Binding::Query),
         Member::new("RequestPayer", &RequestPayer)
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
@@ -2166,30 +1858,16 @@ pub static ListObjectsV2Output: Schema = Schema::new(
 pub static ListObjectsV2Request: Schema = Schema::new(
     "ListObjectsV2Request",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("Delimiter", &prelude::STRING)
-            .wire("delimiter")
-            .bound(Binding::Query),
-        Member::new("EncodingType", &EncodingType)
-            .wire("encoding-type")
-            .bound(Binding::Query),
-        Member::new("MaxKeys", &prelude::INTEGER)
-            .wire("max-keys")
-            .bound(Binding::Query),
-        Member::new("Prefix", &prelude::STRING)
-            .wire("prefix")
-            .bound(Binding::Query),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Delimiter", &prelude::STRING).wire("delimiter").bound(Binding::Query),
+        Member::new("EncodingType", &EncodingType).wire("encoding-type").bound(Binding::Query),
+        Member::new("MaxKeys", &prelude::INTEGER).wire("max-keys").bound(Binding::Query),
+        Member::new("Prefix", &prelude::STRING).wire("prefix").bound(Binding::Query),
         Member::new("ContinuationToken", &prelude::STRING)
             .wire("continuation-token")
             .bound(Binding::Query),
-        Member::new("FetchOwner", &prelude::BOOLEAN)
-            .wire("fetch-owner")
-            .bound(Binding::Query),
-        Member::new("StartAfter", &prelude::STRING)
-            .wire("start-after")
-            .bound(Binding::Query),
+        Member::new("FetchOwner", &prelude::BOOLEAN).wire("fetch-owner").bound(Binding::Query),
+        Member::new("StartAfter", &prelude::STRING).wire("start-after").bound(Binding::Query),
         Member::new("RequestPayer", &RequestPayer)
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
@@ -2233,22 +1911,13 @@ pub static ListPartsOutput: Schema = Schema::new(
 pub static ListPartsRequest: Schema = Schema::new(
     "ListPartsRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("Key", &ObjectKey)
-            .required()
-            .bound(Binding::Label),
-        Member::new("MaxParts", &prelude::INTEGER)
-            .wire("max-parts")
-            .bound(Binding::Query),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("MaxParts", &prelude::INTEGER).wire("max-parts").bound(Binding::Query),
         Member::new("PartNumberMarker", &prelude::INTEGER)
             .wire("part-number-marker")
             .bound(Binding::Query),
-        Member::new("UploadId", &prelude::STRING)
-            .wire("uploadId")
-            .required()
-            .bound(Binding::Query),
+        Member::new("UploadId", &prelude::STRING).wire("uploadId").required().bound(Binding::Query),
         Member::new("RequestPayer", &RequestPayer)
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
@@ -2269,10 +1938,7 @@ pub static ListPartsRequest: Schema = Schema::new(
 
 pub static LocationInfo: Schema = Schema::new(
     "LocationInfo",
-    Kind::Structure(&[
-        Member::new("Type", &LocationType),
-        Member::new("Name", &prelude::STRING),
-    ]),
+    Kind::Structure(&[Member::new("Type", &LocationType), Member::new("Name", &prelude::STRING)]),
 );
 
 pub static LocationType: Schema =
@@ -2288,10 +1954,7 @@ pub static MaxBuckets: Schema = Schema::new("MaxBuckets", Kind::Integer).min(1).
 
 pub static Metadata: Schema = Schema::new(
     "Metadata",
-    Kind::Map(
-        &Member::new("key", &prelude::STRING),
-        &Member::new("value", &prelude::STRING),
-    ),
+    Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &prelude::STRING)),
 );
 
 pub static MetadataDirective: Schema =
@@ -2311,11 +1974,9 @@ pub static MultipartUpload: Schema = Schema::new(
     ]),
 );
 
-pub static MultipartUploadList: Schema = Schema::new(
-    "MultipartUploadList",
-    Kind::List(&Member::new("member", &MultipartUpload)),
-)
-.flattened();
+pub static MultipartUploadList: Schema =
+    Schema::new("MultipartUploadList", Kind::List(&Member::new("member", &MultipartUpload)))
+        .flattened();
 
 pub static NoSuchBucket: Schema = Schema::new("NoSuchBucket", Kind::Structure(&[]));
 
@@ -2369,10 +2030,8 @@ pub static ObjectAttributes: Schema = Schema::new("ObjectAttributes", Kind::Stri
     "ObjectSize",
 ]);
 
-pub static ObjectAttributesList: Schema = Schema::new(
-    "ObjectAttributesList",
-    Kind::List(&Member::new("member", &ObjectAttributes)),
-);
+pub static ObjectAttributesList: Schema =
+    Schema::new("ObjectAttributesList", Kind::List(&Member::new("member", &ObjectAttributes)));
 
 pub static ObjectCannedACL: Schema = Schema::new("ObjectCannedACL", Kind::String).values(&[
     "private",
@@ -2395,11 +2054,9 @@ pub static ObjectIdentifier: Schema = Schema::new(
     ]),
 );
 
-pub static ObjectIdentifierList: Schema = Schema::new(
-    "ObjectIdentifierList",
-    Kind::List(&Member::new("member", &ObjectIdentifier)),
-)
-.flattened();
+pub static ObjectIdentifierList: Schema =
+    Schema::new("ObjectIdentifierList", Kind::List(&Member::new("member", &ObjectIdentifier)))
+        .flattened();
 
 pub static ObjectKey: Schema = Schema::new("ObjectKey", Kind::String).min(1);
 
@@ -2476,11 +2133,9 @@ pub static ObjectVersion: Schema = Schema::new(
     ]),
 );
 
-pub static ObjectVersionList: Schema = Schema::new(
-    "ObjectVersionList",
-    Kind::List(&Member::new("member", &ObjectVersion)),
-)
-.flattened();
+pub static ObjectVersionList: Schema =
+    Schema::new("ObjectVersionList", Kind::List(&Member::new("member", &ObjectVersion)))
+        .flattened();
 
 pub static ObjectVersionStorageClass: Schema =
     Schema::new("ObjectVersionStorageClass", Kind::String).values(&["STANDARD"]);
@@ -2503,9 +2158,7 @@ pub static Owner: Schema = Schema::new(
 
 pub static OwnershipControls: Schema = Schema::new(
     "OwnershipControls",
-    Kind::Structure(&[Member::new("Rules", &OwnershipControlsRules)
-        .wire("Rule")
-        .required()]),
+    Kind::Structure(&[Member::new("Rules", &OwnershipControlsRules).wire("Rule").required()]),
 );
 
 pub static OwnershipControlsRule: Schema = Schema::new(
@@ -2566,27 +2219,19 @@ pub static PublicAccessBlockConfiguration: Schema = Schema::new(
 pub static PutBucketAclRequest: Schema = Schema::new(
     "PutBucketAclRequest",
     Kind::Structure(&[
-        Member::new("ACL", &BucketCannedACL)
-            .wire("x-amz-acl")
-            .bound(Binding::Header),
+        Member::new("ACL", &BucketCannedACL).wire("x-amz-acl").bound(Binding::Header),
         Member::new("AccessControlPolicy", &AccessControlPolicy)
             .bound(Binding::Payload)
             .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("ContentMD5", &prelude::STRING)
-            .wire("Content-MD5")
-            .bound(Binding::Header),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
         Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("GrantFullControl", &prelude::STRING)
             .wire("x-amz-grant-full-control")
             .bound(Binding::Header),
-        Member::new("GrantRead", &prelude::STRING)
-            .wire("x-amz-grant-read")
-            .bound(Binding::Header),
+        Member::new("GrantRead", &prelude::STRING).wire("x-amz-grant-read").bound(Binding::Header),
         Member::new("GrantReadACP", &prelude::STRING)
             .wire("x-amz-grant-read-acp")
             .bound(Binding::Header),
@@ -2605,16 +2250,12 @@ pub static PutBucketAclRequest: Schema = Schema::new(
 pub static PutBucketCorsRequest: Schema = Schema::new(
     "PutBucketCorsRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("CORSConfiguration", &CORSConfiguration)
             .required()
             .bound(Binding::Payload)
             .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
-        Member::new("ContentMD5", &prelude::STRING)
-            .wire("Content-MD5")
-            .bound(Binding::Header),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
         Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
@@ -2627,22 +2268,15 @@ pub static PutBucketCorsRequest: Schema = Schema::new(
 pub static PutBucketEncryptionRequest: Schema = Schema::new(
     "PutBucketEncryptionRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("ContentMD5", &prelude::STRING)
-            .wire("Content-MD5")
-            .bound(Binding::Header),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
         Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
-        Member::new(
-            "ServerSideEncryptionConfiguration",
-            &ServerSideEncryptionConfiguration,
-        )
-        .required()
-        .bound(Binding::Payload)
-        .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("ServerSideEncryptionConfiguration", &ServerSideEncryptionConfiguration)
+            .required()
+            .bound(Binding::Payload)
+            .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -2662,9 +2296,7 @@ pub static PutBucketLifecycleConfigurationOutput: Schema = Schema::new(
 pub static PutBucketLifecycleConfigurationRequest: Schema = Schema::new(
     "PutBucketLifecycleConfigurationRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
@@ -2674,24 +2306,17 @@ pub static PutBucketLifecycleConfigurationRequest: Schema = Schema::new(
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
-        Member::new(
-            "TransitionDefaultMinimumObjectSize",
-            &TransitionDefaultMinimumObjectSize,
-        )
-        .wire("x-amz-transition-default-minimum-object-size")
-        .bound(Binding::Header),
+        Member::new("TransitionDefaultMinimumObjectSize", &TransitionDefaultMinimumObjectSize)
+            .wire("x-amz-transition-default-minimum-object-size")
+            .bound(Binding::Header),
     ]),
 );
 
 pub static PutBucketOwnershipControlsRequest: Schema = Schema::new(
     "PutBucketOwnershipControlsRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("ContentMD5", &prelude::STRING)
-            .wire("Content-MD5")
-            .bound(Binding::Header),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -2708,21 +2333,15 @@ pub static PutBucketOwnershipControlsRequest: Schema = Schema::new(
 pub static PutBucketPolicyRequest: Schema = Schema::new(
     "PutBucketPolicyRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("ContentMD5", &prelude::STRING)
-            .wire("Content-MD5")
-            .bound(Binding::Header),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
         Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("ConfirmRemoveSelfBucketAccess", &prelude::BOOLEAN)
             .wire("x-amz-confirm-remove-self-bucket-access")
             .bound(Binding::Header),
-        Member::new("Policy", &prelude::STRING)
-            .required()
-            .bound(Binding::Payload),
+        Member::new("Policy", &prelude::STRING).required().bound(Binding::Payload),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -2732,12 +2351,8 @@ pub static PutBucketPolicyRequest: Schema = Schema::new(
 pub static PutBucketTaggingRequest: Schema = Schema::new(
     "PutBucketTaggingRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("ContentMD5", &prelude::STRING)
-            .wire("Content-MD5")
-            .bound(Binding::Header),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
         Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
@@ -2754,18 +2369,12 @@ pub static PutBucketTaggingRequest: Schema = Schema::new(
 pub static PutBucketVersioningRequest: Schema = Schema::new(
     "PutBucketVersioningRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("ContentMD5", &prelude::STRING)
-            .wire("Content-MD5")
-            .bound(Binding::Header),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
         Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
-        Member::new("MFA", &prelude::STRING)
-            .wire("x-amz-mfa")
-            .bound(Binding::Header),
+        Member::new("MFA", &prelude::STRING).wire("x-amz-mfa").bound(Binding::Header),
         Member::new("VersioningConfiguration", &VersioningConfiguration)
             .required()
             .bound(Binding::Payload)
@@ -2779,9 +2388,7 @@ pub static PutBucketVersioningRequest: Schema = Schema::new(
 pub static PutObjectOutput: Schema = Schema::new(
     "PutObjectOutput",
     Kind::Structure(&[
-        Member::new("Expiration", &prelude::STRING)
-            .wire("x-amz-expiration")
-            .bound(Binding::Header),
+        Member::new("Expiration", &prelude::STRING).wire("x-amz-expiration").bound(Binding::Header),
         Member::new("ETag", &prelude::STRING).bound(Binding::Header),
         Member::new("ChecksumCRC32", &prelude::STRING)
             .wire("x-amz-checksum-crc32")
@@ -2819,9 +2426,7 @@ pub static PutObjectOutput: Schema = Schema::new(
         Member::new("ServerSideEncryption", &ServerSideEncryption)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
-        Member::new("VersionId", &prelude::STRING)
-            .wire("x-amz-version-id")
-            .bound(Binding::Header),
+        Member::new("VersionId", &prelude::STRING).wire("x-amz-version-id").bound(Binding::Header),
         Member::new("SSECustomerAlgorithm", &prelude::STRING)
             .wire("x-amz-server-side-encryption-customer-algorithm")
             .bound(Binding::Header),
@@ -2837,9 +2442,7 @@ pub static PutObjectOutput: Schema = Schema::new(
         Member::new("BucketKeyEnabled", &prelude::BOOLEAN)
             .wire("x-amz-server-side-encryption-bucket-key-enabled")
             .bound(Binding::Header),
-        Member::new("Size", &prelude::LONG)
-            .wire("x-amz-object-size")
-            .bound(Binding::Header),
+        Member::new("Size", &prelude::LONG).wire("x-amz-object-size").bound(Binding::Header),
         Member::new("RequestCharged", &RequestCharged)
             .wire("x-amz-request-charged")
             .bound(Binding::Header),
@@ -2849,16 +2452,10 @@ pub static PutObjectOutput: Schema = Schema::new(
 pub static PutObjectRequest: Schema = Schema::new(
     "PutObjectRequest",
     Kind::Structure(&[
-        Member::new("ACL", &ObjectCannedACL)
-            .wire("x-amz-acl")
-            .bound(Binding::Header),
+        Member::new("ACL", &ObjectCannedACL).wire("x-amz-acl").bound(Binding::Header),
         Member::new("Body", &prelude::STREAM).bound(Binding::Payload),
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("CacheControl", &prelude::STRING)
-            .wire("Cache-Control")
-            .bound(Binding::Header),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("CacheControl", &prelude::STRING).wire("Cache-Control").bound(Binding::Header),
         Member::new("ContentDisposition", &prelude::STRING)
             .wire("Content-Disposition")
             .bound(Binding::Header),
@@ -2868,15 +2465,9 @@ pub static PutObjectRequest: Schema = Schema::new(
         Member::new("ContentLanguage", &prelude::STRING)
             .wire("Content-Language")
             .bound(Binding::Header),
-        Member::new("ContentLength", &prelude::LONG)
-            .wire("Content-Length")
-            .bound(Binding::Header),
-        Member::new("ContentMD5", &prelude::STRING)
-            .wire("Content-MD5")
-            .bound(Binding::Header),
-        Member::new("ContentType", &prelude::STRING)
-            .wire("Content-Type")
-            .bound(Binding::Header),
+        Member::new("ContentLength", &prelude::LONG).wire("Content-Length").bound(Binding::Header),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
+        Member::new("ContentType", &prelude::STRING).wire("Content-Type").bound(Binding::Header),
         Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
@@ -2911,33 +2502,23 @@ pub static PutObjectRequest: Schema = Schema::new(
             .wire("x-amz-checksum-xxhash128")
             .bound(Binding::Header),
         Member::new("Expires", &prelude::STRING).bound(Binding::Header),
-        Member::new("IfMatch", &prelude::STRING)
-            .wire("If-Match")
-            .bound(Binding::Header),
-        Member::new("IfNoneMatch", &prelude::STRING)
-            .wire("If-None-Match")
-            .bound(Binding::Header),
+        Member::new("IfMatch", &prelude::STRING).wire("If-Match").bound(Binding::Header),
+        Member::new("IfNoneMatch", &prelude::STRING).wire("If-None-Match").bound(Binding::Header),
         Member::new("GrantFullControl", &prelude::STRING)
             .wire("x-amz-grant-full-control")
             .bound(Binding::Header),
-        Member::new("GrantRead", &prelude::STRING)
-            .wire("x-amz-grant-read")
-            .bound(Binding::Header),
+        Member::new("GrantRead", &prelude::STRING).wire("x-amz-grant-read").bound(Binding::Header),
         Member::new("GrantReadACP", &prelude::STRING)
             .wire("x-amz-grant-read-acp")
             .bound(Binding::Header),
         Member::new("GrantWriteACP", &prelude::STRING)
             .wire("x-amz-grant-write-acp")
             .bound(Binding::Header),
-        Member::new("Key", &ObjectKey)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
         Member::new("WriteOffsetBytes", &prelude::LONG)
             .wire("x-amz-write-offset-bytes")
             .bound(Binding::Header),
-        Member::new("Metadata", &Metadata)
-            .wire("x-amz-meta-")
-            .bound(Binding::PrefixHeaders),
+        Member::new("Metadata", &Metadata).wire("x-amz-meta-").bound(Binding::PrefixHeaders),
         Member::new("ServerSideEncryption", &ServerSideEncryption)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
@@ -2968,9 +2549,7 @@ pub static PutObjectRequest: Schema = Schema::new(
         Member::new("RequestPayer", &RequestPayer)
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
-        Member::new("Tagging", &prelude::STRING)
-            .wire("x-amz-tagging")
-            .bound(Binding::Header),
+        Member::new("Tagging", &prelude::STRING).wire("x-amz-tagging").bound(Binding::Header),
         Member::new("ObjectLockMode", &ObjectLockMode)
             .wire("x-amz-object-lock-mode")
             .bound(Binding::Header),
@@ -2996,18 +2575,10 @@ pub static PutObjectTaggingOutput: Schema = Schema::new(
 pub static PutObjectTaggingRequest: Schema = Schema::new(
     "PutObjectTaggingRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("Key", &ObjectKey)
-            .required()
-            .bound(Binding::Label),
-        Member::new("VersionId", &prelude::STRING)
-            .wire("versionId")
-            .bound(Binding::Query),
-        Member::new("ContentMD5", &prelude::STRING)
-            .wire("Content-MD5")
-            .bound(Binding::Header),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
         Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
@@ -3027,22 +2598,15 @@ pub static PutObjectTaggingRequest: Schema = Schema::new(
 pub static PutPublicAccessBlockRequest: Schema = Schema::new(
     "PutPublicAccessBlockRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("ContentMD5", &prelude::STRING)
-            .wire("Content-MD5")
-            .bound(Binding::Header),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
         Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
-        Member::new(
-            "PublicAccessBlockConfiguration",
-            &PublicAccessBlockConfiguration,
-        )
-        .required()
-        .bound(Binding::Payload)
-        .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("PublicAccessBlockConfiguration", &PublicAccessBlockConfiguration)
+            .required()
+            .bound(Binding::Payload)
+            .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -3101,18 +2665,13 @@ pub static ServerSideEncryptionByDefault: Schema = Schema::new(
 
 pub static ServerSideEncryptionConfiguration: Schema = Schema::new(
     "ServerSideEncryptionConfiguration",
-    Kind::Structure(&[Member::new("Rules", &ServerSideEncryptionRules)
-        .wire("Rule")
-        .required()]),
+    Kind::Structure(&[Member::new("Rules", &ServerSideEncryptionRules).wire("Rule").required()]),
 );
 
 pub static ServerSideEncryptionRule: Schema = Schema::new(
     "ServerSideEncryptionRule",
     Kind::Structure(&[
-        Member::new(
-            "ApplyServerSideEncryptionByDefault",
-            &ServerSideEncryptionByDefault,
-        ),
+        Member::new("ApplyServerSideEncryptionByDefault", &ServerSideEncryptionByDefault),
         Member::new("BucketKeyEnabled", &prelude::BOOLEAN),
         Member::new("BlockedEncryptionTypes", &BlockedEncryptionTypes),
     ]),
@@ -3148,15 +2707,11 @@ pub static Tag: Schema = Schema::new(
     ]),
 );
 
-pub static TagSet: Schema = Schema::new(
-    "TagSet",
-    Kind::List(&Member::new("member", &Tag).wire("Tag")),
-);
+pub static TagSet: Schema =
+    Schema::new("TagSet", Kind::List(&Member::new("member", &Tag).wire("Tag")));
 
-pub static Tagging: Schema = Schema::new(
-    "Tagging",
-    Kind::Structure(&[Member::new("TagSet", &TagSet).required()]),
-);
+pub static Tagging: Schema =
+    Schema::new("Tagging", Kind::Structure(&[Member::new("TagSet", &TagSet).required()]));
 
 pub static TaggingDirective: Schema =
     Schema::new("TaggingDirective", Kind::String).values(&["COPY", "REPLACE"]);
@@ -3176,11 +2731,8 @@ pub static TransitionDefaultMinimumObjectSize: Schema =
     Schema::new("TransitionDefaultMinimumObjectSize", Kind::String)
         .values(&["varies_by_storage_class", "all_storage_classes_128K"]);
 
-pub static TransitionList: Schema = Schema::new(
-    "TransitionList",
-    Kind::List(&Member::new("member", &Transition)),
-)
-.flattened();
+pub static TransitionList: Schema =
+    Schema::new("TransitionList", Kind::List(&Member::new("member", &Transition))).flattened();
 
 pub static TransitionStorageClass: Schema = Schema::new("TransitionStorageClass", Kind::String)
     .values(&[
@@ -3226,9 +2778,7 @@ pub static UploadPartCopyOutput: Schema = Schema::new(
 pub static UploadPartCopyRequest: Schema = Schema::new(
     "UploadPartCopyRequest",
     Kind::Structure(&[
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("CopySource", &CopySource)
             .wire("x-amz-copy-source")
             .required()
@@ -3248,17 +2798,12 @@ pub static UploadPartCopyRequest: Schema = Schema::new(
         Member::new("CopySourceRange", &prelude::STRING)
             .wire("x-amz-copy-source-range")
             .bound(Binding::Header),
-        Member::new("Key", &ObjectKey)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
         Member::new("PartNumber", &prelude::INTEGER)
             .wire("partNumber")
             .required()
             .bound(Binding::Query),
-        Member::new("UploadId", &prelude::STRING)
-            .wire("uploadId")
-            .required()
-            .bound(Binding::Query),
+        Member::new("UploadId", &prelude::STRING).wire("uploadId").required().bound(Binding::Query),
         Member::new("SSECustomerAlgorithm", &prelude::STRING)
             .wire("x-amz-server-side-encryption-customer-algorithm")
             .bound(Binding::Header),
@@ -3348,15 +2893,9 @@ pub static UploadPartRequest: Schema = Schema::new(
     "UploadPartRequest",
     Kind::Structure(&[
         Member::new("Body", &prelude::STREAM).bound(Binding::Payload),
-        Member::new("Bucket", &prelude::STRING)
-            .required()
-            .bound(Binding::Label),
-        Member::new("ContentLength", &prelude::LONG)
-            .wire("Content-Length")
-            .bound(Binding::Header),
-        Member::new("ContentMD5", &prelude::STRING)
-            .wire("Content-MD5")
-            .bound(Binding::Header),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ContentLength", &prelude::LONG).wire("Content-Length").bound(Binding::Header),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
         Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
@@ -3390,17 +2929,12 @@ pub static UploadPartRequest: Schema = Schema::new(
         Member::new("ChecksumXXHASH128", &prelude::STRING)
             .wire("x-amz-checksum-xxhash128")
             .bound(Binding::Header),
-        Member::new("Key", &ObjectKey)
-            .required()
-            .bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
         Member::new("PartNumber", &prelude::INTEGER)
             .wire("partNumber")
             .required()
             .bound(Binding::Query),
-        Member::new("UploadId", &prelude::STRING)
-            .wire("uploadId")
-            .required()
-            .bound(Binding::Query),
+        Member::new("UploadId", &prelude::STRING).wire("uploadId").required().bound(Binding::Query),
         Member::new("SSECustomerAlgorithm", &prelude::STRING)
             .wire("x-amz-server-side-encryption-customer-algorithm")
             .bound(Binding::Header),

@@ -44,19 +44,7 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
 
 /// Operations that the model knows and nobody has implemented.
 static UNIMPLEMENTED: &[Route] = &[
-    Route {
-        name: "CancelMessageMoveTask",
-        method: "POST",
-        uri: "/",
-    },
-    Route {
-        name: "ListMessageMoveTasks",
-        method: "POST",
-        uri: "/",
-    },
-    Route {
-        name: "StartMessageMoveTask",
-        method: "POST",
-        uri: "/",
-    },
+    Route { name: "CancelMessageMoveTask", method: "POST", uri: "/" },
+    Route { name: "ListMessageMoveTasks", method: "POST", uri: "/" },
+    Route { name: "StartMessageMoveTask", method: "POST", uri: "/" },
 ];

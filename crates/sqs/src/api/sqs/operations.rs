@@ -456,12 +456,7 @@ pub mod schema {
         status: 200,
         input: &schemas::ListQueuesRequest,
         output: &schemas::ListQueuesResult,
-        errors: &[
-            &RequestThrottled,
-            &InvalidSecurity,
-            &InvalidAddress,
-            &UnsupportedOperation,
-        ],
+        errors: &[&RequestThrottled, &InvalidSecurity, &InvalidAddress, &UnsupportedOperation],
         result_wrapper: None,
         host_prefix: None,
         unsigned: false,

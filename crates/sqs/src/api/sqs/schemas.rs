@@ -10,37 +10,26 @@
 use undercast_smithy::schema::prelude;
 use undercast_smithy::{Binding, Kind, Member, Schema, TimestampFormat};
 
-pub static AWSAccountIdList: Schema = Schema::new(
-    "AWSAccountIdList",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-)
-.flattened();
+pub static AWSAccountIdList: Schema =
+    Schema::new("AWSAccountIdList", Kind::List(&Member::new("member", &prelude::STRING)))
+        .flattened();
 
-pub static ActionNameList: Schema = Schema::new(
-    "ActionNameList",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-)
-.flattened();
+pub static ActionNameList: Schema =
+    Schema::new("ActionNameList", Kind::List(&Member::new("member", &prelude::STRING))).flattened();
 
 pub static AddPermissionRequest: Schema = Schema::new(
     "AddPermissionRequest",
     Kind::Structure(&[
         Member::new("QueueUrl", &prelude::STRING).required(),
         Member::new("Label", &prelude::STRING).required(),
-        Member::new("AWSAccountIds", &AWSAccountIdList)
-            .query("AWSAccountId")
-            .required(),
-        Member::new("Actions", &ActionNameList)
-            .query("ActionName")
-            .required(),
+        Member::new("AWSAccountIds", &AWSAccountIdList).query("AWSAccountId").required(),
+        Member::new("Actions", &ActionNameList).query("ActionName").required(),
     ]),
 );
 
-pub static AttributeNameList: Schema = Schema::new(
-    "AttributeNameList",
-    Kind::List(&Member::new("member", &QueueAttributeName)),
-)
-.flattened();
+pub static AttributeNameList: Schema =
+    Schema::new("AttributeNameList", Kind::List(&Member::new("member", &QueueAttributeName)))
+        .flattened();
 
 pub static BatchEntryIdsNotDistinct: Schema = Schema::new(
     "BatchEntryIdsNotDistinct",
@@ -68,10 +57,8 @@ pub static BatchResultErrorEntryList: Schema = Schema::new(
 )
 .flattened();
 
-pub static BinaryList: Schema = Schema::new(
-    "BinaryList",
-    Kind::List(&Member::new("member", &prelude::BLOB)),
-);
+pub static BinaryList: Schema =
+    Schema::new("BinaryList", Kind::List(&Member::new("member", &prelude::BLOB)));
 
 pub static ChangeMessageVisibilityBatchRequest: Schema = Schema::new(
     "ChangeMessageVisibilityBatchRequest",
@@ -94,10 +81,7 @@ pub static ChangeMessageVisibilityBatchRequestEntry: Schema = Schema::new(
 
 pub static ChangeMessageVisibilityBatchRequestEntryList: Schema = Schema::new(
     "ChangeMessageVisibilityBatchRequestEntryList",
-    Kind::List(&Member::new(
-        "member",
-        &ChangeMessageVisibilityBatchRequestEntry,
-    )),
+    Kind::List(&Member::new("member", &ChangeMessageVisibilityBatchRequestEntry)),
 )
 .flattened();
 
@@ -107,9 +91,7 @@ pub static ChangeMessageVisibilityBatchResult: Schema = Schema::new(
         Member::new("Successful", &ChangeMessageVisibilityBatchResultEntryList)
             .query("ChangeMessageVisibilityBatchResultEntry")
             .required(),
-        Member::new("Failed", &BatchResultErrorEntryList)
-            .query("BatchResultErrorEntry")
-            .required(),
+        Member::new("Failed", &BatchResultErrorEntryList).query("BatchResultErrorEntry").required(),
     ]),
 );
 
@@ -120,10 +102,7 @@ pub static ChangeMessageVisibilityBatchResultEntry: Schema = Schema::new(
 
 pub static ChangeMessageVisibilityBatchResultEntryList: Schema = Schema::new(
     "ChangeMessageVisibilityBatchResultEntryList",
-    Kind::List(&Member::new(
-        "member",
-        &ChangeMessageVisibilityBatchResultEntry,
-    )),
+    Kind::List(&Member::new("member", &ChangeMessageVisibilityBatchResultEntry)),
 )
 .flattened();
 
@@ -145,10 +124,8 @@ pub static CreateQueueRequest: Schema = Schema::new(
     ]),
 );
 
-pub static CreateQueueResult: Schema = Schema::new(
-    "CreateQueueResult",
-    Kind::Structure(&[Member::new("QueueUrl", &prelude::STRING)]),
-);
+pub static CreateQueueResult: Schema =
+    Schema::new("CreateQueueResult", Kind::Structure(&[Member::new("QueueUrl", &prelude::STRING)]));
 
 pub static DeleteMessageBatchRequest: Schema = Schema::new(
     "DeleteMessageBatchRequest",
@@ -180,9 +157,7 @@ pub static DeleteMessageBatchResult: Schema = Schema::new(
         Member::new("Successful", &DeleteMessageBatchResultEntryList)
             .query("DeleteMessageBatchResultEntry")
             .required(),
-        Member::new("Failed", &BatchResultErrorEntryList)
-            .query("BatchResultErrorEntry")
-            .required(),
+        Member::new("Failed", &BatchResultErrorEntryList).query("BatchResultErrorEntry").required(),
     ]),
 );
 
@@ -210,10 +185,8 @@ pub static DeleteQueueRequest: Schema = Schema::new(
     Kind::Structure(&[Member::new("QueueUrl", &prelude::STRING).required()]),
 );
 
-pub static EmptyBatchRequest: Schema = Schema::new(
-    "EmptyBatchRequest",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static EmptyBatchRequest: Schema =
+    Schema::new("EmptyBatchRequest", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
 pub static GetQueueAttributesRequest: Schema = Schema::new(
     "GetQueueAttributesRequest",
@@ -236,15 +209,11 @@ pub static GetQueueUrlRequest: Schema = Schema::new(
     ]),
 );
 
-pub static GetQueueUrlResult: Schema = Schema::new(
-    "GetQueueUrlResult",
-    Kind::Structure(&[Member::new("QueueUrl", &prelude::STRING)]),
-);
+pub static GetQueueUrlResult: Schema =
+    Schema::new("GetQueueUrlResult", Kind::Structure(&[Member::new("QueueUrl", &prelude::STRING)]));
 
-pub static InvalidAddress: Schema = Schema::new(
-    "InvalidAddress",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static InvalidAddress: Schema =
+    Schema::new("InvalidAddress", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
 pub static InvalidAttributeName: Schema = Schema::new(
     "InvalidAttributeName",
@@ -268,45 +237,29 @@ pub static InvalidMessageContents: Schema = Schema::new(
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
 );
 
-pub static InvalidSecurity: Schema = Schema::new(
-    "InvalidSecurity",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static InvalidSecurity: Schema =
+    Schema::new("InvalidSecurity", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
-pub static KmsAccessDenied: Schema = Schema::new(
-    "KmsAccessDenied",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static KmsAccessDenied: Schema =
+    Schema::new("KmsAccessDenied", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
-pub static KmsDisabled: Schema = Schema::new(
-    "KmsDisabled",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static KmsDisabled: Schema =
+    Schema::new("KmsDisabled", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
-pub static KmsInvalidKeyUsage: Schema = Schema::new(
-    "KmsInvalidKeyUsage",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static KmsInvalidKeyUsage: Schema =
+    Schema::new("KmsInvalidKeyUsage", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
-pub static KmsInvalidState: Schema = Schema::new(
-    "KmsInvalidState",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static KmsInvalidState: Schema =
+    Schema::new("KmsInvalidState", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
-pub static KmsNotFound: Schema = Schema::new(
-    "KmsNotFound",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static KmsNotFound: Schema =
+    Schema::new("KmsNotFound", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
-pub static KmsOptInRequired: Schema = Schema::new(
-    "KmsOptInRequired",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static KmsOptInRequired: Schema =
+    Schema::new("KmsOptInRequired", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
-pub static KmsThrottled: Schema = Schema::new(
-    "KmsThrottled",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static KmsThrottled: Schema =
+    Schema::new("KmsThrottled", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
 pub static ListDeadLetterSourceQueuesRequest: Schema = Schema::new(
     "ListDeadLetterSourceQueuesRequest",
@@ -320,9 +273,7 @@ pub static ListDeadLetterSourceQueuesRequest: Schema = Schema::new(
 pub static ListDeadLetterSourceQueuesResult: Schema = Schema::new(
     "ListDeadLetterSourceQueuesResult",
     Kind::Structure(&[
-        Member::new("queueUrls", &QueueUrlList)
-            .query("QueueUrl")
-            .required(),
+        Member::new("queueUrls", &QueueUrlList).query("QueueUrl").required(),
         Member::new("NextToken", &prelude::STRING),
     ]),
 );
@@ -367,33 +318,24 @@ pub static Message: Schema = Schema::new(
     ]),
 );
 
-pub static MessageAttributeNameList: Schema = Schema::new(
-    "MessageAttributeNameList",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-)
-.flattened();
+pub static MessageAttributeNameList: Schema =
+    Schema::new("MessageAttributeNameList", Kind::List(&Member::new("member", &prelude::STRING)))
+        .flattened();
 
 pub static MessageAttributeValue: Schema = Schema::new(
     "MessageAttributeValue",
     Kind::Structure(&[
         Member::new("StringValue", &prelude::STRING),
         Member::new("BinaryValue", &prelude::BLOB),
-        Member::new("StringListValues", &StringList)
-            .query("StringListValue")
-            .flattened(),
-        Member::new("BinaryListValues", &BinaryList)
-            .query("BinaryListValue")
-            .flattened(),
+        Member::new("StringListValues", &StringList).query("StringListValue").flattened(),
+        Member::new("BinaryListValues", &BinaryList).query("BinaryListValue").flattened(),
         Member::new("DataType", &prelude::STRING).required(),
     ]),
 );
 
 pub static MessageBodyAttributeMap: Schema = Schema::new(
     "MessageBodyAttributeMap",
-    Kind::Map(
-        &Member::new("key", &prelude::STRING),
-        &Member::new("value", &MessageAttributeValue),
-    ),
+    Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &MessageAttributeValue)),
 )
 .flattened();
 
@@ -454,10 +396,8 @@ pub static MessageSystemAttributeValue: Schema = Schema::new(
     ]),
 );
 
-pub static OverLimit: Schema = Schema::new(
-    "OverLimit",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static OverLimit: Schema =
+    Schema::new("OverLimit", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
 pub static PurgeQueueInProgress: Schema = Schema::new(
     "PurgeQueueInProgress",
@@ -471,10 +411,7 @@ pub static PurgeQueueRequest: Schema = Schema::new(
 
 pub static QueueAttributeMap: Schema = Schema::new(
     "QueueAttributeMap",
-    Kind::Map(
-        &Member::new("key", &QueueAttributeName),
-        &Member::new("value", &prelude::STRING),
-    ),
+    Kind::Map(&Member::new("key", &QueueAttributeName), &Member::new("value", &prelude::STRING)),
 )
 .flattened();
 
@@ -508,21 +445,14 @@ pub static QueueDeletedRecently: Schema = Schema::new(
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
 );
 
-pub static QueueDoesNotExist: Schema = Schema::new(
-    "QueueDoesNotExist",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static QueueDoesNotExist: Schema =
+    Schema::new("QueueDoesNotExist", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
-pub static QueueNameExists: Schema = Schema::new(
-    "QueueNameExists",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static QueueNameExists: Schema =
+    Schema::new("QueueNameExists", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
-pub static QueueUrlList: Schema = Schema::new(
-    "QueueUrlList",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-)
-.flattened();
+pub static QueueUrlList: Schema =
+    Schema::new("QueueUrlList", Kind::List(&Member::new("member", &prelude::STRING))).flattened();
 
 pub static ReceiptHandleIsInvalid: Schema = Schema::new(
     "ReceiptHandleIsInvalid",
@@ -558,10 +488,8 @@ pub static RemovePermissionRequest: Schema = Schema::new(
     ]),
 );
 
-pub static RequestThrottled: Schema = Schema::new(
-    "RequestThrottled",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static RequestThrottled: Schema =
+    Schema::new("RequestThrottled", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
 pub static SendMessageBatchRequest: Schema = Schema::new(
     "SendMessageBatchRequest",
@@ -599,9 +527,7 @@ pub static SendMessageBatchResult: Schema = Schema::new(
         Member::new("Successful", &SendMessageBatchResultEntryList)
             .query("SendMessageBatchResultEntry")
             .required(),
-        Member::new("Failed", &BatchResultErrorEntryList)
-            .query("BatchResultErrorEntry")
-            .required(),
+        Member::new("Failed", &BatchResultErrorEntryList).query("BatchResultErrorEntry").required(),
     ]),
 );
 
@@ -652,29 +578,19 @@ pub static SetQueueAttributesRequest: Schema = Schema::new(
     "SetQueueAttributesRequest",
     Kind::Structure(&[
         Member::new("QueueUrl", &prelude::STRING).required(),
-        Member::new("Attributes", &QueueAttributeMap)
-            .query("Attribute")
-            .required(),
+        Member::new("Attributes", &QueueAttributeMap).query("Attribute").required(),
     ]),
 );
 
-pub static StringList: Schema = Schema::new(
-    "StringList",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-);
+pub static StringList: Schema =
+    Schema::new("StringList", Kind::List(&Member::new("member", &prelude::STRING)));
 
-pub static TagKeyList: Schema = Schema::new(
-    "TagKeyList",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-)
-.flattened();
+pub static TagKeyList: Schema =
+    Schema::new("TagKeyList", Kind::List(&Member::new("member", &prelude::STRING))).flattened();
 
 pub static TagMap: Schema = Schema::new(
     "TagMap",
-    Kind::Map(
-        &Member::new("key", &prelude::STRING),
-        &Member::new("value", &prelude::STRING),
-    ),
+    Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &prelude::STRING)),
 )
 .flattened();
 
@@ -700,9 +616,7 @@ pub static UntagQueueRequest: Schema = Schema::new(
     "UntagQueueRequest",
     Kind::Structure(&[
         Member::new("QueueUrl", &prelude::STRING).required(),
-        Member::new("TagKeys", &TagKeyList)
-            .query("TagKey")
-            .required(),
+        Member::new("TagKeys", &TagKeyList).query("TagKey").required(),
     ]),
 );
 

@@ -17,10 +17,7 @@ pub static CreateRepositoryRequest: Schema = Schema::new(
         Member::new("repositoryName", &RepositoryName).required(),
         Member::new("tags", &TagList),
         Member::new("imageTagMutability", &ImageTagMutability),
-        Member::new(
-            "imageTagMutabilityExclusionFilters",
-            &ImageTagMutabilityExclusionFilters,
-        ),
+        Member::new("imageTagMutabilityExclusionFilters", &ImageTagMutabilityExclusionFilters),
         Member::new("imageScanningConfiguration", &ImageScanningConfiguration),
         Member::new("encryptionConfiguration", &EncryptionConfiguration),
     ]),
@@ -148,10 +145,7 @@ pub static FindingSeverity: Schema = Schema::new("FindingSeverity", Kind::String
 
 pub static FindingSeverityCounts: Schema = Schema::new(
     "FindingSeverityCounts",
-    Kind::Map(
-        &Member::new("key", &FindingSeverity),
-        &Member::new("value", &SeverityCount),
-    ),
+    Kind::Map(&Member::new("key", &FindingSeverity), &Member::new("value", &SeverityCount)),
 );
 
 pub static GetLifecyclePolicyRequest: Schema = Schema::new(
@@ -210,10 +204,8 @@ pub static ImageDetail: Schema = Schema::new(
     ]),
 );
 
-pub static ImageDetailList: Schema = Schema::new(
-    "ImageDetailList",
-    Kind::List(&Member::new("member", &ImageDetail)),
-);
+pub static ImageDetailList: Schema =
+    Schema::new("ImageDetailList", Kind::List(&Member::new("member", &ImageDetail)));
 
 pub static ImageIdentifier: Schema = Schema::new(
     "ImageIdentifier",
@@ -223,12 +215,10 @@ pub static ImageIdentifier: Schema = Schema::new(
     ]),
 );
 
-pub static ImageIdentifierList: Schema = Schema::new(
-    "ImageIdentifierList",
-    Kind::List(&Member::new("member", &ImageIdentifier)),
-)
-.min(1)
-.max(100);
+pub static ImageIdentifierList: Schema =
+    Schema::new("ImageIdentifierList", Kind::List(&Member::new("member", &ImageIdentifier)))
+        .min(1)
+        .max(100);
 
 pub static ImageNotFoundException: Schema = Schema::new(
     "ImageNotFoundException",
@@ -269,10 +259,8 @@ pub static ImageStatusFilter: Schema = Schema::new("ImageStatusFilter", Kind::St
 
 pub static ImageTag: Schema = Schema::new("ImageTag", Kind::String).min(1).max(300);
 
-pub static ImageTagList: Schema = Schema::new(
-    "ImageTagList",
-    Kind::List(&Member::new("member", &ImageTag)),
-);
+pub static ImageTagList: Schema =
+    Schema::new("ImageTagList", Kind::List(&Member::new("member", &ImageTag)));
 
 pub static ImageTagMutability: Schema = Schema::new("ImageTagMutability", Kind::String).values(&[
     "MUTABLE",
@@ -330,9 +318,8 @@ pub static LifecyclePolicyNotFoundException: Schema = Schema::new(
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
 );
 
-pub static LifecyclePolicyText: Schema = Schema::new("LifecyclePolicyText", Kind::String)
-    .min(100)
-    .max(30720);
+pub static LifecyclePolicyText: Schema =
+    Schema::new("LifecyclePolicyText", Kind::String).min(100).max(30720);
 
 pub static LimitExceededException: Schema = Schema::new(
     "LimitExceededException",
@@ -371,10 +358,8 @@ pub static ListTagsForResourceRequest: Schema = Schema::new(
     Kind::Structure(&[Member::new("resourceArn", &prelude::STRING).required()]),
 );
 
-pub static ListTagsForResourceResponse: Schema = Schema::new(
-    "ListTagsForResourceResponse",
-    Kind::Structure(&[Member::new("tags", &TagList)]),
-);
+pub static ListTagsForResourceResponse: Schema =
+    Schema::new("ListTagsForResourceResponse", Kind::Structure(&[Member::new("tags", &TagList)]));
 
 pub static MaxResults: Schema = Schema::new("MaxResults", Kind::Integer).min(1).max(1000);
 
@@ -402,10 +387,7 @@ pub static PutImageTagMutabilityRequest: Schema = Schema::new(
         Member::new("registryId", &RegistryId),
         Member::new("repositoryName", &RepositoryName).required(),
         Member::new("imageTagMutability", &ImageTagMutability).required(),
-        Member::new(
-            "imageTagMutabilityExclusionFilters",
-            &ImageTagMutabilityExclusionFilters,
-        ),
+        Member::new("imageTagMutabilityExclusionFilters", &ImageTagMutabilityExclusionFilters),
     ]),
 );
 
@@ -415,10 +397,7 @@ pub static PutImageTagMutabilityResponse: Schema = Schema::new(
         Member::new("registryId", &RegistryId),
         Member::new("repositoryName", &RepositoryName),
         Member::new("imageTagMutability", &ImageTagMutability),
-        Member::new(
-            "imageTagMutabilityExclusionFilters",
-            &ImageTagMutabilityExclusionFilters,
-        ),
+        Member::new("imageTagMutabilityExclusionFilters", &ImageTagMutabilityExclusionFilters),
     ]),
 );
 
@@ -451,10 +430,7 @@ pub static Repository: Schema = Schema::new(
         Member::new("repositoryUri", &prelude::STRING),
         Member::new("createdAt", &prelude::TIMESTAMP),
         Member::new("imageTagMutability", &ImageTagMutability),
-        Member::new(
-            "imageTagMutabilityExclusionFilters",
-            &ImageTagMutabilityExclusionFilters,
-        ),
+        Member::new("imageTagMutabilityExclusionFilters", &ImageTagMutabilityExclusionFilters),
         Member::new("imageScanningConfiguration", &ImageScanningConfiguration),
         Member::new("encryptionConfiguration", &EncryptionConfiguration),
     ]),
@@ -465,22 +441,18 @@ pub static RepositoryAlreadyExistsException: Schema = Schema::new(
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
 );
 
-pub static RepositoryList: Schema = Schema::new(
-    "RepositoryList",
-    Kind::List(&Member::new("member", &Repository)),
-);
+pub static RepositoryList: Schema =
+    Schema::new("RepositoryList", Kind::List(&Member::new("member", &Repository)));
 
 pub static RepositoryName: Schema = Schema::new("RepositoryName", Kind::String)
     .min(2)
     .max(256)
     .pattern("[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(\\/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*");
 
-pub static RepositoryNameList: Schema = Schema::new(
-    "RepositoryNameList",
-    Kind::List(&Member::new("member", &RepositoryName)),
-)
-.min(1)
-.max(100);
+pub static RepositoryNameList: Schema =
+    Schema::new("RepositoryNameList", Kind::List(&Member::new("member", &RepositoryName)))
+        .min(1)
+        .max(100);
 
 pub static RepositoryNotEmptyException: Schema = Schema::new(
     "RepositoryNotEmptyException",
@@ -513,10 +485,8 @@ pub static ScanStatus: Schema = Schema::new("ScanStatus", Kind::String).values(&
     "IMAGE_ARCHIVED",
 ]);
 
-pub static ServerException: Schema = Schema::new(
-    "ServerException",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static ServerException: Schema =
+    Schema::new("ServerException", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
 pub static SetRepositoryPolicyRequest: Schema = Schema::new(
     "SetRepositoryPolicyRequest",
@@ -547,10 +517,8 @@ pub static Tag: Schema = Schema::new(
     ]),
 );
 
-pub static TagKeyList: Schema = Schema::new(
-    "TagKeyList",
-    Kind::List(&Member::new("member", &prelude::STRING)),
-);
+pub static TagKeyList: Schema =
+    Schema::new("TagKeyList", Kind::List(&Member::new("member", &prelude::STRING)));
 
 pub static TagList: Schema = Schema::new("TagList", Kind::List(&Member::new("member", &Tag)));
 

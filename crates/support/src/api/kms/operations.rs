@@ -473,11 +473,7 @@ pub mod schema {
         status: 200,
         input: &schemas::ListKeysRequest,
         output: &schemas::ListKeysResponse,
-        errors: &[
-            &DependencyTimeoutException,
-            &KMSInternalException,
-            &InvalidMarkerException,
-        ],
+        errors: &[&DependencyTimeoutException, &KMSInternalException, &InvalidMarkerException],
         result_wrapper: None,
         host_prefix: None,
         unsigned: false,

@@ -10,10 +10,8 @@
 use undercast_smithy::schema::prelude;
 use undercast_smithy::{Binding, Kind, Member, Schema, TimestampFormat};
 
-pub static AliasList: Schema = Schema::new(
-    "AliasList",
-    Kind::List(&Member::new("member", &AliasListEntry)),
-);
+pub static AliasList: Schema =
+    Schema::new("AliasList", Kind::List(&Member::new("member", &AliasListEntry)));
 
 pub static AliasListEntry: Schema = Schema::new(
     "AliasListEntry",
@@ -26,10 +24,8 @@ pub static AliasListEntry: Schema = Schema::new(
     ]),
 );
 
-pub static AliasNameType: Schema = Schema::new("AliasNameType", Kind::String)
-    .min(1)
-    .max(256)
-    .pattern("^[a-zA-Z0-9:/_-]+$");
+pub static AliasNameType: Schema =
+    Schema::new("AliasNameType", Kind::String).min(1).max(256).pattern("^[a-zA-Z0-9:/_-]+$");
 
 pub static AlreadyExistsException: Schema = Schema::new(
     "AlreadyExistsException",
@@ -38,20 +34,16 @@ pub static AlreadyExistsException: Schema = Schema::new(
 
 pub static ArnType: Schema = Schema::new("ArnType", Kind::String).min(20).max(2048);
 
-pub static BackingKeyIdType: Schema = Schema::new("BackingKeyIdType", Kind::String)
-    .min(64)
-    .max(64)
-    .pattern("^[a-f0-9]+$");
+pub static BackingKeyIdType: Schema =
+    Schema::new("BackingKeyIdType", Kind::String).min(64).max(64).pattern("^[a-f0-9]+$");
 
 pub static CancelKeyDeletionRequest: Schema = Schema::new(
     "CancelKeyDeletionRequest",
     Kind::Structure(&[Member::new("KeyId", &KeyIdType).required()]),
 );
 
-pub static CancelKeyDeletionResponse: Schema = Schema::new(
-    "CancelKeyDeletionResponse",
-    Kind::Structure(&[Member::new("KeyId", &KeyIdType)]),
-);
+pub static CancelKeyDeletionResponse: Schema =
+    Schema::new("CancelKeyDeletionResponse", Kind::Structure(&[Member::new("KeyId", &KeyIdType)]));
 
 pub static CloudHsmClusterIdType: Schema = Schema::new("CloudHsmClusterIdType", Kind::String)
     .min(19)
@@ -88,14 +80,11 @@ pub static CreateKeyRequest: Schema = Schema::new(
     ]),
 );
 
-pub static CreateKeyResponse: Schema = Schema::new(
-    "CreateKeyResponse",
-    Kind::Structure(&[Member::new("KeyMetadata", &KeyMetadata)]),
-);
+pub static CreateKeyResponse: Schema =
+    Schema::new("CreateKeyResponse", Kind::Structure(&[Member::new("KeyMetadata", &KeyMetadata)]));
 
-pub static CustomKeyStoreIdType: Schema = Schema::new("CustomKeyStoreIdType", Kind::String)
-    .min(1)
-    .max(64);
+pub static CustomKeyStoreIdType: Schema =
+    Schema::new("CustomKeyStoreIdType", Kind::String).min(1).max(64);
 
 pub static CustomKeyStoreInvalidStateException: Schema = Schema::new(
     "CustomKeyStoreInvalidStateException",
@@ -159,10 +148,8 @@ pub static DisableKeyRotationRequest: Schema = Schema::new(
     Kind::Structure(&[Member::new("KeyId", &KeyIdType).required()]),
 );
 
-pub static DisabledException: Schema = Schema::new(
-    "DisabledException",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static DisabledException: Schema =
+    Schema::new("DisabledException", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
 pub static EnableKeyRequest: Schema = Schema::new(
     "EnableKeyRequest",
@@ -178,12 +165,7 @@ pub static EnableKeyRotationRequest: Schema = Schema::new(
 );
 
 pub static EncryptionAlgorithmSpec: Schema = Schema::new("EncryptionAlgorithmSpec", Kind::String)
-    .values(&[
-        "SYMMETRIC_DEFAULT",
-        "RSAES_OAEP_SHA_1",
-        "RSAES_OAEP_SHA_256",
-        "SM2PKE",
-    ]);
+    .values(&["SYMMETRIC_DEFAULT", "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE"]);
 
 pub static EncryptionAlgorithmSpecList: Schema = Schema::new(
     "EncryptionAlgorithmSpecList",
@@ -225,12 +207,10 @@ pub static GetKeyRotationStatusResponse: Schema = Schema::new(
     ]),
 );
 
-pub static GrantTokenList: Schema = Schema::new(
-    "GrantTokenList",
-    Kind::List(&Member::new("member", &GrantTokenType)),
-)
-.min(0)
-.max(10);
+pub static GrantTokenList: Schema =
+    Schema::new("GrantTokenList", Kind::List(&Member::new("member", &GrantTokenType)))
+        .min(0)
+        .max(10);
 
 pub static GrantTokenType: Schema = Schema::new("GrantTokenType", Kind::String).min(1).max(8192);
 
@@ -274,10 +254,7 @@ pub static KeyList: Schema =
 
 pub static KeyListEntry: Schema = Schema::new(
     "KeyListEntry",
-    Kind::Structure(&[
-        Member::new("KeyId", &KeyIdType),
-        Member::new("KeyArn", &ArnType),
-    ]),
+    Kind::Structure(&[Member::new("KeyId", &KeyIdType), Member::new("KeyArn", &ArnType)]),
 );
 
 pub static KeyManagerType: Schema =
@@ -380,10 +357,7 @@ pub static ListAliasesResponse: Schema = Schema::new(
 
 pub static ListKeysRequest: Schema = Schema::new(
     "ListKeysRequest",
-    Kind::Structure(&[
-        Member::new("Limit", &LimitType),
-        Member::new("Marker", &MarkerType),
-    ]),
+    Kind::Structure(&[Member::new("Limit", &LimitType), Member::new("Marker", &MarkerType)]),
 );
 
 pub static ListKeysResponse: Schema = Schema::new(
@@ -420,20 +394,16 @@ pub static MacAlgorithmSpec: Schema = Schema::new("MacAlgorithmSpec", Kind::Stri
     "HMAC_SHA_512",
 ]);
 
-pub static MacAlgorithmSpecList: Schema = Schema::new(
-    "MacAlgorithmSpecList",
-    Kind::List(&Member::new("member", &MacAlgorithmSpec)),
-);
+pub static MacAlgorithmSpecList: Schema =
+    Schema::new("MacAlgorithmSpecList", Kind::List(&Member::new("member", &MacAlgorithmSpec)));
 
 pub static MalformedPolicyDocumentException: Schema = Schema::new(
     "MalformedPolicyDocumentException",
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
 );
 
-pub static MarkerType: Schema = Schema::new("MarkerType", Kind::String)
-    .min(1)
-    .max(1024)
-    .pattern("[\\u0020-\\u00FF]*");
+pub static MarkerType: Schema =
+    Schema::new("MarkerType", Kind::String).min(1).max(1024).pattern("[\\u0020-\\u00FF]*");
 
 pub static MultiRegionConfiguration: Schema = Schema::new(
     "MultiRegionConfiguration",
@@ -446,24 +416,17 @@ pub static MultiRegionConfiguration: Schema = Schema::new(
 
 pub static MultiRegionKey: Schema = Schema::new(
     "MultiRegionKey",
-    Kind::Structure(&[
-        Member::new("Arn", &ArnType),
-        Member::new("Region", &RegionType),
-    ]),
+    Kind::Structure(&[Member::new("Arn", &ArnType), Member::new("Region", &RegionType)]),
 );
 
-pub static MultiRegionKeyList: Schema = Schema::new(
-    "MultiRegionKeyList",
-    Kind::List(&Member::new("member", &MultiRegionKey)),
-);
+pub static MultiRegionKeyList: Schema =
+    Schema::new("MultiRegionKeyList", Kind::List(&Member::new("member", &MultiRegionKey)));
 
 pub static MultiRegionKeyType: Schema =
     Schema::new("MultiRegionKeyType", Kind::String).values(&["PRIMARY", "REPLICA"]);
 
-pub static NotFoundException: Schema = Schema::new(
-    "NotFoundException",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static NotFoundException: Schema =
+    Schema::new("NotFoundException", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
 pub static OriginType: Schema = Schema::new("OriginType", Kind::String).values(&[
     "AWS_KMS",
@@ -472,14 +435,11 @@ pub static OriginType: Schema = Schema::new("OriginType", Kind::String).values(&
     "EXTERNAL_KEY_STORE",
 ]);
 
-pub static PendingWindowInDaysType: Schema = Schema::new("PendingWindowInDaysType", Kind::Integer)
-    .min(1)
-    .max(365);
+pub static PendingWindowInDaysType: Schema =
+    Schema::new("PendingWindowInDaysType", Kind::Integer).min(1).max(365);
 
-pub static PolicyNameType: Schema = Schema::new("PolicyNameType", Kind::String)
-    .min(1)
-    .max(128)
-    .pattern("[\\w]+");
+pub static PolicyNameType: Schema =
+    Schema::new("PolicyNameType", Kind::String).min(1).max(128).pattern("[\\w]+");
 
 pub static PolicyType: Schema = Schema::new("PolicyType", Kind::String)
     .min(1)
@@ -496,15 +456,11 @@ pub static PutKeyPolicyRequest: Schema = Schema::new(
     ]),
 );
 
-pub static RegionType: Schema = Schema::new("RegionType", Kind::String)
-    .min(1)
-    .max(32)
-    .pattern("^([a-z]+-){2,3}\\d+$");
+pub static RegionType: Schema =
+    Schema::new("RegionType", Kind::String).min(1).max(32).pattern("^([a-z]+-){2,3}\\d+$");
 
 pub static RotationPeriodInDaysType: Schema =
-    Schema::new("RotationPeriodInDaysType", Kind::Integer)
-        .min(90)
-        .max(2560);
+    Schema::new("RotationPeriodInDaysType", Kind::Integer).min(90).max(2560);
 
 pub static ScheduleKeyDeletionRequest: Schema = Schema::new(
     "ScheduleKeyDeletionRequest",
@@ -554,15 +510,11 @@ pub static Tag: Schema = Schema::new(
     ]),
 );
 
-pub static TagException: Schema = Schema::new(
-    "TagException",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static TagException: Schema =
+    Schema::new("TagException", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
-pub static TagKeyList: Schema = Schema::new(
-    "TagKeyList",
-    Kind::List(&Member::new("member", &TagKeyType)),
-);
+pub static TagKeyList: Schema =
+    Schema::new("TagKeyList", Kind::List(&Member::new("member", &TagKeyType)));
 
 pub static TagKeyType: Schema = Schema::new("TagKeyType", Kind::String).min(1).max(128);
 
@@ -612,15 +564,11 @@ pub static XksKeyAlreadyInUseException: Schema = Schema::new(
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
 );
 
-pub static XksKeyConfigurationType: Schema = Schema::new(
-    "XksKeyConfigurationType",
-    Kind::Structure(&[Member::new("Id", &XksKeyIdType)]),
-);
+pub static XksKeyConfigurationType: Schema =
+    Schema::new("XksKeyConfigurationType", Kind::Structure(&[Member::new("Id", &XksKeyIdType)]));
 
-pub static XksKeyIdType: Schema = Schema::new("XksKeyIdType", Kind::String)
-    .min(1)
-    .max(128)
-    .pattern("^[a-zA-Z0-9-_.]+$");
+pub static XksKeyIdType: Schema =
+    Schema::new("XksKeyIdType", Kind::String).min(1).max(128).pattern("^[a-zA-Z0-9-_.]+$");
 
 pub static XksKeyInvalidConfigurationException: Schema = Schema::new(
     "XksKeyInvalidConfigurationException",

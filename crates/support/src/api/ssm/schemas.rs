@@ -90,15 +90,11 @@ pub static GetParameterRequest: Schema = Schema::new(
     ]),
 );
 
-pub static GetParameterResult: Schema = Schema::new(
-    "GetParameterResult",
-    Kind::Structure(&[Member::new("Parameter", &Parameter)]),
-);
+pub static GetParameterResult: Schema =
+    Schema::new("GetParameterResult", Kind::Structure(&[Member::new("Parameter", &Parameter)]));
 
 pub static GetParametersByPathMaxResults: Schema =
-    Schema::new("GetParametersByPathMaxResults", Kind::Integer)
-        .min(1)
-        .max(10);
+    Schema::new("GetParametersByPathMaxResults", Kind::Integer).min(1).max(10);
 
 pub static GetParametersByPathRequest: Schema = Schema::new(
     "GetParametersByPathRequest",
@@ -168,20 +164,14 @@ pub static InvalidFilterOption: Schema = Schema::new(
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
 );
 
-pub static InvalidFilterValue: Schema = Schema::new(
-    "InvalidFilterValue",
-    Kind::Structure(&[Member::new("Message", &prelude::STRING)]),
-);
+pub static InvalidFilterValue: Schema =
+    Schema::new("InvalidFilterValue", Kind::Structure(&[Member::new("Message", &prelude::STRING)]));
 
-pub static InvalidKeyId: Schema = Schema::new(
-    "InvalidKeyId",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static InvalidKeyId: Schema =
+    Schema::new("InvalidKeyId", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
-pub static InvalidNextToken: Schema = Schema::new(
-    "InvalidNextToken",
-    Kind::Structure(&[Member::new("Message", &prelude::STRING)]),
-);
+pub static InvalidNextToken: Schema =
+    Schema::new("InvalidNextToken", Kind::Structure(&[Member::new("Message", &prelude::STRING)]));
 
 pub static InvalidPolicyAttributeException: Schema = Schema::new(
     "InvalidPolicyAttributeException",
@@ -207,16 +197,12 @@ pub static ListTagsForResourceRequest: Schema = Schema::new(
     ]),
 );
 
-pub static ListTagsForResourceResult: Schema = Schema::new(
-    "ListTagsForResourceResult",
-    Kind::Structure(&[Member::new("TagList", &TagList)]),
-);
+pub static ListTagsForResourceResult: Schema =
+    Schema::new("ListTagsForResourceResult", Kind::Structure(&[Member::new("TagList", &TagList)]));
 
 pub static MaxResults: Schema = Schema::new("MaxResults", Kind::Integer).min(1).max(50);
 
-pub static PSParameterName: Schema = Schema::new("PSParameterName", Kind::String)
-    .min(1)
-    .max(2048);
+pub static PSParameterName: Schema = Schema::new("PSParameterName", Kind::String).min(1).max(2048);
 
 pub static PSParameterSelector: Schema = Schema::new("PSParameterSelector", Kind::String).max(128);
 
@@ -266,10 +252,8 @@ pub static ParameterHistory: Schema = Schema::new(
     ]),
 );
 
-pub static ParameterHistoryList: Schema = Schema::new(
-    "ParameterHistoryList",
-    Kind::List(&Member::new("member", &ParameterHistory)),
-);
+pub static ParameterHistoryList: Schema =
+    Schema::new("ParameterHistoryList", Kind::List(&Member::new("member", &ParameterHistory)));
 
 pub static ParameterInlinePolicy: Schema = Schema::new(
     "ParameterInlinePolicy",
@@ -280,29 +264,23 @@ pub static ParameterInlinePolicy: Schema = Schema::new(
     ]),
 );
 
-pub static ParameterKeyId: Schema = Schema::new("ParameterKeyId", Kind::String)
-    .min(1)
-    .max(256)
-    .pattern("^([a-zA-Z0-9:/_-]+)$");
+pub static ParameterKeyId: Schema =
+    Schema::new("ParameterKeyId", Kind::String).min(1).max(256).pattern("^([a-zA-Z0-9:/_-]+)$");
 
 pub static ParameterLabel: Schema = Schema::new("ParameterLabel", Kind::String).min(1).max(100);
 
-pub static ParameterLabelList: Schema = Schema::new(
-    "ParameterLabelList",
-    Kind::List(&Member::new("member", &ParameterLabel)),
-)
-.min(1)
-.max(10);
+pub static ParameterLabelList: Schema =
+    Schema::new("ParameterLabelList", Kind::List(&Member::new("member", &ParameterLabel)))
+        .min(1)
+        .max(10);
 
 pub static ParameterLimitExceeded: Schema = Schema::new(
     "ParameterLimitExceeded",
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
 );
 
-pub static ParameterList: Schema = Schema::new(
-    "ParameterList",
-    Kind::List(&Member::new("member", &Parameter)),
-);
+pub static ParameterList: Schema =
+    Schema::new("ParameterList", Kind::List(&Member::new("member", &Parameter)));
 
 pub static ParameterMaxVersionLimitExceeded: Schema = Schema::new(
     "ParameterMaxVersionLimitExceeded",
@@ -327,36 +305,27 @@ pub static ParameterMetadata: Schema = Schema::new(
     ]),
 );
 
-pub static ParameterMetadataList: Schema = Schema::new(
-    "ParameterMetadataList",
-    Kind::List(&Member::new("member", &ParameterMetadata)),
-);
+pub static ParameterMetadataList: Schema =
+    Schema::new("ParameterMetadataList", Kind::List(&Member::new("member", &ParameterMetadata)));
 
-pub static ParameterNameList: Schema = Schema::new(
-    "ParameterNameList",
-    Kind::List(&Member::new("member", &PSParameterName)),
-)
-.min(1)
-.max(10);
+pub static ParameterNameList: Schema =
+    Schema::new("ParameterNameList", Kind::List(&Member::new("member", &PSParameterName)))
+        .min(1)
+        .max(10);
 
-pub static ParameterNotFound: Schema = Schema::new(
-    "ParameterNotFound",
-    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
-);
+pub static ParameterNotFound: Schema =
+    Schema::new("ParameterNotFound", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
 pub static ParameterPatternMismatchException: Schema = Schema::new(
     "ParameterPatternMismatchException",
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
 );
 
-pub static ParameterPolicies: Schema = Schema::new("ParameterPolicies", Kind::String)
-    .min(1)
-    .max(4096);
+pub static ParameterPolicies: Schema =
+    Schema::new("ParameterPolicies", Kind::String).min(1).max(4096);
 
-pub static ParameterPolicyList: Schema = Schema::new(
-    "ParameterPolicyList",
-    Kind::List(&Member::new("member", &ParameterInlinePolicy)),
-);
+pub static ParameterPolicyList: Schema =
+    Schema::new("ParameterPolicyList", Kind::List(&Member::new("member", &ParameterInlinePolicy)));
 
 pub static ParameterStringFilter: Schema = Schema::new(
     "ParameterStringFilter",
@@ -378,9 +347,7 @@ pub static ParameterStringFilterList: Schema = Schema::new(
 );
 
 pub static ParameterStringFilterValue: Schema =
-    Schema::new("ParameterStringFilterValue", Kind::String)
-        .min(1)
-        .max(1024);
+    Schema::new("ParameterStringFilterValue", Kind::String).min(1).max(1024);
 
 pub static ParameterStringFilterValueList: Schema = Schema::new(
     "ParameterStringFilterValueList",
@@ -390,9 +357,7 @@ pub static ParameterStringFilterValueList: Schema = Schema::new(
 .max(50);
 
 pub static ParameterStringQueryOption: Schema =
-    Schema::new("ParameterStringQueryOption", Kind::String)
-        .min(1)
-        .max(10);
+    Schema::new("ParameterStringQueryOption", Kind::String).min(1).max(10);
 
 pub static ParameterTier: Schema = Schema::new("ParameterTier", Kind::String).values(&[
     "Standard",
@@ -419,14 +384,11 @@ pub static ParametersFilter: Schema = Schema::new(
 pub static ParametersFilterKey: Schema =
     Schema::new("ParametersFilterKey", Kind::String).values(&["Name", "Type", "KeyId"]);
 
-pub static ParametersFilterList: Schema = Schema::new(
-    "ParametersFilterList",
-    Kind::List(&Member::new("member", &ParametersFilter)),
-);
+pub static ParametersFilterList: Schema =
+    Schema::new("ParametersFilterList", Kind::List(&Member::new("member", &ParametersFilter)));
 
-pub static ParametersFilterValue: Schema = Schema::new("ParametersFilterValue", Kind::String)
-    .min(1)
-    .max(1024);
+pub static ParametersFilterValue: Schema =
+    Schema::new("ParametersFilterValue", Kind::String).min(1).max(1024);
 
 pub static ParametersFilterValueList: Schema = Schema::new(
     "ParametersFilterValueList",
@@ -459,10 +421,7 @@ pub static PutParameterRequest: Schema = Schema::new(
 
 pub static PutParameterResult: Schema = Schema::new(
     "PutParameterResult",
-    Kind::Structure(&[
-        Member::new("Version", &prelude::LONG),
-        Member::new("Tier", &ParameterTier),
-    ]),
+    Kind::Structure(&[Member::new("Version", &prelude::LONG), Member::new("Tier", &ParameterTier)]),
 );
 
 pub static RemoveTagsFromResourceRequest: Schema = Schema::new(
@@ -506,16 +465,13 @@ pub static TagKey: Schema = Schema::new("TagKey", Kind::String)
 pub static TagList: Schema =
     Schema::new("TagList", Kind::List(&Member::new("member", &Tag))).max(1000);
 
-pub static TagValue: Schema = Schema::new("TagValue", Kind::String)
-    .max(256)
-    .pattern("^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$");
+pub static TagValue: Schema =
+    Schema::new("TagValue", Kind::String).max(256).pattern("^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$");
 
 pub static TooManyTagsError: Schema = Schema::new("TooManyTagsError", Kind::Structure(&[]));
 
-pub static TooManyUpdates: Schema = Schema::new(
-    "TooManyUpdates",
-    Kind::Structure(&[Member::new("Message", &prelude::STRING)]),
-);
+pub static TooManyUpdates: Schema =
+    Schema::new("TooManyUpdates", Kind::Structure(&[Member::new("Message", &prelude::STRING)]));
 
 pub static UnsupportedParameterType: Schema = Schema::new(
     "UnsupportedParameterType",
