@@ -10,6 +10,7 @@
 //! Not here yet: layers, container images, function URLs, response streaming, provisioned concurrency,
 //! sources other than SQS standard queues. They answer errors that name them.
 
+#[allow(clippy::single_match, reason = "generated")]
 pub mod api;
 mod asynchronous;
 mod code;
@@ -64,7 +65,12 @@ pub fn service(kernel: &Kernel, sandbox: Sandbox, folder: PathBuf) -> Service {
     let on_start = Arc::clone(&functions);
     let mappings = Arc::new(Mappings::new(Arc::clone(&functions)));
     route(Service::new(&api::lambda::SERVICE), &lambda)
+        .resource(resources::AliasType)
         .resource(resources::FunctionType)
+        .resource(resources::InvokeConfigType)
+        .resource(resources::MappingType)
+        .resource(resources::PermissionType)
+        .resource(resources::VersionType)
         .endpoint(Arc::new(door::CodeDoor))
         .task(asynchronous::task(functions))
         .list(resources::list)

@@ -29,8 +29,7 @@ impl Handler<ListFunctions> for Lambda {
         };
         let tx = ctx.store().begin().await?;
         let rows = FUNCTIONS.scan(&tx, range, size + 1, false).await?;
-        let next_marker =
-            rows.iter().nth(size).and(rows.get(size - 1)).map(|(key, _)| key.2.clone());
+        let next_marker = rows.get(size).and(rows.get(size - 1)).map(|(key, _)| key.2.clone());
         let all = input.function_version.as_deref() == Some("ALL");
         let mut functions = Vec::new();
         for (key, row) in rows.into_iter().take(size) {

@@ -2,6 +2,9 @@
 
 mod function;
 mod inline;
+mod mapping;
+mod permission;
+mod version;
 
 use futures::future::BoxFuture;
 use serde_json::{Map, Value};
@@ -10,6 +13,9 @@ use undercast_kernel::{Context, Kernel, Listed, ResourceRequest, ServiceError};
 use crate::name;
 use crate::store::FUNCTIONS;
 pub(crate) use function::FunctionType;
+pub(crate) use mapping::{InvokeConfigType, MappingType};
+pub(crate) use permission::PermissionType;
+pub(crate) use version::{AliasType, VersionType};
 
 type Future<T> = BoxFuture<'static, Result<T, ServiceError>>;
 

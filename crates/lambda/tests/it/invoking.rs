@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
+use undercast_sandbox::{Credentials, Function, Host, Invocation, LogLine};
 
 use crate::fixture::{ROLE, cloud, zip};
 
@@ -110,22 +111,62 @@ async fn reserved_concurrency_is_a_limit() {
     assert_eq!(settings["AccountLimit"]["UnreservedConcurrentExecutions"], 1000);
 }
 
+struct Silent;
+
+impl Host for Silent {
+    fn credentials(&self, _: &Function) -> Credentials {
+        Credentials::default()
+    }
+
+    fn log(&self, _: &Function, _: &str, _: Vec<LogLine>) {}
+}
+
+async fn median<F: Future>(run: impl Fn() -> F) -> Duration {
+    let mut times: Vec<Duration> = Vec::new();
+    for _ in 0..300 {
+        let since = Instant::now();
+        run().await;
+        times.push(since.elapsed());
+    }
+    times.sort();
+    times[150]
+}
+
 /// A guard on the path of an invocation; prints what it measures.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_warm_invocation_costs_little_more_than_the_sandbox() {
     let c = cloud().await;
     c.function("f", "exports.handler = async () => 1;", json!({})).await;
-    for _ in 0..20 {
-        c.invoke("f", &json!({})).await;
-    }
-    let mut times: Vec<Duration> = Vec::new();
-    for _ in 0..200 {
-        let since = Instant::now();
-        c.invoke("f", &json!({})).await;
-        times.push(since.elapsed());
-    }
-    times.sort();
-    eprintln!("warm invocation: p50 {:?} p99 {:?}", times[100], times[197]);
+    c.invoke("f", &json!({})).await;
+    let nothing = json!({});
+    let with = median(|| c.invoke("f", &nothing)).await;
     assert_eq!(c.sandbox.instances().len(), 1);
-    assert!(times[100] < Duration::from_millis(30), "{:?}", times[100]);
+    let mut folders = std::fs::read_dir(&c.folder).unwrap().map(|e| e.unwrap().path());
+    let function = Arc::new(Function {
+        key: "bare".into(),
+        arn: "arn".into(),
+        name: "bare".into(),
+        version: "$LATEST".into(),
+        runtime: "nodejs20.x".into(),
+        handler: "index.handler".into(),
+        code: folders.find(|path| path.is_dir()).unwrap(),
+        memory_mb: 128,
+        timeout: Duration::from_secs(10),
+        tmp_mb: 512,
+        ..Function::default()
+    });
+    let host: Arc<dyn Host> = Arc::new(Silent);
+    let bare = || async {
+        let invocation = Invocation {
+            request_id: c.db.env().ids.uuid(),
+            payload: "{}".into(),
+            ..Invocation::default()
+        };
+        c.sandbox.invoke(&function, invocation, &host).await.unwrap();
+    };
+    bare().await;
+    let bare = median(bare).await;
+    eprintln!("warm invocation: {with:?}, of the sandbox alone: {bare:?}");
+    // Generous: machines that run tests are busy.
+    assert!(with < bare + Duration::from_millis(20), "{with:?} {bare:?}");
 }

@@ -12,4 +12,7 @@
 mod fixture;
 mod functions;
 mod invoking;
+mod mappings;
+mod policies;
+mod resources;
 mod waiting;
