@@ -4,6 +4,7 @@
 port over an empty data folder.
 """
 
+import configparser
 import json
 import os
 import random
@@ -93,6 +94,43 @@ class Cloud:
 class External(Cloud):
     def __init__(self, url):
         self.url = url.rstrip("/")
+
+
+ECHOES = []
+
+
+def pytest_configure(config):
+    """The proof of the wire asks a cloud in echo mode for its tests: one for each process that runs
+    tests, since an echo answers what it was told last. A second one verifies signatures."""
+    runs_tests = hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
+    if not runs_tests or "UNDERCAST_ECHO_URL" in os.environ or config.option.collectonly:
+        return
+    folder = Path(tempfile.mkdtemp(prefix="undercast-echo-"))
+    echo = Cloud(folder / "open", "--store", "memory", "--echo").start()
+    secure = Cloud(folder / "secure", "--store", "memory", "--echo", "--secure")
+    secure.url = secure.url.replace("http:", "https:")
+    secure.wait = lambda: wait_for(secure.folder / "root-key")
+    secure.start()
+    ECHOES.extend([echo, secure])
+    keys = configparser.ConfigParser()
+    keys.read(secure.folder / "root-key")
+    os.environ["UNDERCAST_ECHO_URL"] = echo.url
+    os.environ["UNDERCAST_SECURE_URL"] = secure.url
+    os.environ["AWS_ACCESS_KEY_ID"] = keys["default"]["aws_access_key_id"]
+    os.environ["AWS_SECRET_ACCESS_KEY"] = keys["default"]["aws_secret_access_key"]
+    os.environ["AWS_CA_BUNDLE"] = str(secure.folder / "authority/ca.pem")
+
+
+def pytest_unconfigure():
+    for echo in ECHOES:
+        echo.kill()
+
+
+def wait_for(path):
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="session")

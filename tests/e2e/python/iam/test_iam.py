@@ -93,18 +93,14 @@ def test_bad_values_get_awss_words(iam, error):
 def test_secure_mode_verifies_signatures_and_enforces_policies(new_cloud):
     import configparser
 
+    from conftest import wait_for
+
     cloud = new_cloud("--secure")
+    path = cloud.folder / "root-key"
     cloud.url = cloud.url.replace("http:", "https:")
-    cloud.wait = lambda: None
+    cloud.wait = lambda: wait_for(path)
     cloud.start()
     keys = configparser.ConfigParser()
-    path = cloud.folder / "root-key"
-    import time
-
-    deadline = time.monotonic() + 20
-    while not path.exists():
-        assert time.monotonic() < deadline, cloud.read_log()
-        time.sleep(0.02)
     assert path.stat().st_mode & 0o777 == 0o600
     keys.read(path)
     root = {"key": keys["default"]["aws_access_key_id"], "secret": keys["default"]["aws_secret_access_key"]}

@@ -1,0 +1,237 @@
+//! The load generator of `bench/run`: many keep-alive connections that each repeat one thing, against
+//! a running cloud or against a bare echo of its own. Prints one JSON line.
+//!
+//! `load echo|identity|sqs|put|get|invoke|api URL CLIENTS SECONDS [EXTRA]`
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a measuring program"
+)]
+
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// One connection that speaks just enough HTTP/1.1.
+struct Client {
+    socket: TcpStream,
+    host: String,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    async fn connect(url: &str) -> Self {
+        let host = url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
+        let socket = TcpStream::connect(&host).await.unwrap();
+        socket.set_nodelay(true).unwrap();
+        Self { socket, host, buffer: Vec::with_capacity(64 << 10) }
+    }
+
+    async fn call(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, Bytes) {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\n{headers}content-length: {}\r\n\r\n",
+            self.host,
+            body.len()
+        );
+        let mut request = head.into_bytes();
+        request.extend_from_slice(body);
+        self.socket.write_all(&request).await.unwrap();
+        self.buffer.clear();
+        loop {
+            let n = self.socket.read_buf(&mut self.buffer).await.unwrap();
+            assert!(n > 0, "the connection was closed");
+            let Some(end) = find(&self.buffer, b"\r\n\r\n") else { continue };
+            let head = String::from_utf8_lossy(&self.buffer[..end]).to_lowercase();
+            let length = head.split("content-length: ").nth(1).and_then(|t| t.split("\r\n").next());
+            let length: usize = length.map_or(0, |t| t.parse().unwrap());
+            while self.buffer.len() < end + 4 + length {
+                assert!(self.socket.read_buf(&mut self.buffer).await.unwrap() > 0);
+            }
+            let status = head[9..12].parse().unwrap();
+            return (status, Bytes::copy_from_slice(&self.buffer[end + 4..end + 4 + length]));
+        }
+    }
+
+    async fn aws(&mut self, service: &str, target: &str, body: &Value) -> Value {
+        let headers = format!(
+            "authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0\r\nx-amz-target: {target}\r\ncontent-type: application/x-amz-json-1.0\r\n"
+        );
+        let (status, answer) = self.call("POST", "/", &headers, body.to_string().as_bytes()).await;
+        assert!(status < 300, "{target}: {status} {answer:?}");
+        serde_json::from_slice(&answer).unwrap_or(Value::Null)
+    }
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|w| w == wanted)
+}
+
+async fn echo() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            socket.set_nodelay(true).unwrap();
+            let answer = service_fn(|request: Request<hyper::body::Incoming>| async move {
+                use http_body_util::BodyExt;
+                let body = request.into_body().collect().await.unwrap().to_bytes();
+                Ok::<_, Infallible>(Response::new(Full::new(body)))
+            });
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(socket), answer),
+            );
+        }
+    });
+    url
+}
+
+/// One unit of what is measured; answers how many things it did.
+async fn once(what: &str, client: &mut Client, n: u64, extra: &str) -> u64 {
+    match what {
+        "echo" => {
+            client.call("POST", "/", "", b"Action=GetCallerIdentity&Version=2011-06-15").await;
+        }
+        "identity" => {
+            let headers = "authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+            let (status, _) = client
+                .call("POST", "/", headers, b"Action=GetCallerIdentity&Version=2011-06-15")
+                .await;
+            assert_eq!(status, 200);
+        }
+        "sqs" => {
+            let body = "x".repeat(256);
+            let entries: Vec<Value> =
+                (0..10).map(|i| json!({"Id": i.to_string(), "MessageBody": body})).collect();
+            client
+                .aws(
+                    "sqs",
+                    "AmazonSQS.SendMessageBatch",
+                    &json!({"QueueUrl": extra, "Entries": entries}),
+                )
+                .await;
+            let got = client
+                .aws(
+                    "sqs",
+                    "AmazonSQS.ReceiveMessage",
+                    &json!({"QueueUrl": extra, "MaxNumberOfMessages": 10}),
+                )
+                .await;
+            let messages = got["Messages"].as_array().cloned().unwrap_or_default();
+            let entries: Vec<Value> = messages
+                .iter()
+                .enumerate()
+                .map(|(i, m)| json!({"Id": i.to_string(), "ReceiptHandle": m["ReceiptHandle"]}))
+                .collect();
+            if !entries.is_empty() {
+                client
+                    .aws(
+                        "sqs",
+                        "AmazonSQS.DeleteMessageBatch",
+                        &json!({"QueueUrl": extra, "Entries": entries}),
+                    )
+                    .await;
+            }
+            return messages.len() as u64;
+        }
+        "fill" => {
+            let body = "x".repeat(256);
+            let entries: Vec<Value> =
+                (0..10).map(|i| json!({"Id": i.to_string(), "MessageBody": body})).collect();
+            client
+                .aws(
+                    "sqs",
+                    "AmazonSQS.SendMessageBatch",
+                    &json!({"QueueUrl": extra, "Entries": entries}),
+                )
+                .await;
+            return 10;
+        }
+        "put" => {
+            let item = json!({"id": {"S": format!("k{n}")}, "v": {"S": "x".repeat(200)}});
+            client
+                .aws(
+                    "dynamodb",
+                    "DynamoDB_20120810.PutItem",
+                    &json!({"TableName": extra, "Item": item}),
+                )
+                .await;
+        }
+        "get" => {
+            let key = json!({"id": {"S": format!("k{}", n % 1000)}});
+            client
+                .aws(
+                    "dynamodb",
+                    "DynamoDB_20120810.GetItem",
+                    &json!({"TableName": extra, "Key": key, "ConsistentRead": true}),
+                )
+                .await;
+        }
+        "invoke" => {
+            let headers = "authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0\r\n";
+            let path = format!("/2015-03-31/functions/{extra}/invocations");
+            let (status, answer) = client.call("POST", &path, headers, b"{\"a\":1}").await;
+            assert_eq!(status, 200, "{answer:?}");
+        }
+        "api" => {
+            let (status, answer) = client.call("GET", extra, "", b"").await;
+            assert_eq!(status, 200, "{answer:?}");
+        }
+        other => panic!("{other}?"),
+    }
+    1
+}
+
+#[tokio::main]
+async fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let (what, clients, seconds) =
+        (args[1].clone(), args[3].parse::<u64>().unwrap(), args[4].parse::<f64>().unwrap());
+    let url = if what == "echo" { echo().await } else { args[2].clone() };
+    let extra = args.get(5).cloned().unwrap_or_default();
+    let end = Instant::now() + Duration::from_secs_f64(seconds);
+    let begun = Instant::now();
+    let mut workers = Vec::new();
+    for c in 0..clients {
+        let (what, url, extra) = (what.clone(), url.clone(), extra.clone());
+        workers.push(tokio::spawn(async move {
+            let mut client = Client::connect(&url).await;
+            let (mut done, mut n, mut times) = (0, c * 1_000_000_000, Vec::new());
+            while Instant::now() < end {
+                let start = Instant::now();
+                done += once(&what, &mut client, n, &extra).await;
+                times.push(start.elapsed().as_micros() as u64);
+                n += 1;
+            }
+            (done, times)
+        }));
+    }
+    let (mut done, mut times) = (0, Vec::new());
+    for worker in workers {
+        let (n, more) = worker.await.unwrap();
+        done += n;
+        times.extend(more);
+    }
+    let took = begun.elapsed().as_secs_f64();
+    times.sort_unstable();
+    let at = |share: f64| {
+        times.get((times.len() as f64 * share) as usize).copied().unwrap_or(0) as f64 / 1000.0
+    };
+    println!(
+        "{}",
+        json!({"what": what, "clients": clients, "per_s": (done as f64 / took).round(), "p50_ms": at(0.5), "p99_ms": at(0.99)})
+    );
+}
