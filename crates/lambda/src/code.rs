@@ -1,5 +1,6 @@
 //! The code of functions: where it comes from, the blob that keeps it, the folder that runs it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -67,6 +68,30 @@ impl CodeCache {
         let (zip, sha256) = self.unpack(zip).await?;
         let blob = ctx.store().blobs().put(zip).await?;
         Ok(CodeRow { blob, sha256 })
+    }
+
+    /// Removes the code that no version has any more. Only when nothing runs yet.
+    pub(crate) async fn sweep(&self, wanted: HashSet<String>) {
+        let folder = self.folder.clone();
+        let work = move || {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let hash = name.split('.').next().unwrap_or_default();
+                if wanted.contains(hash) {
+                    continue;
+                }
+                let path = entry.path();
+                let removed = match path.is_dir() {
+                    true => std::fs::remove_dir_all(&path),
+                    false => std::fs::remove_file(&path),
+                };
+                if let Err(error) = removed {
+                    tracing::warn!("{} cannot be removed: {error}", path.display());
+                }
+            }
+        };
+        // What is left behind costs space, nothing else.
+        let _ = tokio::task::spawn_blocking(work).await;
     }
 
     async fn unpack(&self, zip: Bytes) -> Result<(Bytes, String), ServiceError> {

@@ -76,8 +76,12 @@ pub fn service(kernel: &Kernel, sandbox: Sandbox, folder: PathBuf) -> Service {
         .list(resources::list)
         .start(move |kernel| {
             on_start.forget();
-            mappings.start(kernel);
-            async { Ok(()) }
+            let (functions, mappings) = (Arc::clone(&on_start), Arc::clone(&mappings));
+            async move {
+                functions.sweep(&kernel).await?;
+                mappings.start(kernel);
+                Ok(())
+            }
         })
 }
 

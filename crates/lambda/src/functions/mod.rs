@@ -26,6 +26,9 @@ use host::LambdaHost;
 use ready::Ready;
 pub(crate) use run::{Event, Outcome, check_json};
 
+/// With more versions than this, unpacked code is left where it is.
+const SWEPT_MAX: usize = 20_000;
+
 /// The engine.
 pub(crate) struct Functions {
     pub(crate) sandbox: Sandbox,
@@ -119,6 +122,21 @@ impl Functions {
         let gone: Vec<Arc<Ready>> = lock(&self.ready).drain().map(|(_, ready)| ready).collect();
         gone.iter().for_each(|ready| self.dismiss(ready));
         lock(&self.running).clear();
+    }
+
+    /// Removes unpacked code that nobody needs; before anything runs.
+    pub(crate) async fn sweep(&self, kernel: &Kernel) -> Result<(), ServiceError> {
+        let db = kernel.db();
+        let latest = FUNCTIONS.list(db, FUNCTIONS.all(), SWEPT_MAX, false).await?;
+        let published = VERSIONS.list(db, VERSIONS.all(), SWEPT_MAX, false).await?;
+        if latest.len() == SWEPT_MAX || published.len() == SWEPT_MAX {
+            return Ok(());
+        }
+        let latest = latest.into_iter().map(|(_, row)| row.latest.code);
+        let all = latest.chain(published.into_iter().map(|(_, row)| row.code));
+        let wanted = all.map(|code| code.blob.hash.to_string()).collect();
+        self.code.sweep(wanted).await;
+        Ok(())
     }
 
     fn dismiss(&self, ready: &Ready) {

@@ -22,8 +22,8 @@ use crate::functions::Functions;
 use crate::store::{MAPPINGS, MappingRow};
 use poller::Poller;
 pub(crate) use settings::{
-    Change, arn, check_queue, check_source, describe, key, refuse_on_create, refuse_on_update,
-    state,
+    Change, arn, check_queue, check_role, check_source, describe, key, refuse_on_create,
+    refuse_on_update, state,
 };
 
 const MAPPINGS_MAX: usize = 10_000;

@@ -1,7 +1,7 @@
 //! What a mapping may be configured to, and how it is shown.
 
 use serde_json::json;
-use undercast_kernel::{Arn, Context, ServiceError};
+use undercast_kernel::{Access, Arn, Context, ServiceError};
 use undercast_smithy::Timestamp;
 
 use super::filter::Pattern;
@@ -181,6 +181,20 @@ pub(crate) fn check_source(source: &str) -> Result<Arn, ServiceError> {
         }
         _ => Err(invalid("Unrecognized event source.")),
     }
+}
+
+/// The function's role has to be allowed to read the queue.
+pub(crate) async fn check_role(as_role: &Context, source: &str) -> Result<(), ServiceError> {
+    for action in ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"] {
+        let access = Access::new(format!("sqs:{action}"), source);
+        let allowed = as_role.kernel().check(as_role, vec![access]).await;
+        allowed.map_err(|_| {
+            invalid(format!(
+                "The provided execution role does not have permissions to call {action} on SQS"
+            ))
+        })?;
+    }
+    Ok(())
 }
 
 /// The queue has to be there, and to hide messages for longer than the function may take.

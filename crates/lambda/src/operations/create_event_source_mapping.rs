@@ -44,6 +44,8 @@ impl Handler<CreateEventSourceMapping> for Lambda {
             "ResourceNotFoundException" => invalid("Function does not exist"),
             _ => error,
         })?;
+        let as_role = self.functions.as_role(&ctx, &target).await?;
+        mappings::check_role(&as_role, &source).await?;
         mappings::check_queue(&ctx, &arn, target.config.settings.timeout_s).await?;
         ctx.transact((name, row), |tx, ctx, input| async move {
             let (name, row) = &*input;

@@ -22,8 +22,8 @@ pub struct Cloud {
     pub db: Db,
     pub sandbox: Sandbox,
     pub folder: PathBuf,
-    _tasks: TaskRunner,
-    _dir: TempDir,
+    tasks: Option<TaskRunner>,
+    dir: Option<TempDir>,
 }
 
 /// The example of this crate that is nothing but the launcher.
@@ -34,13 +34,22 @@ fn launcher() -> PathBuf {
 }
 
 pub async fn cloud() -> Cloud {
-    let dir = tempfile::tempdir().unwrap();
+    start(tempfile::tempdir().unwrap(), Options::memory()).await
+}
+
+/// A cloud whose store survives it.
+pub async fn lasting(dir: TempDir) -> Cloud {
+    let data = dir.path().join("data");
+    start(dir, Options::dir(data)).await
+}
+
+async fn start(dir: TempDir, store: Options) -> Cloud {
     let endpoint = Endpoint::default();
     let mut options =
         undercast_sandbox::Options::new(dir.path().join("sandbox"), launcher(), endpoint);
     options.isolation = IsolationChoice::Process;
     let sandbox = Sandbox::new(options).unwrap();
-    let db = Db::open(Options::memory(), Env::system()).await.unwrap();
+    let db = Db::open(store, Env::system()).await.unwrap();
     let kernel = Kernel::new(db.clone(), Settings::default());
     let folder = dir.path().join("code");
     let mut services = undercast_iam::services(&kernel);
@@ -56,12 +65,12 @@ pub async fn cloud() -> Cloud {
     let root = Principal::Root { account: "000000000000".into() };
     Cloud {
         ctx: kernel.context(root, "000000000000", "us-east-1"),
-        _tasks: TaskRunner::start(db.clone(), kernel.task_kinds()),
+        tasks: Some(TaskRunner::start(db.clone(), kernel.task_kinds())),
         kernel,
         db,
         sandbox,
         folder,
-        _dir: dir,
+        dir: Some(dir),
     }
 }
 
@@ -76,6 +85,21 @@ pub fn zip(files: &[(&str, &str)]) -> String {
 }
 
 impl Cloud {
+    /// No event that waits is handled from now on.
+    pub fn stop_tasks(&mut self) {
+        self.tasks = None;
+    }
+
+    /// Ends without saying goodbye and starts again over the same folder.
+    pub async fn again(mut self) -> Cloud {
+        self.stop_tasks();
+        self.sandbox.drain().await;
+        self.db.close().await;
+        let dir = self.dir.take().unwrap();
+        drop(self);
+        lasting(dir).await
+    }
+
     pub async fn try_call(
         &self,
         service: &str,

@@ -15,4 +15,5 @@ mod invoking;
 mod mappings;
 mod policies;
 mod resources;
+mod restart;
 mod waiting;
