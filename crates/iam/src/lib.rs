@@ -17,6 +17,7 @@ pub mod policy;
 mod ports;
 mod resources;
 mod store;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -45,6 +46,8 @@ pub fn services(kernel: &Kernel) -> Vec<Service> {
             .resource(resources::ManagedPolicyType)
             .list(resources::list_all)
             .refuse(refuse),
-        operations::route_sts(Service::new(&api::sts::SERVICE), &iam).refuse(refuse),
+        operations::route_sts(Service::new(&api::sts::SERVICE), &iam)
+            .task(tasks::expire())
+            .refuse(refuse),
     ]
 }

@@ -13,11 +13,7 @@ pub(crate) fn document(arn: &str) -> Option<String> {
         "AWSLambdaVPCAccessExecutionRole" => LOGS.split(' ').chain(NETWORK.split(' ')).collect(),
         "AWSLambdaSQSQueueExecutionRole" => LOGS
             .split(' ')
-            .chain([
-                "sqs:ReceiveMessage",
-                "sqs:DeleteMessage",
-                "sqs:GetQueueAttributes",
-            ])
+            .chain(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"])
             .collect(),
         "AWSLambdaDynamoDBExecutionRole" => LOGS
             .split(' ')
@@ -36,11 +32,9 @@ pub(crate) fn document(arn: &str) -> Option<String> {
             "xray:GetSamplingTargets",
             "xray:GetSamplingStatisticSummaries",
         ],
-        "CloudWatchLambdaInsightsExecutionRolePolicy" => vec![
-            "logs:CreateLogGroup",
-            "logs:CreateLogStream",
-            "logs:PutLogEvents",
-        ],
+        "CloudWatchLambdaInsightsExecutionRolePolicy" => {
+            vec!["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+        }
         "AmazonAPIGatewayPushToCloudWatchLogs" | "CloudWatchLogsFullAccess" => vec!["logs:*"],
         "AmazonDynamoDBFullAccess" => vec!["dynamodb:*"],
         "AmazonDynamoDBReadOnlyAccess" => vec![

@@ -59,9 +59,8 @@ impl Authorize for Iam {
 }
 
 fn denied(ctx: &Context, access: Option<&Access>, verdict: Verdict) -> Decision {
-    let (action, resource) = access.map_or(("", "*"), |access| {
-        (access.action.as_str(), access.resource.as_str())
-    });
+    let (action, resource) =
+        access.map_or(("", "*"), |access| (access.action.as_str(), access.resource.as_str()));
     let why = if verdict == Verdict::Explicit {
         "with an explicit deny in an identity-based policy".to_owned()
     } else {
@@ -85,21 +84,12 @@ fn condition_context(ctx: &Context, access: &Access) -> BTreeMap<String, Vec<Str
     };
     put("aws:requestedregion", ctx.region().to_owned());
     put("aws:principalarn", ctx.principal().arn());
-    put(
-        "aws:principalaccount",
-        ctx.principal().account().unwrap_or_default().to_owned(),
-    );
+    put("aws:principalaccount", ctx.principal().account().unwrap_or_default().to_owned());
     put("aws:userid", ctx.principal().user_id());
     put("aws:sourceip", origin.source_ip.clone());
     put("aws:useragent", origin.user_agent.clone());
-    put(
-        "aws:securetransport",
-        origin.url.starts_with("https:").to_string(),
-    );
-    put(
-        "aws:currenttime",
-        undercast_smithy::Timestamp::from_millis(ctx.now_ms()).iso8601(),
-    );
+    put("aws:securetransport", origin.url.starts_with("https:").to_string());
+    put("aws:currenttime", undercast_smithy::Timestamp::from_millis(ctx.now_ms()).iso8601());
     if let Principal::User { name, .. } = ctx.principal() {
         put("aws:username", name.clone());
     }
@@ -116,22 +106,12 @@ struct Loaded {
 
 async fn load(ctx: &Context, kind: &'static str, name: String) -> Result<Loaded, ServiceError> {
     ctx.transact(name, move |tx, ctx, name| async move {
-        let owner = (
-            ctx.account().to_owned(),
-            kind.to_owned(),
-            String::clone(&name),
-        );
+        let owner = (ctx.account().to_owned(), kind.to_owned(), String::clone(&name));
         let mut documents = Vec::new();
-        for (_, row) in INLINE
-            .scan(&tx, INLINE.prefix(&owner), 1_000, false)
-            .await?
-        {
+        for (_, row) in INLINE.scan(&tx, INLINE.prefix(&owner), 1_000, false).await? {
             documents.push(row.document);
         }
-        for (key, _) in ATTACHED
-            .scan(&tx, ATTACHED.prefix(&owner), 1_000, false)
-            .await?
-        {
+        for (key, _) in ATTACHED.scan(&tx, ATTACHED.prefix(&owner), 1_000, false).await? {
             documents.extend(policy_document(&tx, &key.3).await?);
         }
         let boundary = if kind == "role" {
@@ -145,10 +125,7 @@ async fn load(ctx: &Context, kind: &'static str, name: String) -> Result<Loaded,
         };
         // What is stored was checked when it came; a document that cannot be read grants nothing.
         Ok(Loaded {
-            identity: documents
-                .iter()
-                .filter_map(|text| Policy::parse(text).ok())
-                .collect(),
+            identity: documents.iter().filter_map(|text| Policy::parse(text).ok()).collect(),
             boundary: boundary.and_then(|text| Policy::parse(&text).ok()),
         })
     })
@@ -167,9 +144,7 @@ pub(crate) async fn policy_document(tx: &Tx, arn: &str) -> Result<Option<String>
     let Some(row) = POLICIES.get(tx, &key).await? else {
         return Ok(None);
     };
-    let version = VERSIONS
-        .get(tx, &(key.0, key.1, row.default_version))
-        .await?;
+    let version = VERSIONS.get(tx, &(key.0, key.1, row.default_version)).await?;
     Ok(version.map(|v| v.document))
 }
 
@@ -203,17 +178,11 @@ impl Credentials for Iam {
             let ctx = kernel.service_context("sts.amazonaws.com", &arn.account, "us-east-1");
             ctx.transact((role_arn, session), |tx, _, input| async move {
                 let name = managed::name_of(&input.0);
-                let account = Arn::parse(&input.0)
-                    .map(|arn| arn.account)
-                    .unwrap_or_default();
+                let account = Arn::parse(&input.0).map(|arn| arn.account).unwrap_or_default();
                 let role = ROLES.get(&tx, &(account.clone(), name.clone())).await?;
                 // A function may name a role that nobody made, where policies are not enforced.
                 let id = role.map_or_else(|| "AROAUNKNOWNROLE".to_owned(), |role| role.id);
-                let owner = Owner::Role {
-                    name,
-                    id,
-                    session: input.1.clone(),
-                };
+                let owner = Owner::Role { name, id, session: input.1.clone() };
                 issue(&tx, account, owner, FUNCTION_SESSION_S)
             })
             .await
@@ -236,12 +205,7 @@ fn principal(row: &KeyRow) -> Principal {
     match row.owner.clone() {
         Owner::Root => Principal::Root { account },
         Owner::User { name, id } => Principal::User { account, name, id },
-        Owner::Role { name, id, session } => Principal::Role {
-            account,
-            name,
-            id,
-            session,
-        },
+        Owner::Role { name, id, session } => Principal::Role { account, name, id, session },
     }
 }
 
@@ -264,6 +228,7 @@ pub(crate) fn issue(
         created_ms: tx.now_ms(),
     };
     KEYS.put(tx, &access_key, &row)?;
+    crate::tasks::spawn_expire(tx, &access_key, row.expires_ms.unwrap_or_default())?;
     Ok(Issued {
         access_key,
         secret_key: row.secret.clone(),
@@ -300,8 +265,5 @@ pub(crate) async fn require_role(
     name: &str,
 ) -> Result<crate::store::RoleRow, ServiceError> {
     let key = (ctx.account().to_owned(), name.to_owned());
-    ROLES
-        .get(tx, &key)
-        .await?
-        .ok_or_else(|| no_such("role", name))
+    ROLES.get(tx, &key).await?.ok_or_else(|| no_such("role", name))
 }

@@ -35,17 +35,11 @@ async fn call_unless(
 const GONE: &str = "NoSuchEntityException";
 
 fn text_of(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn list(value: &Value, property: &str) -> Vec<Value> {
-    value
-        .get(property)
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default()
+    value.get(property).and_then(Value::as_array).cloned().unwrap_or_default()
 }
 
 fn tags(request: &ResourceRequest) -> Vec<Value> {
@@ -129,12 +123,7 @@ impl ResourceType for RoleType {
                     call(&ctx, "PutRolePermissionsBoundary", input).await?;
                 }
                 None => {
-                    call(
-                        &ctx,
-                        "DeleteRolePermissionsBoundary",
-                        json!({"RoleName": name}),
-                    )
-                    .await?;
+                    call(&ctx, "DeleteRolePermissionsBoundary", json!({"RoleName": name})).await?;
                 }
             }
             set_policies(&ctx, &name, &request).await?;
@@ -176,10 +165,7 @@ async fn set_policies(
 ) -> Result<(), ServiceError> {
     let p = &request.properties;
     let names = |of: &Value| -> Vec<Value> {
-        list(of, "Policies")
-            .iter()
-            .filter_map(|policy| policy.get("PolicyName").cloned())
-            .collect()
+        list(of, "Policies").iter().filter_map(|policy| policy.get("PolicyName").cloned()).collect()
     };
     for policy in list(p, "Policies") {
         let document = text_of(policy.get("PolicyDocument").unwrap_or(&Value::Null));
@@ -187,25 +173,15 @@ async fn set_policies(
         call(ctx, "PutRolePolicy", input).await?;
     }
     let kept = names(p);
-    for name in names(&request.old)
-        .into_iter()
-        .filter(|name| !kept.contains(name))
-    {
+    for name in names(&request.old).into_iter().filter(|name| !kept.contains(name)) {
         let input = json!({"RoleName": role, "PolicyName": name});
         call_unless(ctx, "DeleteRolePolicy", input, GONE).await?;
     }
     let arns = list(p, "ManagedPolicyArns");
     for arn in &arns {
-        call(
-            ctx,
-            "AttachRolePolicy",
-            json!({"RoleName": role, "PolicyArn": arn}),
-        )
-        .await?;
+        call(ctx, "AttachRolePolicy", json!({"RoleName": role, "PolicyArn": arn})).await?;
     }
-    for arn in list(&request.old, "ManagedPolicyArns")
-        .into_iter()
-        .filter(|arn| !arns.contains(arn))
+    for arn in list(&request.old, "ManagedPolicyArns").into_iter().filter(|arn| !arns.contains(arn))
     {
         let input = json!({"RoleName": role, "PolicyArn": arn});
         call_unless(ctx, "DetachRolePolicy", input, GONE).await?;
@@ -238,9 +214,7 @@ async fn describe_role(ctx: &Context, name: String) -> Result<Resource, ServiceE
     let output = call(ctx, "GetRole", json!({"RoleName": name})).await?;
     let role = output.get("Role").cloned().unwrap_or_default();
     let part = |key: &str| role.get(key).cloned().unwrap_or_default();
-    Ok(Resource::new(name)
-        .with("Arn", part("Arn"))
-        .with("RoleId", part("RoleId")))
+    Ok(Resource::new(name).with("Arn", part("Arn")).with("RoleId", part("RoleId")))
 }
 
 impl ResourceType for PolicyType {
@@ -269,10 +243,7 @@ impl ResourceType for PolicyType {
         async move {
             put_inline(&ctx, &request).await?;
             let kept = owners(&request.properties);
-            for owner in owners(&request.old)
-                .into_iter()
-                .filter(|owner| !kept.contains(owner))
-            {
+            for owner in owners(&request.old).into_iter().filter(|owner| !kept.contains(owner)) {
                 drop_inline(&ctx, &owner, request.old.get("PolicyName")).await?;
             }
             Ok(Resource::new(request.physical_id.clone()).with("Id", request.physical_id))
@@ -293,16 +264,8 @@ impl ResourceType for PolicyType {
 
 /// `Role` or `User`, and the name.
 fn owners(properties: &Value) -> Vec<(&'static str, Value)> {
-    let roles = list(properties, "Roles")
-        .into_iter()
-        .map(|name| ("Role", name));
-    roles
-        .chain(
-            list(properties, "Users")
-                .into_iter()
-                .map(|name| ("User", name)),
-        )
-        .collect()
+    let roles = list(properties, "Roles").into_iter().map(|name| ("Role", name));
+    roles.chain(list(properties, "Users").into_iter().map(|name| ("User", name))).collect()
 }
 
 async fn put_inline(ctx: &Context, request: &ResourceRequest) -> Result<(), ServiceError> {
@@ -339,15 +302,7 @@ impl ResourceType for ManagedPolicyType {
     }
 
     fn properties(&self) -> &'static [&'static str] {
-        &[
-            "Description",
-            "Groups",
-            "ManagedPolicyName",
-            "Path",
-            "PolicyDocument",
-            "Roles",
-            "Users",
-        ]
+        &["Description", "Groups", "ManagedPolicyName", "Path", "PolicyDocument", "Roles", "Users"]
     }
 
     fn replaced_by(&self) -> &'static [&'static str] {
@@ -387,19 +342,14 @@ impl ResourceType for ManagedPolicyType {
             if request.changed("PolicyDocument") {
                 let versions = call(&ctx, "ListPolicyVersions", json!({"PolicyArn": arn})).await?;
                 let versions = list(&versions, "Versions");
-                let spare = versions
-                    .iter()
-                    .rfind(|v| v.get("IsDefaultVersion") != Some(&json!(true)));
+                let spare =
+                    versions.iter().rfind(|v| v.get("IsDefaultVersion") != Some(&json!(true)));
                 if let Some(version) = spare.filter(|_| versions.len() >= 5) {
                     let input = json!({"PolicyArn": arn, "VersionId": version.get("VersionId")});
                     call(&ctx, "DeletePolicyVersion", input).await?;
                 }
-                let document = text_of(
-                    request
-                        .properties
-                        .get("PolicyDocument")
-                        .unwrap_or(&Value::Null),
-                );
+                let document =
+                    text_of(request.properties.get("PolicyDocument").unwrap_or(&Value::Null));
                 let input =
                     json!({"PolicyArn": arn, "PolicyDocument": document, "SetAsDefault": true});
                 call(&ctx, "CreatePolicyVersion", input).await?;
@@ -441,10 +391,7 @@ async fn attach_all(
     for (kind, name) in &wanted {
         set_attached(ctx, "Attach", kind, name, arn).await?;
     }
-    for (kind, name) in owners(&request.old)
-        .iter()
-        .filter(|owner| !wanted.contains(owner))
-    {
+    for (kind, name) in owners(&request.old).iter().filter(|owner| !wanted.contains(owner)) {
         set_attached(ctx, "Detach", kind, name, arn).await?;
     }
     Ok(())

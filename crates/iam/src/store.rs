@@ -94,15 +94,8 @@ pub(crate) struct KeyRow {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Owner {
     Root,
-    User {
-        name: String,
-        id: String,
-    },
-    Role {
-        name: String,
-        id: String,
-        session: String,
-    },
+    User { name: String, id: String },
+    Role { name: String, id: String, session: String },
 }
 
 macro_rules! rows {
@@ -113,12 +106,4 @@ macro_rules! rows {
     };
 }
 
-rows!(
-    RoleRow,
-    UserRow,
-    PolicyRow,
-    VersionRow,
-    InlineRow,
-    AttachedRow,
-    KeyRow
-);
+rows!(RoleRow, UserRow, PolicyRow, VersionRow, InlineRow, AttachedRow, KeyRow);

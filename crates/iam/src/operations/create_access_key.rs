@@ -12,12 +12,7 @@ use crate::api::iam::shapes::{AccessKey, CreateAccessKeyInput, CreateAccessKeyOu
 
 impl Handler<CreateAccessKey> for Iam {
     fn authorize(&self, ctx: &Context, input: &CreateAccessKeyInput) -> Vec<Access> {
-        access(
-            ctx,
-            "CreateAccessKey",
-            "user",
-            input.user_name.as_deref().unwrap_or_default(),
-        )
+        access(ctx, "CreateAccessKey", "user", input.user_name.as_deref().unwrap_or_default())
     }
 
     async fn handle(
@@ -38,10 +33,7 @@ impl Handler<CreateAccessKey> for Iam {
             let row = KeyRow {
                 account: ctx.account().to_owned(),
                 secret: tx.ids().alphanumeric(40),
-                owner: Owner::User {
-                    name: user.name.clone(),
-                    id: user.id,
-                },
+                owner: Owner::User { name: user.name.clone(), id: user.id },
                 active: true,
                 session_token: None,
                 expires_ms: None,

@@ -41,15 +41,11 @@ impl Handler<CreatePolicy> for Iam {
                 created_ms: tx.now_ms(),
                 updated_ms: tx.now_ms(),
             };
-            let version = VersionRow {
-                document: input.policy_document.clone(),
-                created_ms: tx.now_ms(),
-            };
+            let version =
+                VersionRow { document: input.policy_document.clone(), created_ms: tx.now_ms() };
             VERSIONS.put(&tx, &(key.0.clone(), key.1.clone(), 1), &version)?;
             POLICIES.put(&tx, &key, &row)?;
-            Ok(CreatePolicyOutput {
-                policy: Some(shown_policy(&tx, &ctx, &row).await?),
-            })
+            Ok(CreatePolicyOutput { policy: Some(shown_policy(&tx, &ctx, &row).await?) })
         })
         .await
     }

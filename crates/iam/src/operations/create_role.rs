@@ -37,9 +37,7 @@ impl Handler<CreateRole> for Iam {
                 created_ms: tx.now_ms(),
             };
             ROLES.put(&tx, &key, &row)?;
-            Ok(CreateRoleOutput {
-                role: shown_role(&ctx, &row),
-            })
+            Ok(CreateRoleOutput { role: shown_role(&ctx, &row) })
         })
         .await
     }

@@ -32,9 +32,7 @@ impl Handler<CreateUser> for Iam {
                 created_ms: tx.now_ms(),
             };
             USERS.put(&tx, &key, &row)?;
-            Ok(CreateUserOutput {
-                user: Some(shown_user(&ctx, &row)),
-            })
+            Ok(CreateUserOutput { user: Some(shown_user(&ctx, &row)) })
         })
         .await
     }

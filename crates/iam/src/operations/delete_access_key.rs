@@ -10,12 +10,7 @@ use crate::api::iam::shapes::{DeleteAccessKeyInput, DeleteAccessKeyOutput};
 
 impl Handler<DeleteAccessKey> for Iam {
     fn authorize(&self, ctx: &Context, input: &DeleteAccessKeyInput) -> Vec<Access> {
-        access(
-            ctx,
-            "DeleteAccessKey",
-            "user",
-            input.user_name.as_deref().unwrap_or_default(),
-        )
+        access(ctx, "DeleteAccessKey", "user", input.user_name.as_deref().unwrap_or_default())
     }
 
     async fn handle(

@@ -22,28 +22,12 @@ impl Handler<DeleteRole> for Iam {
     ) -> Result<DeleteRoleOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let row = require_role(&tx, &ctx, &input.role_name).await?;
-            let owner = (
-                ctx.account().to_owned(),
-                "role".to_owned(),
-                row.name.clone(),
-            );
-            if !INLINE
-                .scan(&tx, INLINE.prefix(&owner), 1, false)
-                .await?
-                .is_empty()
-            {
-                return Err(conflict(
-                    "Cannot delete entity, must delete policies first.",
-                ));
+            let owner = (ctx.account().to_owned(), "role".to_owned(), row.name.clone());
+            if !INLINE.scan(&tx, INLINE.prefix(&owner), 1, false).await?.is_empty() {
+                return Err(conflict("Cannot delete entity, must delete policies first."));
             }
-            if !ATTACHED
-                .scan(&tx, ATTACHED.prefix(&owner), 1, false)
-                .await?
-                .is_empty()
-            {
-                return Err(conflict(
-                    "Cannot delete entity, must detach all policies first.",
-                ));
+            if !ATTACHED.scan(&tx, ATTACHED.prefix(&owner), 1, false).await?.is_empty() {
+                return Err(conflict("Cannot delete entity, must detach all policies first."));
             }
             ROLES.delete(&tx, &(owner.0, row.name))?;
             Ok(DeleteRoleOutput::default())

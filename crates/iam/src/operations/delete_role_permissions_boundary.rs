@@ -13,12 +13,7 @@ use crate::api::iam::shapes::{
 
 impl Handler<DeleteRolePermissionsBoundary> for Iam {
     fn authorize(&self, ctx: &Context, input: &DeleteRolePermissionsBoundaryInput) -> Vec<Access> {
-        access(
-            ctx,
-            "DeleteRolePermissionsBoundary",
-            "role",
-            &input.role_name,
-        )
+        access(ctx, "DeleteRolePermissionsBoundary", "role", &input.role_name)
     }
 
     async fn handle(

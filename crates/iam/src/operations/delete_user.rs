@@ -21,33 +21,15 @@ impl Handler<DeleteUser> for Iam {
     ) -> Result<DeleteUserOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let row = require_user(&tx, &ctx, &input.user_name).await?;
-            let owner = (
-                ctx.account().to_owned(),
-                "user".to_owned(),
-                row.name.clone(),
-            );
-            if !INLINE
-                .scan(&tx, INLINE.prefix(&owner), 1, false)
-                .await?
-                .is_empty()
-            {
-                return Err(conflict(
-                    "Cannot delete entity, must delete policies first.",
-                ));
+            let owner = (ctx.account().to_owned(), "user".to_owned(), row.name.clone());
+            if !INLINE.scan(&tx, INLINE.prefix(&owner), 1, false).await?.is_empty() {
+                return Err(conflict("Cannot delete entity, must delete policies first."));
             }
-            if !ATTACHED
-                .scan(&tx, ATTACHED.prefix(&owner), 1, false)
-                .await?
-                .is_empty()
-            {
-                return Err(conflict(
-                    "Cannot delete entity, must detach all policies first.",
-                ));
+            if !ATTACHED.scan(&tx, ATTACHED.prefix(&owner), 1, false).await?.is_empty() {
+                return Err(conflict("Cannot delete entity, must detach all policies first."));
             }
             if !keys_of(&tx, &ctx, &row.name).await?.is_empty() {
-                return Err(conflict(
-                    "Cannot delete entity, must delete access keys first.",
-                ));
+                return Err(conflict("Cannot delete entity, must delete access keys first."));
             }
             USERS.delete(&tx, &(owner.0, row.name))?;
             Ok(DeleteUserOutput::default())

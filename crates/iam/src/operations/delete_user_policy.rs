@@ -29,10 +29,7 @@ impl Handler<DeleteUserPolicy> for Iam {
             if INLINE.get(&tx, &key).await?.is_none() {
                 return Err(ServiceError::new(
                     "NoSuchEntityException",
-                    format!(
-                        "The user policy with name {} cannot be found.",
-                        input.policy_name
-                    ),
+                    format!("The user policy with name {} cannot be found.", input.policy_name),
                 ));
             }
             INLINE.delete(&tx, &key)?;

@@ -17,10 +17,7 @@ impl Handler<GetAccessKeyInfo> for Iam {
         input: GetAccessKeyInfoInput,
     ) -> Result<GetAccessKeyInfoOutput, ServiceError> {
         let known = match ctx.kernel().credentials() {
-            Some(port) => {
-                port.lookup(ctx.kernel().clone(), input.access_key_id.clone())
-                    .await?
-            }
+            Some(port) => port.lookup(ctx.kernel().clone(), input.access_key_id.clone()).await?,
             None => None,
         };
         let account = known.and_then(|secret| secret.principal.account().map(str::to_owned));

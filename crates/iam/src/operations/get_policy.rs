@@ -22,9 +22,7 @@ impl Handler<GetPolicy> for Iam {
                 Some(row) => shown_policy(&tx, &ctx, &row).await?,
                 None => aws_policy(&input.policy_arn),
             };
-            Ok(GetPolicyOutput {
-                policy: Some(policy),
-            })
+            Ok(GetPolicyOutput { policy: Some(policy) })
         })
         .await
     }

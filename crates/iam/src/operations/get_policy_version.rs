@@ -28,9 +28,7 @@ impl Handler<GetPolicyVersion> for Iam {
                     is_default_version: Some(true),
                     create_date: None,
                 };
-                return Ok(GetPolicyVersionOutput {
-                    policy_version: Some(version),
-                });
+                return Ok(GetPolicyVersionOutput { policy_version: Some(version) });
             }
             let row = require_own_policy(&tx, &ctx, &input.policy_arn).await?;
             let number = version_number(&input.version_id);

@@ -20,9 +20,7 @@ impl Handler<GetRole> for Iam {
     ) -> Result<GetRoleOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let row = require_role(&tx, &ctx, &input.role_name).await?;
-            Ok(GetRoleOutput {
-                role: shown_role(&ctx, &row),
-            })
+            Ok(GetRoleOutput { role: shown_role(&ctx, &row) })
         })
         .await
     }

@@ -29,10 +29,7 @@ impl Handler<GetRolePolicy> for Iam {
             let row = INLINE.get(&tx, &key).await?.ok_or_else(|| {
                 ServiceError::new(
                     "NoSuchEntityException",
-                    format!(
-                        "The role policy with name {} cannot be found.",
-                        input.policy_name
-                    ),
+                    format!("The role policy with name {} cannot be found.", input.policy_name),
                 )
             })?;
             Ok(GetRolePolicyOutput {

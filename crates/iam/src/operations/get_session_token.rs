@@ -24,10 +24,9 @@ impl Handler<GetSessionToken> for Iam {
         ctx.transact(input, |tx, ctx, input| async move {
             let owner = match ctx.principal() {
                 Principal::Root { .. } => Owner::Root,
-                Principal::User { name, id, .. } => Owner::User {
-                    name: name.clone(),
-                    id: id.clone(),
-                },
+                Principal::User { name, id, .. } => {
+                    Owner::User { name: name.clone(), id: id.clone() }
+                }
                 _ => {
                     return Err(ServiceError::access_denied(
                         "Cannot call GetSessionToken with session credentials",
@@ -36,9 +35,7 @@ impl Handler<GetSessionToken> for Iam {
             };
             let seconds = i64::from(input.duration_seconds.unwrap_or(43_200));
             let issued = issue(&tx, ctx.account().to_owned(), owner, seconds)?;
-            Ok(GetSessionTokenOutput {
-                credentials: Some(shown_credentials(&issued)),
-            })
+            Ok(GetSessionTokenOutput { credentials: Some(shown_credentials(&issued)) })
         })
         .await
     }

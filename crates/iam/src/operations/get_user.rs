@@ -9,12 +9,7 @@ use crate::api::iam::shapes::{GetUserInput, GetUserOutput};
 
 impl Handler<GetUser> for Iam {
     fn authorize(&self, ctx: &Context, input: &GetUserInput) -> Vec<Access> {
-        access(
-            ctx,
-            "GetUser",
-            "user",
-            input.user_name.as_deref().unwrap_or_default(),
-        )
+        access(ctx, "GetUser", "user", input.user_name.as_deref().unwrap_or_default())
     }
 
     async fn handle(
@@ -25,9 +20,7 @@ impl Handler<GetUser> for Iam {
         ctx.transact(input, |tx, ctx, input| async move {
             let name = user_name(&ctx, input.user_name.as_deref())?;
             let row = require_user(&tx, &ctx, &name).await?;
-            Ok(GetUserOutput {
-                user: shown_user(&ctx, &row),
-            })
+            Ok(GetUserOutput { user: shown_user(&ctx, &row) })
         })
         .await
     }

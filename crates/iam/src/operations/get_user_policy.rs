@@ -29,10 +29,7 @@ impl Handler<GetUserPolicy> for Iam {
             let row = INLINE.get(&tx, &key).await?.ok_or_else(|| {
                 ServiceError::new(
                     "NoSuchEntityException",
-                    format!(
-                        "The user policy with name {} cannot be found.",
-                        input.policy_name
-                    ),
+                    format!("The user policy with name {} cannot be found.", input.policy_name),
                 )
             })?;
             Ok(GetUserPolicyOutput {

@@ -11,12 +11,7 @@ use crate::api::iam::shapes::{AccessKeyMetadata, ListAccessKeysInput, ListAccess
 
 impl Handler<ListAccessKeys> for Iam {
     fn authorize(&self, ctx: &Context, input: &ListAccessKeysInput) -> Vec<Access> {
-        access(
-            ctx,
-            "ListAccessKeys",
-            "user",
-            input.user_name.as_deref().unwrap_or_default(),
-        )
+        access(ctx, "ListAccessKeys", "user", input.user_name.as_deref().unwrap_or_default())
     }
 
     async fn handle(
@@ -27,10 +22,8 @@ impl Handler<ListAccessKeys> for Iam {
         ctx.transact(input, |tx, ctx, input| async move {
             let name = user_name(&ctx, input.user_name.as_deref())?;
             require_user(&tx, &ctx, &name).await?;
-            let keys = keys_of(&tx, &ctx, &name)
-                .await?
-                .into_iter()
-                .map(|(id, row)| AccessKeyMetadata {
+            let keys =
+                keys_of(&tx, &ctx, &name).await?.into_iter().map(|(id, row)| AccessKeyMetadata {
                     user_name: Some(name.clone()),
                     access_key_id: Some(id),
                     status: Some(if row.active { "Active" } else { "Inactive" }.to_owned()),

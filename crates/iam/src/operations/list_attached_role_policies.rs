@@ -22,14 +22,8 @@ impl Handler<ListAttachedRolePolicies> for Iam {
     ) -> Result<ListAttachedRolePoliciesOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             require_owner(&tx, &ctx, "role", &input.role_name).await?;
-            let owner = (
-                ctx.account().to_owned(),
-                "role".to_owned(),
-                input.role_name.clone(),
-            );
-            let rows = ATTACHED
-                .scan(&tx, ATTACHED.prefix(&owner), 1_000, false)
-                .await?;
+            let owner = (ctx.account().to_owned(), "role".to_owned(), input.role_name.clone());
+            let rows = ATTACHED.scan(&tx, ATTACHED.prefix(&owner), 1_000, false).await?;
             let policies = rows
                 .into_iter()
                 .map(|(key, row)| AttachedPolicy {

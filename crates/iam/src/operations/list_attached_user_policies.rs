@@ -22,14 +22,8 @@ impl Handler<ListAttachedUserPolicies> for Iam {
     ) -> Result<ListAttachedUserPoliciesOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             require_owner(&tx, &ctx, "user", &input.user_name).await?;
-            let owner = (
-                ctx.account().to_owned(),
-                "user".to_owned(),
-                input.user_name.clone(),
-            );
-            let rows = ATTACHED
-                .scan(&tx, ATTACHED.prefix(&owner), 1_000, false)
-                .await?;
+            let owner = (ctx.account().to_owned(), "user".to_owned(), input.user_name.clone());
+            let rows = ATTACHED.scan(&tx, ATTACHED.prefix(&owner), 1_000, false).await?;
             let policies = rows
                 .into_iter()
                 .map(|(key, row)| AttachedPolicy {

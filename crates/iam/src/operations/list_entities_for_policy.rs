@@ -24,20 +24,12 @@ impl Handler<ListEntitiesForPolicy> for Iam {
             require_policy(&tx, &ctx, &input.policy_arn).await?;
             let prefix = (ctx.account().to_owned(), input.policy_arn.clone());
             let (mut roles, mut users) = (Vec::new(), Vec::new());
-            for (key, _) in ATTACHMENTS
-                .scan(&tx, ATTACHMENTS.prefix(&prefix), 1_000, false)
-                .await?
+            for (key, _) in ATTACHMENTS.scan(&tx, ATTACHMENTS.prefix(&prefix), 1_000, false).await?
             {
                 if key.2 == "role" {
-                    roles.push(PolicyRole {
-                        role_name: Some(key.3),
-                        role_id: None,
-                    });
+                    roles.push(PolicyRole { role_name: Some(key.3), role_id: None });
                 } else {
-                    users.push(PolicyUser {
-                        user_name: Some(key.3),
-                        user_id: None,
-                    });
+                    users.push(PolicyUser { user_name: Some(key.3), user_id: None });
                 }
             }
             Ok(ListEntitiesForPolicyOutput {

@@ -20,9 +20,7 @@ impl Handler<ListPolicies> for Iam {
     ) -> Result<ListPoliciesOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             if input.scope.as_deref() == Some("AWS") {
-                return Err(ServiceError::unsupported(
-                    "listing the policies that AWS manages",
-                ));
+                return Err(ServiceError::unsupported("listing the policies that AWS manages"));
             }
             let prefix = POLICIES.prefix(&(ctx.account().to_owned(),));
             let mut policies = Vec::new();

@@ -22,10 +22,8 @@ impl Handler<ListPolicyVersions> for Iam {
             let row = require_own_policy(&tx, &ctx, &input.policy_arn).await?;
             let versions = VERSIONS.prefix(&(ctx.account().to_owned(), row.name.clone()));
             let rows = VERSIONS.scan(&tx, versions, 100, true).await?;
-            let versions = rows
-                .iter()
-                .map(|(key, v)| shown_version(&row, key.2, v, false))
-                .collect();
+            let versions =
+                rows.iter().map(|(key, v)| shown_version(&row, key.2, v, false)).collect();
             let (versions, marker) = page(versions, input.marker.as_ref(), input.max_items)?;
             Ok(ListPolicyVersionsOutput {
                 versions: Some(versions),

@@ -20,14 +20,8 @@ impl Handler<ListRolePolicies> for Iam {
     ) -> Result<ListRolePoliciesOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             require_owner(&tx, &ctx, "role", &input.role_name).await?;
-            let owner = (
-                ctx.account().to_owned(),
-                "role".to_owned(),
-                input.role_name.clone(),
-            );
-            let rows = INLINE
-                .scan(&tx, INLINE.prefix(&owner), 1_000, false)
-                .await?;
+            let owner = (ctx.account().to_owned(), "role".to_owned(), input.role_name.clone());
+            let rows = INLINE.scan(&tx, INLINE.prefix(&owner), 1_000, false).await?;
             let names = rows.into_iter().map(|(key, _)| key.3).collect();
             let (policy_names, marker) = page(names, input.marker.as_ref(), input.max_items)?;
             Ok(ListRolePoliciesOutput {

@@ -20,16 +20,9 @@ impl Handler<ListRoleTags> for Iam {
     ) -> Result<ListRoleTagsOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let row = require_role(&tx, &ctx, &input.role_name).await?;
-            let (tags, marker) = page(
-                shown_tags(&row.tags),
-                input.marker.as_ref(),
-                input.max_items,
-            )?;
-            Ok(ListRoleTagsOutput {
-                tags,
-                is_truncated: Some(marker.is_some()),
-                marker,
-            })
+            let (tags, marker) =
+                page(shown_tags(&row.tags), input.marker.as_ref(), input.max_items)?;
+            Ok(ListRoleTagsOutput { tags, is_truncated: Some(marker.is_some()), marker })
         })
         .await
     }

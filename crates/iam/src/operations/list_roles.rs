@@ -28,11 +28,7 @@ impl Handler<ListRoles> for Iam {
                 .map(|(_, row)| shown_role(&ctx, row))
                 .collect();
             let (roles, marker) = page(roles, input.marker.as_ref(), input.max_items)?;
-            Ok(ListRolesOutput {
-                roles,
-                is_truncated: Some(marker.is_some()),
-                marker,
-            })
+            Ok(ListRolesOutput { roles, is_truncated: Some(marker.is_some()), marker })
         })
         .await
     }

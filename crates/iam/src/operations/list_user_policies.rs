@@ -20,14 +20,8 @@ impl Handler<ListUserPolicies> for Iam {
     ) -> Result<ListUserPoliciesOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             require_owner(&tx, &ctx, "user", &input.user_name).await?;
-            let owner = (
-                ctx.account().to_owned(),
-                "user".to_owned(),
-                input.user_name.clone(),
-            );
-            let rows = INLINE
-                .scan(&tx, INLINE.prefix(&owner), 1_000, false)
-                .await?;
+            let owner = (ctx.account().to_owned(), "user".to_owned(), input.user_name.clone());
+            let rows = INLINE.scan(&tx, INLINE.prefix(&owner), 1_000, false).await?;
             let names = rows.into_iter().map(|(key, _)| key.3).collect();
             let (policy_names, marker) = page(names, input.marker.as_ref(), input.max_items)?;
             Ok(ListUserPoliciesOutput {

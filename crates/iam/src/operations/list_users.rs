@@ -28,11 +28,7 @@ impl Handler<ListUsers> for Iam {
                 .map(|(_, row)| shown_user(&ctx, row))
                 .collect();
             let (users, marker) = page(users, input.marker.as_ref(), input.max_items)?;
-            Ok(ListUsersOutput {
-                users,
-                is_truncated: Some(marker.is_some()),
-                marker,
-            })
+            Ok(ListUsersOutput { users, is_truncated: Some(marker.is_some()), marker })
         })
         .await
     }

@@ -165,9 +165,7 @@ fn encode(document: &str) -> String {
 }
 
 fn check_policy(document: &str) -> Result<(), ServiceError> {
-    policy::Policy::parse(document)
-        .map(|_| ())
-        .map_err(malformed)
+    policy::Policy::parse(document).map(|_| ()).map_err(malformed)
 }
 
 fn check_trust(document: &str) -> Result<String, ServiceError> {
@@ -179,19 +177,11 @@ fn check_trust(document: &str) -> Result<String, ServiceError> {
 }
 
 fn tags(tags: Option<&[Tag]>) -> BTreeMap<String, String> {
-    tags.unwrap_or_default()
-        .iter()
-        .map(|t| (t.key.clone(), t.value.clone()))
-        .collect()
+    tags.unwrap_or_default().iter().map(|t| (t.key.clone(), t.value.clone())).collect()
 }
 
 fn shown_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
-    tags.iter()
-        .map(|(key, value)| Tag {
-            key: key.clone(),
-            value: value.clone(),
-        })
-        .collect()
+    tags.iter().map(|(key, value)| Tag { key: key.clone(), value: value.clone() }).collect()
 }
 
 fn shown_role(ctx: &Context, row: &RoleRow) -> Role {
@@ -272,9 +262,7 @@ fn shown_version(
 }
 
 fn version_number(id: &str) -> u32 {
-    id.strip_prefix('v')
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(0)
+    id.strip_prefix('v').and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
 fn no_such_version(arn: &str, id: &str) -> ServiceError {
@@ -298,19 +286,13 @@ async fn require_policy(
 
 async fn require_own_policy(tx: &Tx, ctx: &Context, arn: &str) -> Result<PolicyRow, ServiceError> {
     let key = (ctx.account().to_owned(), managed::name_of(arn));
-    let row = POLICIES
-        .get(tx, &key)
-        .await?
-        .filter(|row| policy_arn(ctx, row) == arn);
+    let row = POLICIES.get(tx, &key).await?.filter(|row| policy_arn(ctx, row) == arn);
     row.ok_or_else(|| no_such_policy(arn))
 }
 
 async fn require_user(tx: &Tx, ctx: &Context, name: &str) -> Result<UserRow, ServiceError> {
     let key = (ctx.account().to_owned(), name.to_owned());
-    USERS
-        .get(tx, &key)
-        .await?
-        .ok_or_else(|| no_such("user", name))
+    USERS.get(tx, &key).await?.ok_or_else(|| no_such("user", name))
 }
 
 async fn require_owner(tx: &Tx, ctx: &Context, kind: &str, name: &str) -> Result<(), ServiceError> {
@@ -319,24 +301,14 @@ async fn require_owner(tx: &Tx, ctx: &Context, kind: &str, name: &str) -> Result
         "role" => ROLES.get(tx, &key).await?.is_some(),
         _ => USERS.get(tx, &key).await?.is_some(),
     };
-    if found {
-        Ok(())
-    } else {
-        Err(no_such(kind, name))
-    }
+    if found { Ok(()) } else { Err(no_such(kind, name)) }
 }
 
 fn attach(tx: &Tx, ctx: &Context, kind: &str, name: &str, arn: &str) -> Result<(), ServiceError> {
     let account = ctx.account().to_owned();
-    let row = AttachedRow {
-        name: managed::name_of(arn),
-    };
+    let row = AttachedRow { name: managed::name_of(arn) };
     let (kind, name, arn) = (kind.to_owned(), name.to_owned(), arn.to_owned());
-    ATTACHED.put(
-        tx,
-        &(account.clone(), kind.clone(), name.clone(), arn.clone()),
-        &row,
-    )?;
+    ATTACHED.put(tx, &(account.clone(), kind.clone(), name.clone(), arn.clone()), &row)?;
     ATTACHMENTS.put(tx, &(account, arn, kind, name), &row)?;
     Ok(())
 }
@@ -379,9 +351,7 @@ async fn keys_of(
     ctx: &Context,
     user: &str,
 ) -> Result<Vec<(String, KeyRow)>, ServiceError> {
-    let rows = KEYS
-        .scan(tx, KEYS.starting_with(&(), "AKIA"), 100_000, false)
-        .await?;
+    let rows = KEYS.scan(tx, KEYS.starting_with(&(), "AKIA"), 100_000, false).await?;
     let mine = |row: &KeyRow| {
         row.account == ctx.account()
             && matches!(&row.owner, Owner::User { name, .. } if name == user)

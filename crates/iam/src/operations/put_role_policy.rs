@@ -27,13 +27,7 @@ impl Handler<PutRolePolicy> for Iam {
                 input.role_name.clone(),
                 input.policy_name.clone(),
             );
-            INLINE.put(
-                &tx,
-                &key,
-                &InlineRow {
-                    document: input.policy_document.clone(),
-                },
-            )?;
+            INLINE.put(&tx, &key, &InlineRow { document: input.policy_document.clone() })?;
             Ok(PutRolePolicyOutput::default())
         })
         .await

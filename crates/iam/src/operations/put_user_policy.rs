@@ -27,13 +27,7 @@ impl Handler<PutUserPolicy> for Iam {
                 input.user_name.clone(),
                 input.policy_name.clone(),
             );
-            INLINE.put(
-                &tx,
-                &key,
-                &InlineRow {
-                    document: input.policy_document.clone(),
-                },
-            )?;
+            INLINE.put(&tx, &key, &InlineRow { document: input.policy_document.clone() })?;
             Ok(PutUserPolicyOutput::default())
         })
         .await

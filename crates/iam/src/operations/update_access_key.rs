@@ -10,12 +10,7 @@ use crate::api::iam::shapes::{UpdateAccessKeyInput, UpdateAccessKeyOutput};
 
 impl Handler<UpdateAccessKey> for Iam {
     fn authorize(&self, ctx: &Context, input: &UpdateAccessKeyInput) -> Vec<Access> {
-        access(
-            ctx,
-            "UpdateAccessKey",
-            "user",
-            input.user_name.as_deref().unwrap_or_default(),
-        )
+        access(ctx, "UpdateAccessKey", "user", input.user_name.as_deref().unwrap_or_default())
     }
 
     async fn handle(

@@ -23,9 +23,7 @@ impl Handler<UpdateRoleDescription> for Iam {
             let mut row = require_role(&tx, &ctx, &input.role_name).await?;
             row.description = Some(input.description.clone());
             ROLES.put(&tx, &(ctx.account().to_owned(), row.name.clone()), &row)?;
-            Ok(UpdateRoleDescriptionOutput {
-                role: Some(shown_role(&ctx, &row)),
-            })
+            Ok(UpdateRoleDescriptionOutput { role: Some(shown_role(&ctx, &row)) })
         })
         .await
     }

@@ -19,8 +19,7 @@ pub(super) fn holds(block: &Value, context: &Context) -> bool {
         let Value::Object(keys) = keys else {
             return false;
         };
-        keys.iter()
-            .all(|(key, wanted)| one(operator, key, wanted, context))
+        keys.iter().all(|(key, wanted)| one(operator, key, wanted, context))
     })
 }
 
@@ -47,9 +46,7 @@ fn one(operator: &str, key: &str, wanted: &Value, context: &Context) -> bool {
         return if_exists || negated || set == Some("ForAllValues");
     };
     let matches = |value: &String| {
-        let any = wanted
-            .iter()
-            .any(|w| compare(operator, value, &pattern::variables(w, context)));
+        let any = wanted.iter().any(|w| compare(operator, value, &pattern::variables(w, context)));
         any != negated
     };
     match set {
@@ -59,9 +56,7 @@ fn one(operator: &str, key: &str, wanted: &Value, context: &Context) -> bool {
 }
 
 fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// The operator without its negation; one that does not exist compares to nothing.

@@ -64,10 +64,7 @@ impl Policy {
             Some(statement @ Value::Object(_)) => vec![statement],
             _ => return Err("Syntax errors in policy.".to_owned()),
         };
-        let statements = statements
-            .into_iter()
-            .map(statement)
-            .collect::<Result<_, _>>()?;
+        let statements = statements.into_iter().map(statement).collect::<Result<_, _>>()?;
         Ok(Self { statements })
     }
 
@@ -102,11 +99,8 @@ pub fn evaluate<'a>(
 
 impl Statement {
     fn applies(&self, question: &Question<'_>) -> bool {
-        self.actions
-            .matches(question.action, true, question.context)
-            && self
-                .resources
-                .matches(question.resource, false, question.context)
+        self.actions.matches(question.action, true, question.context)
+            && self.resources.matches(question.resource, false, question.context)
             && condition::holds(&self.conditions, question.context)
     }
 
@@ -121,9 +115,7 @@ impl Statement {
             Some(Value::String(any)) => any == "*",
             Some(Value::Object(kinds)) => kinds.values().flat_map(strings).any(|name| {
                 name == "*"
-                    || who
-                        .iter()
-                        .any(|w| *w == name || account_root(&name) == Some(w.as_str()))
+                    || who.iter().any(|w| *w == name || account_root(&name) == Some(w.as_str()))
             }),
             _ => false,
         };
@@ -180,30 +172,18 @@ fn statement(value: &Value) -> Result<Statement, String> {
         return Err("Policy statement must contain actions.".to_owned());
     }
     let resources = matcher("Resource", "NotResource")?;
-    let principals = value
-        .get("Principal")
-        .or(value.get("NotPrincipal"))
-        .cloned();
+    let principals = value.get("Principal").or(value.get("NotPrincipal")).cloned();
     if matches!(resources, Matcher::Any) && principals.is_none() {
         return Err("Policy statement must contain resources.".to_owned());
     }
     let conditions = value.get("Condition").cloned().unwrap_or_default();
-    Ok(Statement {
-        allow,
-        actions,
-        resources,
-        principals,
-        conditions,
-    })
+    Ok(Statement { allow, actions, resources, principals, conditions })
 }
 
 fn strings(value: &Value) -> Vec<String> {
     match value {
         Value::String(one) => vec![one.clone()],
-        Value::Array(many) => many
-            .iter()
-            .filter_map(|v| v.as_str().map(str::to_owned))
-            .collect(),
+        Value::Array(many) => many.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect(),
         _ => Vec::new(),
     }
 }
@@ -221,15 +201,9 @@ mod tests {
     use super::*;
 
     fn ask(policy: &str, action: &str, resource: &str, context: &[(&str, &str)]) -> Verdict {
-        let context = context
-            .iter()
-            .map(|(k, v)| (k.to_lowercase(), vec![(*v).to_owned()]))
-            .collect();
-        Policy::parse(policy).unwrap().evaluate(&Question {
-            action,
-            resource,
-            context: &context,
-        })
+        let context =
+            context.iter().map(|(k, v)| (k.to_lowercase(), vec![(*v).to_owned()])).collect();
+        Policy::parse(policy).unwrap().evaluate(&Question { action, resource, context: &context })
     }
 
     #[test]
@@ -240,21 +214,10 @@ mod tests {
         let queue = "arn:aws:sqs:eu-west-1:1:orders";
         assert_eq!(ask(policy, "sqs:SendMessage", queue, &[]), Verdict::Allow);
         assert_eq!(ask(policy, "SQS:sendmessage", queue, &[]), Verdict::Allow);
+        assert_eq!(ask(policy, "sqs:SendMessageBatch", queue, &[]), Verdict::Explicit);
+        assert_eq!(ask(policy, "sqs:ReceiveMessage", queue, &[]), Verdict::Implicit);
         assert_eq!(
-            ask(policy, "sqs:SendMessageBatch", queue, &[]),
-            Verdict::Explicit
-        );
-        assert_eq!(
-            ask(policy, "sqs:ReceiveMessage", queue, &[]),
-            Verdict::Implicit
-        );
-        assert_eq!(
-            ask(
-                policy,
-                "sqs:SendMessage",
-                "arn:aws:sqs:eu-west-1:1:other",
-                &[]
-            ),
+            ask(policy, "sqs:SendMessage", "arn:aws:sqs:eu-west-1:1:other", &[]),
             Verdict::Implicit
         );
     }
@@ -263,30 +226,15 @@ mod tests {
     fn not_action_not_resource_and_variables() {
         let policy = r#"{"Statement": {"Effect": "Allow", "NotAction": "iam:*", "Resource": "arn:aws:s3:::home/${aws:username}/*"}}"#;
         assert_eq!(
-            ask(
-                policy,
-                "s3:GetObject",
-                "arn:aws:s3:::home/ann/x",
-                &[("aws:username", "ann")]
-            ),
+            ask(policy, "s3:GetObject", "arn:aws:s3:::home/ann/x", &[("aws:username", "ann")]),
             Verdict::Allow
         );
         assert_eq!(
-            ask(
-                policy,
-                "s3:GetObject",
-                "arn:aws:s3:::home/bob/x",
-                &[("aws:username", "ann")]
-            ),
+            ask(policy, "s3:GetObject", "arn:aws:s3:::home/bob/x", &[("aws:username", "ann")]),
             Verdict::Implicit
         );
         assert_eq!(
-            ask(
-                policy,
-                "iam:GetUser",
-                "arn:aws:s3:::home/ann/x",
-                &[("aws:username", "ann")]
-            ),
+            ask(policy, "iam:GetUser", "arn:aws:s3:::home/ann/x", &[("aws:username", "ann")]),
             Verdict::Implicit
         );
     }
@@ -305,14 +253,8 @@ mod tests {
             r#"{"StringEquals": {"aws:RequestedRegion": ["eu-west-1", "us-east-1"]}}"#,
             &[("aws:RequestedRegion", "us-east-1")]
         ));
-        assert!(!yes(
-            r#"{"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}"#,
-            &[]
-        ));
-        assert!(yes(
-            r#"{"StringEqualsIfExists": {"aws:RequestedRegion": "eu-west-1"}}"#,
-            &[]
-        ));
+        assert!(!yes(r#"{"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}"#, &[]));
+        assert!(yes(r#"{"StringEqualsIfExists": {"aws:RequestedRegion": "eu-west-1"}}"#, &[]));
         assert!(yes(r#"{"StringNotEquals": {"k": "v"}}"#, &[]));
         assert!(yes(
             r#"{"ArnLike": {"aws:SourceArn": "arn:aws:execute-api:*:*:abc/*"}}"#,
@@ -338,10 +280,7 @@ mod tests {
 
     #[test]
     fn documents_that_are_no_policies() {
-        assert_eq!(
-            Policy::parse("{").unwrap_err(),
-            "This policy contains invalid Json"
-        );
+        assert_eq!(Policy::parse("{").unwrap_err(), "This policy contains invalid Json");
         assert!(Policy::parse("{}").is_err());
         assert_eq!(
             Policy::parse(r#"{"Statement": [{"Effect": "Allow", "Action": "a:b"}]}"#).unwrap_err(),
