@@ -8,6 +8,8 @@ import base64
 import datetime
 import http.client
 import json
+import os
+import ssl
 import math
 import urllib.parse
 
@@ -21,13 +23,21 @@ PLAIN = "Plain value_1.x-y"
 TIME = datetime.datetime(2026, 11, 24, 8, 0, 1, tzinfo=datetime.timezone.utc)
 
 
+def trust():
+    """Who signs the certificate of a server in secure mode."""
+    return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
+
+
 class Echo:
     """The control routes of the server."""
 
     def __init__(self, url):
         self.url = url
         parsed = urllib.parse.urlsplit(url)
-        self.connection = http.client.HTTPConnection(parsed.hostname, parsed.port)
+        if parsed.scheme == "https":
+            self.connection = http.client.HTTPSConnection(parsed.hostname, parsed.port, context=trust())
+        else:
+            self.connection = http.client.HTTPConnection(parsed.hostname, parsed.port)
 
     def _call(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()
