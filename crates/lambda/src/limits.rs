@@ -2,6 +2,9 @@
 
 pub(crate) const NAME_CHARS_MAX: usize = 64;
 pub(crate) const ENVIRONMENT_BYTES_MAX: usize = 4096;
+/// The model allows more, to durable functions and to those on instances of their own.
+pub(crate) const TIMEOUT_S_MAX: u32 = 900;
+pub(crate) const MEMORY_MB_MAX: u32 = 10_240;
 pub(crate) const SYNC_BYTES_MAX: usize = 6_291_456;
 pub(crate) const ASYNC_BYTES_MAX: usize = 1_048_576;
 pub(crate) const ZIP_BYTES_MAX: u64 = 52_428_800;

@@ -9,7 +9,7 @@ use crate::api::lambda::shapes::{
     UpdateFunctionConfigurationInput, VpcConfig,
 };
 use crate::error::invalid;
-use crate::limits::ENVIRONMENT_BYTES_MAX;
+use crate::limits::{ENVIRONMENT_BYTES_MAX, MEMORY_MB_MAX, TIMEOUT_S_MAX};
 use crate::store::{LoggingRow, SettingsRow, VpcRow};
 
 /// Everything that AWS knows, in its order.
@@ -171,6 +171,8 @@ fn apply(row: &mut SettingsRow, changes: Changes<'_>, name: &str) -> Result<(), 
     }
     row.timeout_s = changes.timeout.map_or(row.timeout_s, number);
     row.memory_mb = changes.memory.map_or(row.memory_mb, number);
+    check_most("memorySize", row.memory_mb, MEMORY_MB_MAX)?;
+    check_most("timeout", row.timeout_s, TIMEOUT_S_MAX)?;
     row.tmp_mb = changes.tmp.map_or(row.tmp_mb, number);
     if let Some(environment) = changes.environment {
         let variables = environment.variables.clone().unwrap_or_default();
@@ -196,6 +198,18 @@ fn apply(row: &mut SettingsRow, changes: Changes<'_>, name: &str) -> Result<(), 
         row.vpc = vpc_of(vpc);
     }
     Ok(())
+}
+
+fn check_most(member: &str, value: u32, most: u32) -> Result<(), ServiceError> {
+    match value > most {
+        true => Err(ServiceError::new(
+            "ValidationException",
+            format!(
+                "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: Member must have value less than or equal to {most}"
+            ),
+        )),
+        false => Ok(()),
+    }
 }
 
 fn refuse(is_given: bool, what: &str) -> Result<(), ServiceError> {
@@ -319,6 +333,13 @@ mod tests {
         assert!(error.message().ends_with("request: AWS_REGION"), "{error}");
         let error = check_environment(&one("BIG", &"x".repeat(4096))).unwrap_err();
         assert!(error.message().contains("4KB limit"), "{error}");
+    }
+
+    #[test]
+    fn memory_and_time_end_where_awss_do() {
+        assert!(check_most("timeout", 900, TIMEOUT_S_MAX).is_ok());
+        let error = check_most("timeout", 901, TIMEOUT_S_MAX).unwrap_err();
+        assert!(error.message().ends_with("less than or equal to 900"), "{error}");
     }
 
     #[test]

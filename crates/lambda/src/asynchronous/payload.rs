@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use undercast_kernel::{Db, ServiceError};
 use undercast_store::{BlobId, Tx};
 
-/// With room for escapes, two of these fit into the row of a task.
-const INLINE_BYTES_MAX: usize = 128 * 1024;
+/// Two of these fit into the row of a task, however they have to be escaped.
+const INLINE_BYTES_MAX: usize = 64 * 1024;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Payload {

@@ -22,7 +22,7 @@ use crate::functions::Functions;
 use crate::store::{MAPPINGS, MappingRow};
 use poller::Poller;
 pub(crate) use settings::{
-    Change, arn, check_queue, check_role, check_source, describe, key, refuse_on_create,
+    Change, arn, check_queue, check_role, check_source, describe, exists, key, refuse_on_create,
     refuse_on_update, state,
 };
 

@@ -9,7 +9,7 @@ use crate::api::lambda::shapes::{
     CreateEventSourceMappingInput, EventSourceMappingConfiguration, Filter, FilterCriteria,
     ScalingConfig, UpdateEventSourceMappingInput,
 };
-use crate::error::invalid;
+use crate::error::{conflict, invalid};
 use crate::store::MappingRow;
 
 const FILTERS_MAX: usize = 10;
@@ -20,6 +20,13 @@ pub(crate) fn key(ctx: &Context, uuid: &str) -> (String, String, String) {
 
 pub(crate) fn arn(ctx: &Context, uuid: &str) -> String {
     ctx.arn("lambda", format!("event-source-mapping:{uuid}"))
+}
+
+/// There is one mapping at most between a queue and a function.
+pub(crate) fn exists(source: &str, function: &str, uuid: &str) -> ServiceError {
+    conflict(format!(
+        "An event source mapping with SQS arn (\" {source} \") and function (\" {function} \") already exists. Please update or delete the existing mapping with UUID {uuid}"
+    ))
 }
 
 pub(crate) fn state(row: &MappingRow) -> &'static str {

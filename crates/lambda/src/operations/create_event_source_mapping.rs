@@ -5,7 +5,7 @@ use undercast_kernel::{Access, Context, Handler, ServiceError};
 use crate::Lambda;
 use crate::api::lambda::operations::CreateEventSourceMapping;
 use crate::api::lambda::shapes::{CreateEventSourceMappingInput, EventSourceMappingConfiguration};
-use crate::error::{conflict, invalid};
+use crate::error::invalid;
 use crate::mappings::{self, Change};
 use crate::name::FunctionName;
 use crate::store::{FUNCTIONS, MAPPED, MAPPINGS, MappingRow};
@@ -52,10 +52,7 @@ impl Handler<CreateEventSourceMapping> for Lambda {
             let (account, region) = (name.account.clone(), name.region.clone());
             let taken = (account.clone(), region.clone(), row.source.clone(), row.function.clone());
             if let Some(uuid) = MAPPED.get(&tx, &taken).await? {
-                return Err(conflict(format!(
-                    "An event source mapping with SQS arn (\" {} \") and function (\" {} \") already exists. Please update or delete the existing mapping with UUID {uuid}",
-                    row.source, name.name
-                )));
+                return Err(mappings::exists(&row.source, &name.name, &uuid));
             }
             if FUNCTIONS.get(&tx, &name.key()).await?.is_none() {
                 return Err(invalid("Function does not exist"));

@@ -34,6 +34,11 @@ impl Handler<UpdateEventSourceMapping> for Lambda {
                 let place = |function: &str| {
                     (key.0.clone(), key.1.clone(), row.source.clone(), function.to_owned())
                 };
+                let wanted = place(&name.own_arn());
+                let other = MAPPED.get(&tx, &wanted).await?;
+                if let Some(other) = other.filter(|other| *other != input.uuid) {
+                    return Err(mappings::exists(&row.source, &name.name, &other));
+                }
                 MAPPED.delete(&tx, &place(&row.function))?;
                 MAPPED.put(&tx, &place(&name.own_arn()), &input.uuid)?;
                 row.function = name.own_arn();

@@ -206,6 +206,36 @@ async fn what_cannot_be_mapped_is_refused() {
     );
 }
 
+#[tokio::test]
+async fn no_more_invocations_run_than_the_mapping_allows() {
+    let c = cloud().await;
+    let (url, arn) = c.queue("q", json!({})).await;
+    let source =
+        "exports.handler = async (event) => { await new Promise(r => setTimeout(r, 50)); };";
+    c.function("f", source, json!({})).await;
+    for n in 0..12 {
+        c.send(&url, &n.to_string()).await;
+    }
+    map(&c, &arn, json!({"BatchSize": 1, "ScalingConfig": {"MaximumConcurrency": 2}})).await;
+    c.until("all are handled", || async { left(&c, &url).await == "0" }).await;
+    assert!(c.sandbox.instances().len() <= 2, "{:?}", c.sandbox.instances());
+}
+
+#[tokio::test]
+async fn more_invocations_run_when_messages_pile_up() {
+    let c = cloud().await;
+    let (url, arn) = c.queue("q", json!({})).await;
+    let source =
+        "exports.handler = async (event) => { await new Promise(r => setTimeout(r, 100)); };";
+    c.function("f", source, json!({})).await;
+    for n in 0..40 {
+        c.send(&url, &n.to_string()).await;
+    }
+    map(&c, &arn, json!({"BatchSize": 1})).await;
+    c.until("all are handled", || async { left(&c, &url).await == "0" }).await;
+    assert!(c.sandbox.instances().len() > 5, "{}", c.sandbox.instances().len());
+}
+
 /// A guard on the way from queue to function; prints what it measures.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_is_handled_within_milliseconds() {

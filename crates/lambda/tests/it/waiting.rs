@@ -76,7 +76,26 @@ async fn results_go_to_destinations() {
 }
 
 #[tokio::test]
-async fn what_is_throttled_is_tried_until_there_is_room_and_never_where_there_is_none() {
+async fn what_is_throttled_is_tried_until_there_is_room() {
+    let c = std::sync::Arc::new(cloud().await);
+    let source = "exports.handler = async (e) => { await new Promise(r => setTimeout(r, e.ms)); console.log('did ' + e.ms); };";
+    c.function("f", source, json!({})).await;
+    c.lambda(
+        "PutFunctionConcurrency",
+        json!({"FunctionName": "f", "ReservedConcurrentExecutions": 1}),
+    )
+    .await;
+    let other = std::sync::Arc::clone(&c);
+    let busy = tokio::spawn(async move { other.invoke("f", &json!({"ms": 400})).await });
+    c.until("the first one runs", || async { !c.sandbox.instances().is_empty() }).await;
+    c.invoke_with("f", &json!({"ms": 1}), json!({"InvocationType": "Event"})).await;
+    busy.await.unwrap();
+    let logs = c.logged("/aws/lambda/f", "did 1\n").await;
+    assert!(logs.contains("did 400"), "{logs}");
+}
+
+#[tokio::test]
+async fn where_there_is_never_room_an_event_is_given_up_at_once() {
     let c = cloud().await;
     let (url, arn) = c.queue("results", json!({})).await;
     c.function("f", "exports.handler = async (e) => e;", json!({})).await;
