@@ -11,6 +11,7 @@ pub(crate) fn all(kernel: &Kernel, sandbox: &Sandbox, data: &Path) -> Vec<Servic
     services.push(undercast_cloudformation::service(kernel));
     services.push(undercast_lambda::service(kernel, sandbox.clone(), data.join("functions")));
     services.push(undercast_logs::service(kernel));
+    services.push(undercast_s3::service(kernel));
     services.push(undercast_sqs::service(kernel));
     services.extend(undercast_support::services(kernel));
     services

@@ -80,13 +80,6 @@ pub static BucketAlreadyExists: Schema = Schema::new("BucketAlreadyExists", Kind
 pub static BucketAlreadyOwnedByYou: Schema =
     Schema::new("BucketAlreadyOwnedByYou", Kind::Structure(&[]));
 
-pub static BucketCannedACL: Schema = Schema::new("BucketCannedACL", Kind::String).values(&[
-    "private",
-    "public-read",
-    "public-read-write",
-    "authenticated-read",
-]);
-
 pub static BucketInfo: Schema = Schema::new(
     "BucketInfo",
     Kind::Structure(&[
@@ -99,48 +92,6 @@ pub static BucketLifecycleConfiguration: Schema = Schema::new(
     "BucketLifecycleConfiguration",
     Kind::Structure(&[Member::new("Rules", &LifecycleRules).wire("Rule").required()]),
 );
-
-pub static BucketLocationConstraint: Schema = Schema::new("BucketLocationConstraint", Kind::String)
-    .values(&[
-        "af-south-1",
-        "ap-east-1",
-        "ap-east-2",
-        "ap-northeast-1",
-        "ap-northeast-2",
-        "ap-northeast-3",
-        "ap-south-1",
-        "ap-south-2",
-        "ap-southeast-1",
-        "ap-southeast-2",
-        "ap-southeast-3",
-        "ap-southeast-4",
-        "ap-southeast-5",
-        "ap-southeast-6",
-        "ap-southeast-7",
-        "ca-central-1",
-        "ca-west-1",
-        "cn-north-1",
-        "cn-northwest-1",
-        "EU",
-        "eu-central-1",
-        "eu-central-2",
-        "eu-north-1",
-        "eu-south-1",
-        "eu-south-2",
-        "eu-west-1",
-        "eu-west-2",
-        "eu-west-3",
-        "il-central-1",
-        "me-central-1",
-        "me-south-1",
-        "mx-central-1",
-        "sa-east-1",
-        "us-east-2",
-        "us-gov-east-1",
-        "us-gov-west-1",
-        "us-west-1",
-        "us-west-2",
-    ]);
 
 pub static BucketNamespace: Schema =
     Schema::new("BucketNamespace", Kind::String).values(&["account-regional", "global"]);
@@ -190,21 +141,8 @@ pub static Checksum: Schema = Schema::new(
     ]),
 );
 
-pub static ChecksumAlgorithm: Schema = Schema::new("ChecksumAlgorithm", Kind::String).values(&[
-    "CRC32",
-    "CRC32C",
-    "SHA1",
-    "SHA256",
-    "CRC64NVME",
-    "SHA512",
-    "MD5",
-    "XXHASH64",
-    "XXHASH3",
-    "XXHASH128",
-]);
-
 pub static ChecksumAlgorithmList: Schema =
-    Schema::new("ChecksumAlgorithmList", Kind::List(&Member::new("member", &ChecksumAlgorithm)))
+    Schema::new("ChecksumAlgorithmList", Kind::List(&Member::new("member", &prelude::STRING)))
         .flattened();
 
 pub static ChecksumMode: Schema = Schema::new("ChecksumMode", Kind::String).values(&["ENABLED"]);
@@ -237,7 +175,7 @@ pub static CompleteMultipartUploadOutput: Schema = Schema::new(
         Member::new("ChecksumXXHASH3", &prelude::STRING),
         Member::new("ChecksumXXHASH128", &prelude::STRING),
         Member::new("ChecksumType", &ChecksumType),
-        Member::new("ServerSideEncryption", &ServerSideEncryption)
+        Member::new("ServerSideEncryption", &prelude::STRING)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
         Member::new("VersionId", &prelude::STRING).wire("x-amz-version-id").bound(Binding::Header),
@@ -355,7 +293,7 @@ pub static CopyObjectOutput: Schema = Schema::new(
             .wire("x-amz-copy-source-version-id")
             .bound(Binding::Header),
         Member::new("VersionId", &prelude::STRING).wire("x-amz-version-id").bound(Binding::Header),
-        Member::new("ServerSideEncryption", &ServerSideEncryption)
+        Member::new("ServerSideEncryption", &prelude::STRING)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
         Member::new("SSECustomerAlgorithm", &prelude::STRING)
@@ -382,10 +320,10 @@ pub static CopyObjectOutput: Schema = Schema::new(
 pub static CopyObjectRequest: Schema = Schema::new(
     "CopyObjectRequest",
     Kind::Structure(&[
-        Member::new("ACL", &ObjectCannedACL).wire("x-amz-acl").bound(Binding::Header),
+        Member::new("ACL", &prelude::STRING).wire("x-amz-acl").bound(Binding::Header),
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("CacheControl", &prelude::STRING).wire("Cache-Control").bound(Binding::Header),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
             .wire("x-amz-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("ContentDisposition", &prelude::STRING)
@@ -398,7 +336,7 @@ pub static CopyObjectRequest: Schema = Schema::new(
             .wire("Content-Language")
             .bound(Binding::Header),
         Member::new("ContentType", &prelude::STRING).wire("Content-Type").bound(Binding::Header),
-        Member::new("CopySource", &CopySource)
+        Member::new("CopySource", &prelude::STRING)
             .wire("x-amz-copy-source")
             .required()
             .bound(Binding::Header),
@@ -435,10 +373,10 @@ pub static CopyObjectRequest: Schema = Schema::new(
         Member::new("TaggingDirective", &TaggingDirective)
             .wire("x-amz-tagging-directive")
             .bound(Binding::Header),
-        Member::new("ServerSideEncryption", &ServerSideEncryption)
+        Member::new("ServerSideEncryption", &prelude::STRING)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
-        Member::new("StorageClass", &StorageClass)
+        Member::new("StorageClass", &prelude::STRING)
             .wire("x-amz-storage-class")
             .bound(Binding::Header),
         Member::new("WebsiteRedirectLocation", &prelude::STRING)
@@ -530,15 +468,13 @@ pub static CopyPartResult: Schema = Schema::new(
     ]),
 );
 
-pub static CopySource: Schema = Schema::new("CopySource", Kind::String).pattern("\\/?.+\\/.+");
-
 pub static CopySourceSSECustomerKey: Schema =
     Schema::new("CopySourceSSECustomerKey", Kind::String).sensitive();
 
 pub static CreateBucketConfiguration: Schema = Schema::new(
     "CreateBucketConfiguration",
     Kind::Structure(&[
-        Member::new("LocationConstraint", &BucketLocationConstraint),
+        Member::new("LocationConstraint", &prelude::STRING),
         Member::new("Location", &LocationInfo),
         Member::new("Bucket", &BucketInfo),
         Member::new("Tags", &TagSet),
@@ -558,7 +494,7 @@ pub static CreateBucketOutput: Schema = Schema::new(
 pub static CreateBucketRequest: Schema = Schema::new(
     "CreateBucketRequest",
     Kind::Structure(&[
-        Member::new("ACL", &BucketCannedACL).wire("x-amz-acl").bound(Binding::Header),
+        Member::new("ACL", &prelude::STRING).wire("x-amz-acl").bound(Binding::Header),
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("CreateBucketConfiguration", &CreateBucketConfiguration)
             .bound(Binding::Payload)
@@ -600,7 +536,7 @@ pub static CreateMultipartUploadOutput: Schema = Schema::new(
         Member::new("Bucket", &prelude::STRING),
         Member::new("Key", &ObjectKey),
         Member::new("UploadId", &prelude::STRING),
-        Member::new("ServerSideEncryption", &ServerSideEncryption)
+        Member::new("ServerSideEncryption", &prelude::STRING)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
         Member::new("SSECustomerAlgorithm", &prelude::STRING)
@@ -621,7 +557,7 @@ pub static CreateMultipartUploadOutput: Schema = Schema::new(
         Member::new("RequestCharged", &RequestCharged)
             .wire("x-amz-request-charged")
             .bound(Binding::Header),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
             .wire("x-amz-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("ChecksumType", &ChecksumType)
@@ -633,7 +569,7 @@ pub static CreateMultipartUploadOutput: Schema = Schema::new(
 pub static CreateMultipartUploadRequest: Schema = Schema::new(
     "CreateMultipartUploadRequest",
     Kind::Structure(&[
-        Member::new("ACL", &ObjectCannedACL).wire("x-amz-acl").bound(Binding::Header),
+        Member::new("ACL", &prelude::STRING).wire("x-amz-acl").bound(Binding::Header),
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("CacheControl", &prelude::STRING).wire("Cache-Control").bound(Binding::Header),
         Member::new("ContentDisposition", &prelude::STRING)
@@ -659,10 +595,10 @@ pub static CreateMultipartUploadRequest: Schema = Schema::new(
             .bound(Binding::Header),
         Member::new("Key", &ObjectKey).required().bound(Binding::Label),
         Member::new("Metadata", &Metadata).wire("x-amz-meta-").bound(Binding::PrefixHeaders),
-        Member::new("ServerSideEncryption", &ServerSideEncryption)
+        Member::new("ServerSideEncryption", &prelude::STRING)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
-        Member::new("StorageClass", &StorageClass)
+        Member::new("StorageClass", &prelude::STRING)
             .wire("x-amz-storage-class")
             .bound(Binding::Header),
         Member::new("WebsiteRedirectLocation", &prelude::STRING)
@@ -702,7 +638,7 @@ pub static CreateMultipartUploadRequest: Schema = Schema::new(
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
             .wire("x-amz-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("ChecksumType", &ChecksumType)
@@ -897,7 +833,7 @@ pub static DeleteObjectsRequest: Schema = Schema::new(
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
     ]),
@@ -925,8 +861,6 @@ pub static DeletedObject: Schema = Schema::new(
 
 pub static DeletedObjects: Schema =
     Schema::new("DeletedObjects", Kind::List(&Member::new("member", &DeletedObject))).flattened();
-
-pub static EncodingType: Schema = Schema::new("EncodingType", Kind::String).values(&["url"]);
 
 pub static EncryptionType: Schema =
     Schema::new("EncryptionType", Kind::String).values(&["NONE", "SSE-C"]);
@@ -1033,7 +967,7 @@ pub static GetBucketLifecycleConfigurationRequest: Schema = Schema::new(
 
 pub static GetBucketLocationOutput: Schema = Schema::new(
     "GetBucketLocationOutput",
-    Kind::Structure(&[Member::new("LocationConstraint", &BucketLocationConstraint)]),
+    Kind::Structure(&[Member::new("LocationConstraint", &prelude::STRING)]),
 );
 
 pub static GetBucketLocationRequest: Schema = Schema::new(
@@ -1127,7 +1061,7 @@ pub static GetObjectAttributesOutput: Schema = Schema::new(
         Member::new("ETag", &prelude::STRING),
         Member::new("Checksum", &Checksum),
         Member::new("ObjectParts", &GetObjectAttributesParts),
-        Member::new("StorageClass", &StorageClass),
+        Member::new("StorageClass", &prelude::STRING),
         Member::new("ObjectSize", &prelude::LONG),
     ]),
 );
@@ -1244,7 +1178,7 @@ pub static GetObjectOutput: Schema = Schema::new(
         Member::new("WebsiteRedirectLocation", &prelude::STRING)
             .wire("x-amz-website-redirect-location")
             .bound(Binding::Header),
-        Member::new("ServerSideEncryption", &ServerSideEncryption)
+        Member::new("ServerSideEncryption", &prelude::STRING)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
         Member::new("Metadata", &Metadata).wire("x-amz-meta-").bound(Binding::PrefixHeaders),
@@ -1260,7 +1194,7 @@ pub static GetObjectOutput: Schema = Schema::new(
         Member::new("BucketKeyEnabled", &prelude::BOOLEAN)
             .wire("x-amz-server-side-encryption-bucket-key-enabled")
             .bound(Binding::Header),
-        Member::new("StorageClass", &StorageClass)
+        Member::new("StorageClass", &prelude::STRING)
             .wire("x-amz-storage-class")
             .bound(Binding::Header),
         Member::new("RequestCharged", &RequestCharged)
@@ -1503,7 +1437,7 @@ pub static HeadObjectOutput: Schema = Schema::new(
         Member::new("WebsiteRedirectLocation", &prelude::STRING)
             .wire("x-amz-website-redirect-location")
             .bound(Binding::Header),
-        Member::new("ServerSideEncryption", &ServerSideEncryption)
+        Member::new("ServerSideEncryption", &prelude::STRING)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
         Member::new("Metadata", &Metadata).wire("x-amz-meta-").bound(Binding::PrefixHeaders),
@@ -1519,7 +1453,7 @@ pub static HeadObjectOutput: Schema = Schema::new(
         Member::new("BucketKeyEnabled", &prelude::BOOLEAN)
             .wire("x-amz-server-side-encryption-bucket-key-enabled")
             .bound(Binding::Header),
-        Member::new("StorageClass", &StorageClass)
+        Member::new("StorageClass", &prelude::STRING)
             .wire("x-amz-storage-class")
             .bound(Binding::Header),
         Member::new("RequestCharged", &RequestCharged)
@@ -1623,7 +1557,7 @@ pub static IntelligentTieringAccessTier: Schema =
 pub static InvalidObjectState: Schema = Schema::new(
     "InvalidObjectState",
     Kind::Structure(&[
-        Member::new("StorageClass", &StorageClass),
+        Member::new("StorageClass", &prelude::STRING),
         Member::new("AccessTier", &IntelligentTieringAccessTier),
     ]),
 );
@@ -1720,7 +1654,7 @@ pub static ListMultipartUploadsOutput: Schema = Schema::new(
         Member::new("IsTruncated", &prelude::BOOLEAN),
         Member::new("Uploads", &MultipartUploadList).wire("Upload"),
         Member::new("CommonPrefixes", &CommonPrefixList),
-        Member::new("EncodingType", &EncodingType),
+        Member::new("EncodingType", &prelude::STRING),
         Member::new("RequestCharged", &RequestCharged)
             .wire("x-amz-request-charged")
             .bound(Binding::Header),
@@ -1732,7 +1666,7 @@ pub static ListMultipartUploadsRequest: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("Delimiter", &prelude::STRING).wire("delimiter").bound(Binding::Query),
-        Member::new("EncodingType", &EncodingType).wire("encoding-type").bound(Binding::Query),
+        Member::new("EncodingType", &prelude::STRING).wire("encoding-type").bound(Binding::Query),
         Member::new("KeyMarker", &prelude::STRING).wire("key-marker").bound(Binding::Query),
         Member::new("MaxUploads", &prelude::INTEGER).wire("max-uploads").bound(Binding::Query),
         Member::new("Prefix", &prelude::STRING).wire("prefix").bound(Binding::Query),
@@ -1763,7 +1697,7 @@ pub static ListObjectVersionsOutput: Schema = Schema::new(
         Member::new("Delimiter", &prelude::STRING),
         Member::new("MaxKeys", &prelude::INTEGER),
         Member::new("CommonPrefixes", &CommonPrefixList),
-        Member::new("EncodingType", &EncodingType),
+        Member::new("EncodingType", &prelude::STRING),
         Member::new("RequestCharged", &RequestCharged)
             .wire("x-amz-request-charged")
             .bound(Binding::Header),
@@ -1775,7 +1709,7 @@ pub static ListObjectVersionsRequest: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("Delimiter", &prelude::STRING).wire("delimiter").bound(Binding::Query),
-        Member::new("EncodingType", &EncodingType).wire("encoding-type").bound(Binding::Query),
+        Member::new("EncodingType", &prelude::STRING).wire("encoding-type").bound(Binding::Query),
         Member::new("KeyMarker", &prelude::STRING).wire("key-marker").bound(Binding::Query),
         Member::new("MaxKeys", &prelude::INTEGER).wire("max-keys").bound(Binding::Query),
         Member::new("Prefix", &prelude::STRING).wire("prefix").bound(Binding::Query),
@@ -1806,7 +1740,7 @@ pub static ListObjectsOutput: Schema = Schema::new(
         Member::new("Delimiter", &prelude::STRING),
         Member::new("MaxKeys", &prelude::INTEGER),
         Member::new("CommonPrefixes", &CommonPrefixList),
-        Member::new("EncodingType", &EncodingType),
+        Member::new("EncodingType", &prelude::STRING),
         Member::new("RequestCharged", &RequestCharged)
             .wire("x-amz-request-charged")
             .bound(Binding::Header),
@@ -1818,7 +1752,7 @@ pub static ListObjectsRequest: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("Delimiter", &prelude::STRING).wire("delimiter").bound(Binding::Query),
-        Member::new("EncodingType", &EncodingType).wire("encoding-type").bound(Binding::Query),
+        Member::new("EncodingType", &prelude::STRING).wire("encoding-type").bound(Binding::Query),
         Member::new("Marker", &prelude::STRING).wire("marker").bound(Binding::Query),
         Member::new("MaxKeys", &prelude::INTEGER).wire("max-keys").bound(Binding::Query),
         Member::new("Prefix", &prelude::STRING).wire("prefix").bound(Binding::Query),
@@ -1844,7 +1778,7 @@ pub static ListObjectsV2Output: Schema = Schema::new(
         Member::new("Delimiter", &prelude::STRING),
         Member::new("MaxKeys", &prelude::INTEGER),
         Member::new("CommonPrefixes", &CommonPrefixList),
-        Member::new("EncodingType", &EncodingType),
+        Member::new("EncodingType", &prelude::STRING),
         Member::new("KeyCount", &prelude::INTEGER),
         Member::new("ContinuationToken", &prelude::STRING),
         Member::new("NextContinuationToken", &prelude::STRING),
@@ -1860,7 +1794,7 @@ pub static ListObjectsV2Request: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("Delimiter", &prelude::STRING).wire("delimiter").bound(Binding::Query),
-        Member::new("EncodingType", &EncodingType).wire("encoding-type").bound(Binding::Query),
+        Member::new("EncodingType", &prelude::STRING).wire("encoding-type").bound(Binding::Query),
         Member::new("MaxKeys", &prelude::INTEGER).wire("max-keys").bound(Binding::Query),
         Member::new("Prefix", &prelude::STRING).wire("prefix").bound(Binding::Query),
         Member::new("ContinuationToken", &prelude::STRING)
@@ -1899,11 +1833,11 @@ pub static ListPartsOutput: Schema = Schema::new(
         Member::new("Parts", &Parts).wire("Part"),
         Member::new("Initiator", &Initiator),
         Member::new("Owner", &Owner),
-        Member::new("StorageClass", &StorageClass),
+        Member::new("StorageClass", &prelude::STRING),
         Member::new("RequestCharged", &RequestCharged)
             .wire("x-amz-request-charged")
             .bound(Binding::Header),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm),
+        Member::new("ChecksumAlgorithm", &prelude::STRING),
         Member::new("ChecksumType", &ChecksumType),
     ]),
 );
@@ -1966,10 +1900,10 @@ pub static MultipartUpload: Schema = Schema::new(
         Member::new("UploadId", &prelude::STRING),
         Member::new("Key", &ObjectKey),
         Member::new("Initiated", &prelude::TIMESTAMP),
-        Member::new("StorageClass", &StorageClass),
+        Member::new("StorageClass", &prelude::STRING),
         Member::new("Owner", &Owner),
         Member::new("Initiator", &Initiator),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm),
+        Member::new("ChecksumAlgorithm", &prelude::STRING),
         Member::new("ChecksumType", &ChecksumType),
     ]),
 );
@@ -2032,16 +1966,6 @@ pub static ObjectAttributes: Schema = Schema::new("ObjectAttributes", Kind::Stri
 
 pub static ObjectAttributesList: Schema =
     Schema::new("ObjectAttributesList", Kind::List(&Member::new("member", &ObjectAttributes)));
-
-pub static ObjectCannedACL: Schema = Schema::new("ObjectCannedACL", Kind::String).values(&[
-    "private",
-    "public-read",
-    "public-read-write",
-    "authenticated-read",
-    "aws-exec-read",
-    "bucket-owner-read",
-    "bucket-owner-full-control",
-]);
 
 pub static ObjectIdentifier: Schema = Schema::new(
     "ObjectIdentifier",
@@ -2219,13 +2143,13 @@ pub static PublicAccessBlockConfiguration: Schema = Schema::new(
 pub static PutBucketAclRequest: Schema = Schema::new(
     "PutBucketAclRequest",
     Kind::Structure(&[
-        Member::new("ACL", &BucketCannedACL).wire("x-amz-acl").bound(Binding::Header),
+        Member::new("ACL", &prelude::STRING).wire("x-amz-acl").bound(Binding::Header),
         Member::new("AccessControlPolicy", &AccessControlPolicy)
             .bound(Binding::Payload)
             .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("GrantFullControl", &prelude::STRING)
@@ -2256,7 +2180,7 @@ pub static PutBucketCorsRequest: Schema = Schema::new(
             .bound(Binding::Payload)
             .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
         Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
@@ -2270,7 +2194,7 @@ pub static PutBucketEncryptionRequest: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("ServerSideEncryptionConfiguration", &ServerSideEncryptionConfiguration)
@@ -2297,7 +2221,7 @@ pub static PutBucketLifecycleConfigurationRequest: Schema = Schema::new(
     "PutBucketLifecycleConfigurationRequest",
     Kind::Structure(&[
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("LifecycleConfiguration", &BucketLifecycleConfiguration)
@@ -2324,7 +2248,7 @@ pub static PutBucketOwnershipControlsRequest: Schema = Schema::new(
             .required()
             .bound(Binding::Payload)
             .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
     ]),
@@ -2335,7 +2259,7 @@ pub static PutBucketPolicyRequest: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("ConfirmRemoveSelfBucketAccess", &prelude::BOOLEAN)
@@ -2353,7 +2277,7 @@ pub static PutBucketTaggingRequest: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("Tagging", &Tagging)
@@ -2371,7 +2295,7 @@ pub static PutBucketVersioningRequest: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("MFA", &prelude::STRING).wire("x-amz-mfa").bound(Binding::Header),
@@ -2423,7 +2347,7 @@ pub static PutObjectOutput: Schema = Schema::new(
         Member::new("ChecksumType", &ChecksumType)
             .wire("x-amz-checksum-type")
             .bound(Binding::Header),
-        Member::new("ServerSideEncryption", &ServerSideEncryption)
+        Member::new("ServerSideEncryption", &prelude::STRING)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
         Member::new("VersionId", &prelude::STRING).wire("x-amz-version-id").bound(Binding::Header),
@@ -2452,7 +2376,7 @@ pub static PutObjectOutput: Schema = Schema::new(
 pub static PutObjectRequest: Schema = Schema::new(
     "PutObjectRequest",
     Kind::Structure(&[
-        Member::new("ACL", &ObjectCannedACL).wire("x-amz-acl").bound(Binding::Header),
+        Member::new("ACL", &prelude::STRING).wire("x-amz-acl").bound(Binding::Header),
         Member::new("Body", &prelude::STREAM).bound(Binding::Payload),
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("CacheControl", &prelude::STRING).wire("Cache-Control").bound(Binding::Header),
@@ -2468,7 +2392,7 @@ pub static PutObjectRequest: Schema = Schema::new(
         Member::new("ContentLength", &prelude::LONG).wire("Content-Length").bound(Binding::Header),
         Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
         Member::new("ContentType", &prelude::STRING).wire("Content-Type").bound(Binding::Header),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("ChecksumCRC32", &prelude::STRING)
@@ -2519,10 +2443,10 @@ pub static PutObjectRequest: Schema = Schema::new(
             .wire("x-amz-write-offset-bytes")
             .bound(Binding::Header),
         Member::new("Metadata", &Metadata).wire("x-amz-meta-").bound(Binding::PrefixHeaders),
-        Member::new("ServerSideEncryption", &ServerSideEncryption)
+        Member::new("ServerSideEncryption", &prelude::STRING)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
-        Member::new("StorageClass", &StorageClass)
+        Member::new("StorageClass", &prelude::STRING)
             .wire("x-amz-storage-class")
             .bound(Binding::Header),
         Member::new("WebsiteRedirectLocation", &prelude::STRING)
@@ -2579,7 +2503,7 @@ pub static PutObjectTaggingRequest: Schema = Schema::new(
         Member::new("Key", &ObjectKey).required().bound(Binding::Label),
         Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
         Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("Tagging", &Tagging)
@@ -2600,7 +2524,7 @@ pub static PutPublicAccessBlockRequest: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("PublicAccessBlockConfiguration", &PublicAccessBlockConfiguration)
@@ -2652,13 +2576,10 @@ pub static SSEKMSEncryptionContext: Schema =
 
 pub static SSEKMSKeyId: Schema = Schema::new("SSEKMSKeyId", Kind::String).sensitive();
 
-pub static ServerSideEncryption: Schema = Schema::new("ServerSideEncryption", Kind::String)
-    .values(&["AES256", "aws:fsx", "aws:kms", "aws:kms:dsse"]);
-
 pub static ServerSideEncryptionByDefault: Schema = Schema::new(
     "ServerSideEncryptionByDefault",
     Kind::Structure(&[
-        Member::new("SSEAlgorithm", &ServerSideEncryption).required(),
+        Member::new("SSEAlgorithm", &prelude::STRING).required(),
         Member::new("KMSMasterKeyID", &SSEKMSKeyId),
     ]),
 );
@@ -2682,22 +2603,6 @@ pub static ServerSideEncryptionRules: Schema = Schema::new(
     Kind::List(&Member::new("member", &ServerSideEncryptionRule)),
 )
 .flattened();
-
-pub static StorageClass: Schema = Schema::new("StorageClass", Kind::String).values(&[
-    "STANDARD",
-    "REDUCED_REDUNDANCY",
-    "STANDARD_IA",
-    "ONEZONE_IA",
-    "INTELLIGENT_TIERING",
-    "GLACIER",
-    "DEEP_ARCHIVE",
-    "OUTPOSTS",
-    "GLACIER_IR",
-    "SNOW",
-    "EXPRESS_ONEZONE",
-    "FSX_OPENZFS",
-    "FSX_ONTAP",
-]);
 
 pub static Tag: Schema = Schema::new(
     "Tag",
@@ -2754,7 +2659,7 @@ pub static UploadPartCopyOutput: Schema = Schema::new(
             .wire("x-amz-copy-source-version-id")
             .bound(Binding::Header),
         Member::new("CopyPartResult", &CopyPartResult).bound(Binding::Payload),
-        Member::new("ServerSideEncryption", &ServerSideEncryption)
+        Member::new("ServerSideEncryption", &prelude::STRING)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
         Member::new("SSECustomerAlgorithm", &prelude::STRING)
@@ -2779,7 +2684,7 @@ pub static UploadPartCopyRequest: Schema = Schema::new(
     "UploadPartCopyRequest",
     Kind::Structure(&[
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
-        Member::new("CopySource", &CopySource)
+        Member::new("CopySource", &prelude::STRING)
             .wire("x-amz-copy-source")
             .required()
             .bound(Binding::Header),
@@ -2837,7 +2742,7 @@ pub static UploadPartCopyRequest: Schema = Schema::new(
 pub static UploadPartOutput: Schema = Schema::new(
     "UploadPartOutput",
     Kind::Structure(&[
-        Member::new("ServerSideEncryption", &ServerSideEncryption)
+        Member::new("ServerSideEncryption", &prelude::STRING)
             .wire("x-amz-server-side-encryption")
             .bound(Binding::Header),
         Member::new("ETag", &prelude::STRING).bound(Binding::Header),
@@ -2896,7 +2801,7 @@ pub static UploadPartRequest: Schema = Schema::new(
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ContentLength", &prelude::LONG).wire("Content-Length").bound(Binding::Header),
         Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
-        Member::new("ChecksumAlgorithm", &ChecksumAlgorithm)
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
             .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("ChecksumCRC32", &prelude::STRING)

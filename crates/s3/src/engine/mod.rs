@@ -1,0 +1,14 @@
+//! The domain: no shapes, no HTTP.
+
+pub(crate) mod bucket;
+pub(crate) mod checksum;
+pub(crate) mod condition;
+pub(crate) mod copy;
+pub(crate) mod crc;
+pub(crate) mod ingest;
+pub(crate) mod list;
+pub(crate) mod object;
+pub(crate) mod policy;
+pub(crate) mod read;
+pub(crate) mod tags;
+pub(crate) mod version;

@@ -1,0 +1,141 @@
+//! What a bucket's policy allows to others than its owner. Statements with conditions allow nothing
+//! here and deny everything that they name: the safe reading of what is not evaluated.
+
+use serde_json::Value;
+use undercast_kernel::Principal;
+
+pub(crate) fn allows(policy: &Value, principal: &Principal, action: &str, resource: &str) -> bool {
+    let mut allowed = false;
+    for statement in list(policy.get("Statement")) {
+        let applies = who(statement, principal)
+            && any(statement.get("Action"), action, true)
+            && any(statement.get("Resource"), resource, false);
+        if !applies {
+            continue;
+        }
+        let conditional = statement.get("Condition").is_some();
+        match statement.get("Effect").and_then(Value::as_str) {
+            Some("Deny") => return false,
+            Some("Allow") if !conditional => allowed = true,
+            _ => {}
+        }
+    }
+    allowed
+}
+
+fn list(value: Option<&Value>) -> &[Value] {
+    match value {
+        Some(Value::Array(values)) => values,
+        Some(value) => std::slice::from_ref(value),
+        None => &[],
+    }
+}
+
+fn who(statement: &Value, principal: &Principal) -> bool {
+    let Some(named) = statement.get("Principal") else {
+        return false;
+    };
+    if named.as_str() == Some("*") {
+        return true;
+    }
+    let account = principal.account().unwrap_or_default();
+    let arn = principal.arn();
+    let role = match principal {
+        Principal::Role { account, name, .. } => format!("arn:aws:iam::{account}:role/{name}"),
+        _ => String::new(),
+    };
+    list(named.get("AWS")).iter().filter_map(Value::as_str).any(|one| {
+        one == "*"
+            || (!account.is_empty()
+                && (one == account
+                    || one == arn
+                    || one == role
+                    || one == format!("arn:aws:iam::{account}:root")))
+    })
+}
+
+fn any(patterns: Option<&Value>, text: &str, ignore_case: bool) -> bool {
+    list(patterns).iter().filter_map(Value::as_str).any(|pattern| {
+        if ignore_case {
+            glob(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase())
+        } else {
+            glob(pattern, text)
+        }
+    })
+}
+
+/// `*` and `?`, in time proportional to the product of the lengths at worst.
+fn glob(pattern: &str, text: &str) -> bool {
+    let mut states = vec![true];
+    states.resize(pattern.len() + 1, false);
+    let pattern = pattern.as_bytes();
+    let close = |states: &mut Vec<bool>| {
+        for (at, byte) in pattern.iter().enumerate() {
+            if *byte == b'*' && states.get(at) == Some(&true) {
+                if let Some(next) = states.get_mut(at + 1) {
+                    *next = true;
+                }
+            }
+        }
+    };
+    close(&mut states);
+    for byte in text.bytes() {
+        let mut next = vec![false; states.len()];
+        for (at, (wanted, _)) in pattern.iter().zip(&states).enumerate().filter(|(_, (_, s))| **s) {
+            let to = match wanted {
+                b'*' => at,
+                b'?' => at + 1,
+                wanted if *wanted == byte => at + 1,
+                _ => continue,
+            };
+            if let Some(state) = next.get_mut(to) {
+                *state = true;
+            }
+        }
+        states = next;
+        close(&mut states);
+    }
+    states.last() == Some(&true)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn patterns_match() {
+        assert!(glob("arn:aws:s3:::b/*", "arn:aws:s3:::b/a/b"));
+        assert!(glob("s3:get*", "s3:getobject"));
+        assert!(glob("a?c*", "abc"));
+        assert!(!glob("a?c", "ac"));
+        assert!(!glob("arn:aws:s3:::b", "arn:aws:s3:::b/x"));
+    }
+
+    #[test]
+    fn others_get_what_is_allowed_and_not_denied() {
+        let statement = |effect: &str, condition: Option<Value>| {
+            let mut statement = json!({
+                "Effect": effect, "Principal": {"AWS": "arn:aws:iam::111111111111:root"},
+                "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*",
+            });
+            if let Some(condition) = condition {
+                statement["Condition"] = condition;
+            }
+            statement
+        };
+        let friend = Principal::Root { account: "111111111111".into() };
+        let stranger = Principal::Root { account: "222222222222".into() };
+        let check = |policy: &Value, who: &Principal| {
+            allows(policy, who, "s3:GetObject", "arn:aws:s3:::b/k")
+        };
+        let allow = json!({"Statement": statement("Allow", None)});
+        assert!(check(&allow, &friend));
+        assert!(!check(&allow, &stranger));
+        let conditional = json!({"Statement": [statement("Allow", Some(json!({})))]});
+        assert!(!check(&conditional, &friend));
+        let denied = json!({"Statement": [statement("Allow", None), statement("Deny", None)]});
+        assert!(!check(&denied, &friend));
+    }
+}

@@ -1,0 +1,287 @@
+//! `AWS::S3::Bucket`.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use undercast_kernel::{Context, Resource, ResourceRequest, ResourceType, ServiceError};
+
+use super::call;
+use super::translate::{canned, cors, encryption, lifecycle};
+use crate::api::s3::shapes::Tagging;
+use crate::engine::bucket::{TAGS, delete_config, document, own, put_config};
+use crate::engine::tags::to_set;
+
+type Future<T> = BoxFuture<'static, Result<T, ServiceError>>;
+
+pub(crate) struct BucketType;
+
+const STACK_ID: &str = "aws:cloudformation:stack-id";
+const LOGICAL_ID: &str = "aws:cloudformation:logical-id";
+
+impl ResourceType for BucketType {
+    fn name(&self) -> &'static str {
+        "AWS::S3::Bucket"
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &[
+            "AccessControl",
+            "BucketEncryption",
+            "BucketName",
+            "CorsConfiguration",
+            "LifecycleConfiguration",
+            "OwnershipControls",
+            "PublicAccessBlockConfiguration",
+            "Tags",
+            "VersioningConfiguration",
+        ]
+    }
+
+    fn inert_properties(&self) -> &'static [&'static str] {
+        &[
+            "AccelerateConfiguration",
+            "AnalyticsConfigurations",
+            "IntelligentTieringConfigurations",
+            "InventoryConfigurations",
+            "LoggingConfiguration",
+            "MetricsConfigurations",
+        ]
+    }
+
+    fn replaced_by(&self) -> &'static [&'static str] {
+        &["BucketName"]
+    }
+
+    fn create(&self, ctx: Context, request: ResourceRequest) -> Future<Resource> {
+        async move { create(&ctx, request).await }.boxed()
+    }
+
+    fn update(&self, ctx: Context, request: ResourceRequest) -> Future<Resource> {
+        async move {
+            let name = request.physical_id.clone();
+            configure(&ctx, &request, &name).await?;
+            Ok(resource(&ctx, &name))
+        }
+        .boxed()
+    }
+
+    fn delete(&self, ctx: Context, request: ResourceRequest) -> Future<()> {
+        async move {
+            let input = json!({"Bucket": request.physical_id});
+            match call(&ctx, "DeleteBucket", input).await {
+                Err(error) if error.code() == "NoSuchBucket" => Ok(()),
+                other => other.map(|_| ()),
+            }
+        }
+        .boxed()
+    }
+}
+
+async fn create(ctx: &Context, request: ResourceRequest) -> Result<Resource, ServiceError> {
+    let name = match request.text("BucketName") {
+        Some(name) => name.to_owned(),
+        None => request.generated_name(63).to_ascii_lowercase(),
+    };
+    if !made_before(ctx, &request, &name).await? {
+        let mut input = json!({"Bucket": name});
+        if ctx.region() != "us-east-1" {
+            input["CreateBucketConfiguration"] = json!({"LocationConstraint": ctx.region()});
+        }
+        let controls = request.properties.get("OwnershipControls");
+        if let Some(ownership) = controls.and_then(|c| c.pointer("/Rules/0/ObjectOwnership")) {
+            input["ObjectOwnership"] = ownership.clone();
+        }
+        call(ctx, "CreateBucket", input).await?;
+        // The mark by which another attempt knows it.
+        tag(ctx, &request, &name).await?;
+    }
+    configure(ctx, &request, &name).await?;
+    Ok(resource(ctx, &name))
+}
+
+/// Whether an earlier attempt for this very resource made the bucket; one that somebody else made
+/// is not taken over.
+async fn made_before(
+    ctx: &Context,
+    request: &ResourceRequest,
+    name: &str,
+) -> Result<bool, ServiceError> {
+    let taken = |message: String| ServiceError::new("AlreadyExists", message).with_status(409);
+    let tx = ctx.store().begin().await?;
+    let row = match own(&tx, ctx, name, None).await {
+        Ok(row) => row,
+        Err(error) if error.code() == "NoSuchBucket" => return Ok(false),
+        Err(error) if error.code() == "AccessDenied" => {
+            return Err(taken(format!("{name} already exists")));
+        }
+        Err(error) => return Err(error),
+    };
+    let tags = document(&tx, &row, TAGS).await?.unwrap_or_default();
+    let tag = |key: &str| {
+        let tags = tags.get("TagSet").and_then(Value::as_array);
+        let mut tags = tags.into_iter().flatten();
+        let found = tags.find(|tag| tag.get("Key").and_then(Value::as_str) == Some(key));
+        found.and_then(|tag| tag.get("Value")).and_then(Value::as_str).map(str::to_owned)
+    };
+    let ours = tag(STACK_ID).as_deref() == Some(&request.stack_id)
+        && tag(LOGICAL_ID).as_deref() == Some(&request.logical_id);
+    // Between making and marking a bucket lies one commit.
+    let unmarked = tag(STACK_ID).is_none() && request.text("BucketName").is_none();
+    if request.attempt > 1 && (ours || unmarked) {
+        return Ok(true);
+    }
+    Err(taken(format!("{name} already exists")))
+}
+
+/// The tags of the resource and of its stack, of which only we may set the latter.
+async fn tag(ctx: &Context, request: &ResourceRequest, name: &str) -> Result<(), ServiceError> {
+    let mut tags = request.tag_list();
+    for (key, value) in [(STACK_ID, &request.stack_id), (LOGICAL_ID, &request.logical_id)] {
+        if !tags.iter().any(|(k, _)| k == key) {
+            tags.push((key.to_owned(), value.clone()));
+        }
+    }
+    ctx.transact((name.to_owned(), tags), |tx, ctx, input| async move {
+        let (name, tags) = &*input;
+        let row = own(&tx, &ctx, name, None).await?;
+        if tags.is_empty() {
+            return delete_config(&tx, &row, TAGS);
+        }
+        let tag_set = to_set(tags);
+        put_config(&tx, &row, TAGS, &Tagging { tag_set })
+    })
+    .await
+}
+
+fn resource(ctx: &Context, name: &str) -> Resource {
+    let region = ctx.region();
+    let dash = [
+        "us-east-1",
+        "us-west-1",
+        "us-west-2",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "ap-northeast-1",
+        "eu-west-1",
+        "sa-east-1",
+    ];
+    let mark = if dash.contains(&region) { '-' } else { '.' };
+    Resource::new(name)
+        .with("Arn", format!("arn:aws:s3:::{name}"))
+        .with("DomainName", format!("{name}.s3.amazonaws.com"))
+        .with("DualStackDomainName", format!("{name}.s3.dualstack.{region}.amazonaws.com"))
+        .with("RegionalDomainName", format!("{name}.s3.{region}.amazonaws.com"))
+        .with("WebsiteURL", format!("http://{name}.s3-website{mark}{region}.amazonaws.com"))
+}
+
+/// Brings everything but the name to what the properties say.
+async fn configure(
+    ctx: &Context,
+    request: &ResourceRequest,
+    name: &str,
+) -> Result<(), ServiceError> {
+    let set = Setting { ctx, request, name };
+    set.put_or(
+        "OwnershipControls",
+        "PutBucketOwnershipControls",
+        "OwnershipControls",
+        |p| Ok(p.clone()),
+        "DeleteBucketOwnershipControls",
+    )
+    .await?;
+    set.put_or(
+        "PublicAccessBlockConfiguration",
+        "PutPublicAccessBlock",
+        "PublicAccessBlockConfiguration",
+        |p| Ok(p.clone()),
+        "DeletePublicAccessBlock",
+    )
+    .await?;
+    set.put_or(
+        "BucketEncryption",
+        "PutBucketEncryption",
+        "ServerSideEncryptionConfiguration",
+        |p| Ok(encryption(p)),
+        "DeleteBucketEncryption",
+    )
+    .await?;
+    set.put_or("CorsConfiguration", "PutBucketCors", "CORSConfiguration", cors, "DeleteBucketCors")
+        .await?;
+    set.put_or(
+        "LifecycleConfiguration",
+        "PutBucketLifecycleConfiguration",
+        "LifecycleConfiguration",
+        lifecycle,
+        "DeleteBucketLifecycle",
+    )
+    .await?;
+    set.versioning().await?;
+    set.access_control().await?;
+    tag(ctx, request, name).await
+}
+
+struct Setting<'a> {
+    ctx: &'a Context,
+    request: &'a ResourceRequest,
+    name: &'a str,
+}
+
+impl Setting<'_> {
+    /// The property, if this is a creation or an update that changes it: `Some(None)` if it is gone.
+    fn changed(&self, property: &str) -> Option<Option<&Value>> {
+        let value = self.request.properties.get(property);
+        let relevant = match self.request.old.is_null() {
+            true => value.is_some(),
+            false => self.request.changed(property),
+        };
+        relevant.then_some(value)
+    }
+
+    async fn put_or(
+        &self,
+        property: &str,
+        put: &str,
+        member: &str,
+        translate: impl Fn(&Value) -> Result<Value, ServiceError>,
+        delete: &str,
+    ) -> Result<(), ServiceError> {
+        match self.changed(property) {
+            None => {}
+            Some(Some(value)) => {
+                let mut input = json!({"Bucket": self.name});
+                input[member] = translate(value)?;
+                call(self.ctx, put, input).await?;
+            }
+            Some(None) => {
+                call(self.ctx, delete, json!({"Bucket": self.name})).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn versioning(&self) -> Result<(), ServiceError> {
+        let Some(value) = self.changed("VersioningConfiguration") else {
+            return Ok(());
+        };
+        let status = value.and_then(|v| v.get("Status")).cloned();
+        let status = status.unwrap_or_else(|| "Suspended".into());
+        let input = json!({
+            "Bucket": self.name,
+            "VersioningConfiguration": {"Status": status},
+        });
+        call(self.ctx, "PutBucketVersioning", input).await.map(drop)
+    }
+
+    async fn access_control(&self) -> Result<(), ServiceError> {
+        let Some(value) = self.changed("AccessControl") else {
+            return Ok(());
+        };
+        let acl = canned(value.and_then(Value::as_str).unwrap_or("Private"));
+        if acl.starts_with("bucket-owner") {
+            // Says nothing about a bucket, only about objects that others put there.
+            return Ok(());
+        }
+        let input = json!({"Bucket": self.name, "ACL": acl});
+        call(self.ctx, "PutBucketAcl", input).await.map(drop)
+    }
+}
