@@ -66,6 +66,19 @@ def test_a_function_lives(fn, make, account):
     assert fn.delete_function(FunctionName="f")["ResponseMetadata"]["HTTPStatusCode"] == 204
 
 
+def test_code_comes_from_a_bucket(fn, client, account, error):
+    s3, bucket = client("s3"), f"code-{account}"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="a/b.zip", Body=archive(index__js="exports.handler = async () => 'from s3';"))
+    settings = {"Runtime": "nodejs20.x", "Handler": "index.handler", "Timeout": 10, "Role": ROLE.format(account)}
+    fn.create_function(FunctionName="f", Code={"S3Bucket": bucket, "S3Key": "a/b.zip"}, **settings)
+    assert call(fn, "f", {})[1] == "from s3"
+    code, message = error(fn.update_function_code, FunctionName="f", S3Bucket=bucket, S3Key="nope")
+    assert (code, message) == (
+        "InvalidParameterValueException",
+        "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist.")
+
+
 def test_python_errors_and_the_log_tail(fn, account):
     source = "def handler(event, context):\n    print('about to fail')\n    raise ValueError('no')\n"
     fn.create_function(
