@@ -15,6 +15,7 @@ mod engine;
 mod error;
 mod limits;
 mod operations;
+mod preflight;
 mod resources;
 mod store;
 mod tasks;
@@ -33,8 +34,11 @@ pub struct S3;
 pub fn service(_: &Kernel) -> Service {
     let s3 = Arc::new(S3);
     Service::new(&api::s3::SERVICE)
+        .route::<op::AbortMultipartUpload>(&s3)
+        .route::<op::CompleteMultipartUpload>(&s3)
         .route::<op::CopyObject>(&s3)
         .route::<op::CreateBucket>(&s3)
+        .route::<op::CreateMultipartUpload>(&s3)
         .route::<op::DeleteBucket>(&s3)
         .route::<op::DeleteBucketCors>(&s3)
         .route::<op::DeleteBucketEncryption>(&s3)
@@ -43,6 +47,7 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::DeleteBucketPolicy>(&s3)
         .route::<op::DeleteBucketTagging>(&s3)
         .route::<op::DeleteObject>(&s3)
+        .route::<op::DeleteObjectTagging>(&s3)
         .route::<op::DeleteObjects>(&s3)
         .route::<op::DeletePublicAccessBlock>(&s3)
         .route::<op::GetBucketAcl>(&s3)
@@ -55,12 +60,17 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::GetBucketTagging>(&s3)
         .route::<op::GetBucketVersioning>(&s3)
         .route::<op::GetObject>(&s3)
+        .route::<op::GetObjectAttributes>(&s3)
+        .route::<op::GetObjectTagging>(&s3)
         .route::<op::GetPublicAccessBlock>(&s3)
         .route::<op::HeadBucket>(&s3)
         .route::<op::HeadObject>(&s3)
         .route::<op::ListBuckets>(&s3)
+        .route::<op::ListMultipartUploads>(&s3)
+        .route::<op::ListObjectVersions>(&s3)
         .route::<op::ListObjects>(&s3)
         .route::<op::ListObjectsV2>(&s3)
+        .route::<op::ListParts>(&s3)
         .route::<op::PutBucketAcl>(&s3)
         .route::<op::PutBucketCors>(&s3)
         .route::<op::PutBucketEncryption>(&s3)
@@ -70,7 +80,11 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::PutBucketTagging>(&s3)
         .route::<op::PutBucketVersioning>(&s3)
         .route::<op::PutObject>(&s3)
+        .route::<op::PutObjectTagging>(&s3)
         .route::<op::PutPublicAccessBlock>(&s3)
+        .route::<op::UploadPart>(&s3)
+        .route::<op::UploadPartCopy>(&s3)
+        .endpoint(Arc::new(preflight::Preflight))
         .resource(resources::BucketType)
         .resource(resources::BucketPolicyType)
         .task(tasks::drop_parts())

@@ -193,9 +193,17 @@ pub(crate) struct PartRow {
     pub(crate) modified_ms: i64,
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub(crate) checksum: Option<Checksum>,
+    /// The upload asked for this kind of checksum, so that answers tell it.
+    #[serde(rename = "q", default, skip_serializing_if = "is_false")]
+    pub(crate) asked: bool,
 }
 
 impl PartRow {
+    /// The checksum as far as answers tell it.
+    pub(crate) fn told(&self) -> Option<&Checksum> {
+        self.checksum.as_ref().filter(|_| self.asked)
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.blob.len
     }

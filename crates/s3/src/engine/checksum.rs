@@ -118,13 +118,6 @@ impl Hasher {
     }
 }
 
-/// The checksum of some bytes.
-pub(crate) fn of(algorithm: Algorithm, bytes: &[u8]) -> Checksum {
-    let mut hasher = Hasher::new(algorithm);
-    hasher.update(bytes);
-    full(algorithm, &hasher.finish())
-}
-
 pub(crate) fn full(algorithm: Algorithm, value: &[u8]) -> Checksum {
     Checksum {
         algorithm: algorithm.name().to_owned(),

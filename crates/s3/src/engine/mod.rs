@@ -11,4 +11,5 @@ pub(crate) mod object;
 pub(crate) mod policy;
 pub(crate) mod read;
 pub(crate) mod tags;
+pub(crate) mod upload;
 pub(crate) mod version;

@@ -29,6 +29,9 @@ pub(crate) fn from_header(header: &str, max: usize) -> Result<Tags, ServiceError
         let decoded = percent_decode_str(&text).decode_utf8();
         decoded.map(|t| t.into_owned()).map_err(|_| refused())
     };
+    if header.contains(',') {
+        return Err(refused());
+    }
     let mut tags = Tags::new();
     for pair in header.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -126,8 +126,7 @@ async fn part(tx: &Tx, found: &mut Found, number: i32, checksum: bool) -> Result
         let end = start + part.size();
         if i64::from(at) == i64::from(number) {
             found.range = start..end;
-            let composite = found.row.checksum.as_ref().is_some_and(|c| c.composite);
-            found.checksum = part.checksum.filter(|_| checksum && composite);
+            found.checksum = part.told().filter(|_| checksum).cloned();
             found.parts = i32::try_from(count).ok();
             return Ok(());
         }

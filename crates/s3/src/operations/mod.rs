@@ -1,6 +1,7 @@
 //! One file for each operation, or for each part of a bucket's configuration; what several of them
 //! share is here.
 
+mod abort_multipart_upload;
 mod bucket_acl;
 mod bucket_cors;
 mod bucket_encryption;
@@ -10,18 +11,27 @@ mod bucket_policy;
 mod bucket_public_access;
 mod bucket_tagging;
 mod bucket_versioning;
+mod complete_multipart_upload;
 mod copy_object;
 mod create_bucket;
+mod create_multipart_upload;
 mod delete_bucket;
 mod delete_object;
 mod delete_objects;
 mod get_bucket_location;
 mod get_object;
+mod get_object_attributes;
 mod head_bucket;
 mod head_object;
 mod list_buckets;
+mod list_multipart_uploads;
+mod list_object_versions;
 mod list_objects;
+mod list_parts;
+mod object_tagging;
 mod put_object;
+mod upload_part;
+mod upload_part_copy;
 
 use std::collections::BTreeMap;
 

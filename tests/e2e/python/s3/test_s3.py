@@ -360,8 +360,8 @@ def test_the_configuration_of_buckets(s3, bucket):
     assert [g["Permission"] for g in grants] == ["FULL_CONTROL", "READ"]
 
 
-def test_accounts_do_not_see_each_other(s3, bucket, client):
-    other = client("s3", account="999999999999")
+def test_accounts_do_not_see_each_other(s3, bucket, cloud):
+    other = cloud.client("s3", "999999999999")
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     with fails("AccessDenied", 403):
         other.get_object(Bucket=bucket, Key="k")
