@@ -97,9 +97,7 @@ pub static BatchGetItemOutput: Schema = Schema::new(
 pub static BatchGetRequestMap: Schema = Schema::new(
     "BatchGetRequestMap",
     Kind::Map(&Member::new("key", &TableArn), &Member::new("value", &KeysAndAttributes)),
-)
-.min(1)
-.max(100);
+);
 
 pub static BatchGetResponseMap: Schema = Schema::new(
     "BatchGetResponseMap",
@@ -127,9 +125,7 @@ pub static BatchWriteItemOutput: Schema = Schema::new(
 pub static BatchWriteItemRequestMap: Schema = Schema::new(
     "BatchWriteItemRequestMap",
     Kind::Map(&Member::new("key", &TableArn), &Member::new("value", &WriteRequests)),
-)
-.min(1)
-.max(25);
+);
 
 pub static BillingMode: Schema =
     Schema::new("BillingMode", Kind::String).values(&["PROVISIONED", "PAY_PER_REQUEST"]);
@@ -663,8 +659,7 @@ pub static KeyConditions: Schema = Schema::new(
     Kind::Map(&Member::new("key", &AttributeName), &Member::new("value", &Condition)),
 );
 
-pub static KeyList: Schema =
-    Schema::new("KeyList", Kind::List(&Member::new("member", &Key))).min(1).max(100);
+pub static KeyList: Schema = Schema::new("KeyList", Kind::List(&Member::new("member", &Key)));
 
 pub static KeySchema: Schema =
     Schema::new("KeySchema", Kind::List(&Member::new("member", &KeySchemaElement))).min(1);
@@ -1559,7 +1554,7 @@ pub static WriteRequest: Schema = Schema::new(
 );
 
 pub static WriteRequests: Schema =
-    Schema::new("WriteRequests", Kind::List(&Member::new("member", &WriteRequest))).min(1).max(25);
+    Schema::new("WriteRequests", Kind::List(&Member::new("member", &WriteRequest)));
 
 pub static TagResourceOutput: Schema = Schema::new("TagResourceOutput", Kind::Structure(&[]));
 

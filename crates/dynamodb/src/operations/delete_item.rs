@@ -1,0 +1,47 @@
+//! `DeleteItem`: deletes an item.
+
+use undercast_kernel::{Access, Context, Handler, ServiceError};
+
+use super::{condition, mutate, old_wanted, on_items, refuse_legacy, shows_failed};
+use crate::Dynamo;
+use crate::api::dynamodb::operations::DeleteItem;
+use crate::api::dynamodb::shapes::{DeleteItemInput, DeleteItemOutput};
+use crate::engine::mutation::{Action, Mutation};
+use crate::value::{item_from_wire, item_to_wire};
+
+impl Handler<DeleteItem> for Dynamo {
+    fn authorize(&self, ctx: &Context, input: &DeleteItemInput) -> Vec<Access> {
+        vec![on_items(self, ctx, "DeleteItem", &input.table_name, [&input.key])]
+    }
+
+    async fn handle(
+        &self,
+        ctx: Context,
+        input: DeleteItemInput,
+    ) -> Result<DeleteItemOutput, ServiceError> {
+        refuse_legacy(&[
+            ("Expected", input.expected.is_some()),
+            ("ConditionalOperator", input.conditional_operator.is_some()),
+        ])?;
+        let condition = condition(
+            input.condition_expression.as_deref(),
+            input.expression_attribute_names,
+            input.expression_attribute_values,
+        )?;
+        let want_old = old_wanted(input.return_values.as_deref())?;
+        let key = item_from_wire(input.key)?;
+        let mutation = Mutation {
+            condition,
+            want_old,
+            show_failed: shows_failed(input.return_values_on_condition_check_failure.as_deref()),
+            ..Mutation::new(&input.table_name, Action::Delete { key })
+        };
+        let applied = mutate(self, &ctx, mutation).await?;
+        let wanted = input.return_consumed_capacity;
+        Ok(DeleteItemOutput {
+            consumed_capacity: applied.units.answer(wanted.as_deref(), &applied.table),
+            attributes: applied.old.filter(|_| want_old).map(item_to_wire),
+            item_collection_metrics: None,
+        })
+    }
+}

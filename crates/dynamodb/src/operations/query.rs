@@ -1,0 +1,182 @@
+//! `Query`: the items of one partition of a table or index, in order.
+
+use undercast_kernel::{Access, Context, Handler, ServiceError};
+
+use super::refuse_legacy;
+use crate::Dynamo;
+use crate::api::dynamodb::operations::Query;
+use crate::api::dynamodb::shapes::{QueryInput, QueryOutput};
+use crate::engine::key::{KeySchema, check_not_empty, query};
+use crate::engine::read::{Page, Plan, select};
+use crate::engine::table::{Index, Table, check_name, table_key};
+use crate::error::{invalid, parameter};
+use crate::expression::{
+    Condition, Kind, Projection, Scope, check_filter, key_condition, parse_condition,
+    parse_projection,
+};
+use crate::value::{Item, Value, item_from_wire, item_to_wire};
+
+/// A request whose parameters were read.
+struct Request {
+    keys: Condition,
+    filter: Option<Condition>,
+    projection: Option<Projection>,
+    start: Option<Item>,
+}
+
+fn read(input: &mut QueryInput) -> Result<Request, ServiceError> {
+    let Some(text) = &input.key_condition_expression else {
+        return Err(invalid(
+            "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
+        ));
+    };
+    let mut scope = Scope::new(
+        input.expression_attribute_names.take(),
+        input.expression_attribute_values.take(),
+        true,
+        None,
+    )?;
+    let filter = input.filter_expression.as_ref();
+    let filter = filter.map(|text| parse_condition(Kind::Filter, text, &mut scope)).transpose()?;
+    let keys = parse_condition(Kind::Key, text, &mut scope)?;
+    let projection = input.projection_expression.as_ref();
+    let projection = projection.map(|text| parse_projection(text, &mut scope)).transpose()?;
+    scope.finish()?;
+    let start = input.exclusive_start_key.take().map(item_from_wire).transpose()?;
+    Ok(Request { keys, filter, projection, start })
+}
+
+impl Handler<Query> for Dynamo {
+    fn authorize(&self, ctx: &Context, input: &QueryInput) -> Vec<Access> {
+        let key = table_key(ctx, &input.table_name);
+        let mut arn = crate::engine::table::arn(&key);
+        if let Some(index) = &input.index_name {
+            arn = format!("{arn}/index/{index}");
+        }
+        let mut access = Access::new("dynamodb:Query", arn);
+        if let Some(value) = self.leading_key(ctx, input) {
+            access.conditions.push(("dynamodb:LeadingKeys".to_owned(), vec![value]));
+        }
+        if let Some(select) = &input.select {
+            access = access.when("dynamodb:Select", select);
+        }
+        vec![access]
+    }
+
+    async fn handle(
+        &self,
+        ctx: Context,
+        mut input: QueryInput,
+    ) -> Result<QueryOutput, ServiceError> {
+        refuse_legacy(&[
+            ("AttributesToGet", input.attributes_to_get.is_some()),
+            ("KeyConditions", input.key_conditions.is_some()),
+            ("QueryFilter", input.query_filter.is_some()),
+            ("ConditionalOperator", input.conditional_operator.is_some()),
+        ])?;
+        check_name(&input.table_name)?;
+        let request = read(&mut input)?;
+        let tx = ctx.store().begin().await?;
+        let table = self.tables.require(&tx, &ctx, &input.table_name).await?;
+        let page = run(&tx, &table, &input, request).await?;
+        let count = |n: usize| Some(i32::try_from(n).unwrap_or(i32::MAX));
+        let counts_only = input.select.as_deref() == Some("COUNT");
+        Ok(QueryOutput {
+            consumed_capacity: page.units.answer(input.return_consumed_capacity.as_deref(), &table),
+            items: (!counts_only).then(|| page.items.into_iter().map(item_to_wire).collect()),
+            count: count(page.count),
+            scanned_count: count(page.scanned),
+            last_evaluated_key: page.last.map(item_to_wire),
+        })
+    }
+}
+
+pub(super) fn check_consistent(
+    index: Option<&Index>,
+    consistent: bool,
+) -> Result<(), ServiceError> {
+    if consistent && index.is_some_and(|index| index.row.global) {
+        return Err(invalid("Consistent reads are not supported on global secondary indexes"));
+    }
+    if let Some(index) = index.filter(|index| index.row.backfilling) {
+        return Err(invalid(format!(
+            "Cannot read from backfilling global secondary index: {}",
+            index.row.name
+        )));
+    }
+    Ok(())
+}
+
+async fn run(
+    tx: &undercast_store::Tx,
+    table: &Table,
+    input: &QueryInput,
+    request: Request,
+) -> Result<Page, ServiceError> {
+    let index = input.index_name.as_ref().map(|name| table.index(name)).transpose()?;
+    let consistent = input.consistent_read == Some(true);
+    check_consistent(index, consistent)?;
+    let schema = index.map_or(&table.schema, |index| &index.schema);
+    let range_name = schema.range.as_ref().map(|range| range.name.as_str());
+    let condition = key_condition(request.keys, &schema.hash.name, range_name)?;
+    check_types(schema, &condition.hash, condition.range.as_ref().map(|r| r.values()))?;
+    if let Some(filter) = &request.filter {
+        check_filter(filter, &schema.names())?;
+    }
+    let projection = request.projection.as_ref();
+    let selection = select(input.select.as_deref(), index, projection, "Querying")?;
+    let number = index.map_or(table.row.number, |index| index.row.number);
+    let mut plan = Plan {
+        table,
+        index,
+        range: query(number, index.is_some(), &condition.hash, condition.range.as_ref()),
+        reverse: input.scan_index_forward == Some(false),
+        limit: input.limit.and_then(|n| usize::try_from(n).ok()),
+        consistent,
+        filter: request.filter.as_ref(),
+        projection,
+        count_only: selection.count_only,
+        fetch: selection.fetch,
+    };
+    if let Some(start) = &request.start {
+        plan.start_behind(start)?;
+    }
+    plan.run(tx).await
+}
+
+fn check_types(
+    schema: &KeySchema,
+    hash: &Value,
+    range: Option<Vec<&Value>>,
+) -> Result<(), ServiceError> {
+    let mismatch = || parameter("Condition parameter type does not match schema type");
+    if !schema.hash.kind.fits(hash) {
+        return Err(mismatch());
+    }
+    check_not_empty(&schema.hash.name, hash)?;
+    if let (Some(values), Some(attribute)) = (range, &schema.range)
+        && !values.iter().all(|value| attribute.kind.fits(value))
+    {
+        return Err(mismatch());
+    }
+    Ok(())
+}
+
+impl Dynamo {
+    /// The value of the partition key that a query asks for.
+    fn leading_key(&self, ctx: &Context, input: &QueryInput) -> Option<String> {
+        let table = self.tables.peek(&table_key(ctx, &input.table_name))?;
+        let schema = match &input.index_name {
+            Some(name) => &table.index(name).ok()?.schema,
+            None => &table.schema,
+        };
+        let names = input.expression_attribute_names.clone();
+        let values = input.expression_attribute_values.clone();
+        let mut scope = Scope::new(names, values, true, None).ok()?;
+        let text = input.key_condition_expression.as_ref()?;
+        let keys = parse_condition(Kind::Key, text, &mut scope).ok()?;
+        let range = schema.range.as_ref().map(|range| range.name.as_str());
+        let condition = key_condition(keys, &schema.hash.name, range).ok()?;
+        super::scalar_text(&crate::value::to_wire(condition.hash))
+    }
+}
