@@ -9,6 +9,7 @@ pub(crate) fn all(kernel: &Kernel, sandbox: &Sandbox, data: &Path) -> Vec<Servic
     let mut services = undercast_iam::services(kernel);
     services.push(undercast_apigateway::service(kernel));
     services.push(undercast_cloudformation::service(kernel));
+    services.push(undercast_dynamodb::service(kernel));
     services.push(undercast_lambda::service(kernel, sandbox.clone(), data.join("functions")));
     services.push(undercast_logs::service(kernel));
     services.push(undercast_s3::service(kernel));
