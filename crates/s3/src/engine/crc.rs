@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn pieces_combine_to_the_whole() {
-        let text: Vec<u8> = (0..10_007u32).map(|n| (n * 31 >> 3) as u8).collect();
+        let text: Vec<u8> = (0..10_007u32).map(|n| ((n * 31) >> 3) as u8).collect();
         for family in [&CRC32, &CRC32C, &CRC64_NVME] {
             for cut in [0, 1, 8, 4_096, 10_000, 10_007] {
                 let (a, b) = text.split_at(cut);

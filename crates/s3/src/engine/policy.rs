@@ -71,10 +71,11 @@ fn glob(pattern: &str, text: &str) -> bool {
     let pattern = pattern.as_bytes();
     let close = |states: &mut Vec<bool>| {
         for (at, byte) in pattern.iter().enumerate() {
-            if *byte == b'*' && states.get(at) == Some(&true) {
-                if let Some(next) = states.get_mut(at + 1) {
-                    *next = true;
-                }
+            if *byte == b'*'
+                && states.get(at) == Some(&true)
+                && let Some(next) = states.get_mut(at + 1)
+            {
+                *next = true;
             }
         }
     };

@@ -173,10 +173,10 @@ fn check_part(
         return Err(wrong());
     }
     match (&named.checksum, &row.checksum) {
-        (Some((algorithm, value)), Some(have)) if row.asked => {
-            if have.algorithm != algorithm.name() || have.value != *value {
-                return Err(wrong());
-            }
+        (Some((algorithm, value)), Some(have))
+            if row.asked && (have.algorithm != algorithm.name() || have.value != *value) =>
+        {
+            return Err(wrong());
         }
         (None, Some(have)) if row.asked && upload.composite => {
             return Err(invalid(format!(

@@ -71,7 +71,8 @@ fn region(ctx: &Context, input: &CreateBucketInput) -> Result<String, ServiceErr
     }
 }
 
-async fn create(
+/// In a transaction of the caller.
+pub(crate) async fn create(
     tx: &Tx,
     ctx: &Context,
     input: &CreateBucketInput,

@@ -87,12 +87,12 @@ pub(super) async fn find(ctx: &Context, tx: &Tx, asked: Asked<'_>) -> Result<Fou
     };
     if let Some(number) = asked.part {
         part(tx, &mut found, number, asked.checksum).await?;
-    } else if let Some(range) = asked.range {
-        if let Some(range) = condition::range(range, found.row.size)? {
-            found.partial = true;
-            found.checksum = found.checksum.filter(|_| range == whole);
-            found.range = range;
-        }
+    } else if let Some(header) = asked.range
+        && let Some(range) = condition::range(header, found.row.size)?
+    {
+        found.partial = true;
+        found.checksum = found.checksum.filter(|_| range == whole);
+        found.range = range;
     }
     Ok(found)
 }

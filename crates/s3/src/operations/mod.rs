@@ -13,7 +13,7 @@ mod bucket_tagging;
 mod bucket_versioning;
 mod complete_multipart_upload;
 mod copy_object;
-mod create_bucket;
+pub(crate) mod create_bucket;
 mod create_multipart_upload;
 mod delete_bucket;
 mod delete_object;

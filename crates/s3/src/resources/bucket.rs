@@ -4,12 +4,14 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use undercast_kernel::{Context, Resource, ResourceRequest, ResourceType, ServiceError};
+use undercast_store::Tx;
 
 use super::call;
 use super::translate::{canned, cors, encryption, lifecycle};
-use crate::api::s3::shapes::Tagging;
-use crate::engine::bucket::{TAGS, delete_config, document, own, put_config};
+use crate::api::s3::shapes::{CreateBucketInput, Tagging};
+use crate::engine::bucket::{TAGS, access, check_name, document, own, put_config};
 use crate::engine::tags::to_set;
+use crate::operations::create_bucket;
 
 type Future<T> = BoxFuture<'static, Result<T, ServiceError>>;
 
@@ -83,17 +85,25 @@ async fn create(ctx: &Context, request: ResourceRequest) -> Result<Resource, Ser
         None => request.generated_name(63).to_ascii_lowercase(),
     };
     if !made_before(ctx, &request, &name).await? {
-        let mut input = json!({"Bucket": name});
-        if ctx.region() != "us-east-1" {
-            input["CreateBucketConfiguration"] = json!({"LocationConstraint": ctx.region()});
-        }
-        let controls = request.properties.get("OwnershipControls");
-        if let Some(ownership) = controls.and_then(|c| c.pointer("/Rules/0/ObjectOwnership")) {
-            input["ObjectOwnership"] = ownership.clone();
-        }
-        call(ctx, "CreateBucket", input).await?;
-        // The mark by which another attempt knows it.
-        tag(ctx, &request, &name).await?;
+        let accesses = access("CreateBucket", &name);
+        ctx.kernel().check(ctx, accesses).await?;
+        check_name(&name)?;
+        let ownership = request
+            .properties
+            .pointer("/OwnershipControls/Rules/0/ObjectOwnership")
+            .and_then(Value::as_str);
+        let input = CreateBucketInput {
+            bucket: name.clone(),
+            object_ownership: ownership.map(str::to_owned),
+            ..CreateBucketInput::default()
+        };
+        // Made and marked at once, so that another attempt knows it.
+        ctx.transact((input, tags(&request)), |tx, ctx, input| async move {
+            let (input, tags) = &*input;
+            create_bucket::create(&tx, &ctx, input, ctx.region()).await?;
+            put_tags(&tx, &ctx, &input.bucket, tags).await
+        })
+        .await?;
     }
     configure(ctx, &request, &name).await?;
     Ok(resource(ctx, &name))
@@ -125,32 +135,33 @@ async fn made_before(
     };
     let ours = tag(STACK_ID).as_deref() == Some(&request.stack_id)
         && tag(LOGICAL_ID).as_deref() == Some(&request.logical_id);
-    // Between making and marking a bucket lies one commit.
-    let unmarked = tag(STACK_ID).is_none() && request.text("BucketName").is_none();
-    if request.attempt > 1 && (ours || unmarked) {
+    if request.attempt > 1 && ours {
         return Ok(true);
     }
     Err(taken(format!("{name} already exists")))
 }
 
-/// The tags of the resource and of its stack, of which only we may set the latter.
-async fn tag(ctx: &Context, request: &ResourceRequest, name: &str) -> Result<(), ServiceError> {
+/// The tags of the resource and of its stack, and the mark.
+fn tags(request: &ResourceRequest) -> Vec<(String, String)> {
     let mut tags = request.tag_list();
     for (key, value) in [(STACK_ID, &request.stack_id), (LOGICAL_ID, &request.logical_id)] {
         if !tags.iter().any(|(k, _)| k == key) {
             tags.push((key.to_owned(), value.clone()));
         }
     }
-    ctx.transact((name.to_owned(), tags), |tx, ctx, input| async move {
-        let (name, tags) = &*input;
-        let row = own(&tx, &ctx, name, None).await?;
-        if tags.is_empty() {
-            return delete_config(&tx, &row, TAGS);
-        }
-        let tag_set = to_set(tags);
-        put_config(&tx, &row, TAGS, &Tagging { tag_set })
-    })
-    .await
+    tags
+}
+
+/// Not by an operation: nobody else may set tags that begin with `aws:`.
+async fn put_tags(
+    tx: &Tx,
+    ctx: &Context,
+    name: &str,
+    tags: &[(String, String)],
+) -> Result<(), ServiceError> {
+    let row = own(tx, ctx, name, None).await?;
+    let tag_set = to_set(tags);
+    put_config(tx, &row, TAGS, &Tagging { tag_set })
 }
 
 fn resource(ctx: &Context, name: &str) -> Resource {
@@ -217,7 +228,12 @@ async fn configure(
     .await?;
     set.versioning().await?;
     set.access_control().await?;
-    tag(ctx, request, name).await
+    let accesses = access("PutBucketTagging", name);
+    ctx.kernel().check(ctx, accesses).await?;
+    ctx.transact((name.to_owned(), tags(request)), |tx, ctx, input| async move {
+        put_tags(&tx, &ctx, &input.0, &input.1).await
+    })
+    .await
 }
 
 struct Setting<'a> {
@@ -248,8 +264,10 @@ impl Setting<'_> {
         match self.changed(property) {
             None => {}
             Some(Some(value)) => {
-                let mut input = json!({"Bucket": self.name});
-                input[member] = translate(value)?;
+                let input = Value::Object(serde_json::Map::from_iter([
+                    ("Bucket".to_owned(), self.name.into()),
+                    (member.to_owned(), translate(value)?),
+                ]));
                 call(self.ctx, put, input).await?;
             }
             Some(None) => {
