@@ -1,0 +1,18 @@
+//! DynamoDB on a memory store, through the call path of the kernel.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod batches;
+mod expiry;
+mod fixture;
+mod indexes;
+mod items;
+mod queries;
+mod resources;
+mod tables;
+mod transactions;
