@@ -86,10 +86,7 @@ async fn ask(
     }
     let url = format!("{}{PATH}{token}", ctx.kernel().settings().callback_url);
     let event = event(ctx, kind, verb, request, &url);
-    let timeout = request
-        .text("ServiceTimeout")
-        .and_then(|t| t.parse().ok())
-        .unwrap_or(TIMEOUT_S);
+    let timeout = request.text("ServiceTimeout").and_then(|t| t.parse().ok()).unwrap_or(TIMEOUT_S);
     put_response(ctx, &token, None).await?;
     let watch = RESPONSES.watch(ctx.store(), &token);
     let invoke = InvokeRequest {
@@ -116,10 +113,7 @@ fn event(ctx: &Context, kind: &str, verb: &str, request: &ResourceRequest, url: 
     });
     if let Document::Object(event) = &mut event {
         if verb != "Create" {
-            event.insert(
-                "PhysicalResourceId".to_owned(),
-                request.physical_id.clone().into(),
-            );
+            event.insert("PhysicalResourceId".to_owned(), request.physical_id.clone().into());
         }
         if verb == "Update" {
             event.insert("OldResourceProperties".to_owned(), stringify(&request.old));
@@ -132,10 +126,9 @@ fn event(ctx: &Context, kind: &str, verb: &str, request: &ResourceRequest, url: 
 fn stringify(value: &Document) -> Document {
     match value {
         Document::Array(values) => values.iter().map(stringify).collect(),
-        Document::Object(entries) => entries
-            .iter()
-            .map(|(k, v)| (k.clone(), stringify(v)))
-            .collect(),
+        Document::Object(entries) => {
+            entries.iter().map(|(k, v)| (k.clone(), stringify(v))).collect()
+        }
         Document::Bool(_) | Document::Number(_) => plain(value).into(),
         other => other.clone(),
     }
@@ -201,9 +194,7 @@ fn read_answer(body: &str, request: &ResourceRequest) -> Result<Resource, Servic
             )));
         }
         _ => {
-            return Err(failed(
-                "Invalid response object: Status must be SUCCESS or FAILED",
-            ));
+            return Err(failed("Invalid response object: Status must be SUCCESS or FAILED"));
         }
     }
     let known = Some(request.physical_id.clone()).filter(|id| !id.is_empty());
@@ -213,10 +204,7 @@ fn read_answer(body: &str, request: &ResourceRequest) -> Result<Resource, Servic
         Some(Document::Object(data)) => data.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
         _ => BTreeMap::new(),
     };
-    Ok(Resource {
-        physical_id,
-        attributes,
-    })
+    Ok(Resource { physical_id, attributes })
 }
 
 /// Takes the answers of custom resources.
@@ -229,11 +217,7 @@ impl HttpEndpoint for ResponseEndpoint {
 
     fn serve(&self, kernel: Kernel, request: Request) -> BoxFuture<'static, Response> {
         async move {
-            let token = request
-                .path
-                .strip_prefix(PATH)
-                .unwrap_or_default()
-                .to_owned();
+            let token = request.path.strip_prefix(PATH).unwrap_or_default().to_owned();
             if request.method != "PUT" {
                 return Response::new(405);
             }

@@ -13,10 +13,7 @@ pub fn no_such_stack(name: &str) -> ServiceError {
 }
 
 pub fn no_such_change_set(name: &str) -> ServiceError {
-    ServiceError::new(
-        "ChangeSetNotFoundException",
-        format!("ChangeSet [{name}] does not exist"),
-    )
+    ServiceError::new("ChangeSetNotFoundException", format!("ChangeSet [{name}] does not exist"))
 }
 
 impl From<template::Error> for ServiceError {

@@ -115,19 +115,10 @@ fn modify(
         return None;
     }
     let recreates = |name: &String| resource_type.replaced_by().contains(&name.as_str());
-    let replacement = if names.iter().any(recreates) {
-        "True"
-    } else {
-        "False"
-    };
+    let replacement = if names.iter().any(recreates) { "True" } else { "False" };
     let properties = names
         .iter()
-        .map(|name| {
-            (
-                name.clone(),
-                if recreates(name) { "Always" } else { "Never" }.to_owned(),
-            )
-        })
+        .map(|name| (name.clone(), if recreates(name) { "Always" } else { "Never" }.to_owned()))
         .collect();
     Some(change(replacement, properties))
 }

@@ -17,11 +17,7 @@ use crate::template::model::plain;
 use crate::template::{Error as TemplateError, Pseudo, Template, intrinsics, parameters};
 
 pub fn key(ctx: &Context, uuid: &str) -> StackKey {
-    (
-        ctx.account().to_owned(),
-        ctx.region().to_owned(),
-        uuid.to_owned(),
-    )
+    (ctx.account().to_owned(), ctx.region().to_owned(), uuid.to_owned())
 }
 
 /// `arn:aws:cloudformation:{region}:{account}:stack/{name}/{uuid}`.
@@ -55,9 +51,7 @@ pub async fn find(
 
 /// The same, or AWS's error.
 pub async fn require(tx: &Tx, ctx: &Context, name_or_id: &str) -> Result<StackRow, ServiceError> {
-    find(tx, ctx, name_or_id)
-        .await?
-        .ok_or_else(|| error::no_such_stack(name_or_id))
+    find(tx, ctx, name_or_id).await?.ok_or_else(|| error::no_such_stack(name_or_id))
 }
 
 pub async fn resources(
@@ -65,33 +59,20 @@ pub async fn resources(
     ctx: &Context,
     uuid: &str,
 ) -> Result<BTreeMap<String, ResourceRow>, ServiceError> {
-    let rows = RESOURCES
-        .scan(tx, RESOURCES.prefix(&key(ctx, uuid)), 2_000, false)
-        .await?;
+    let rows = RESOURCES.scan(tx, RESOURCES.prefix(&key(ctx, uuid)), 2_000, false).await?;
     Ok(rows.into_iter().map(|(key, row)| (key.3, row)).collect())
 }
 
 pub async fn exports(tx: &Tx, ctx: &Context) -> Result<BTreeMap<String, String>, ServiceError> {
     let prefix = (ctx.account().to_owned(), ctx.region().to_owned());
-    let rows = EXPORTS
-        .scan(tx, EXPORTS.prefix(&prefix), 10_000, false)
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(key, row)| (key.2, row.value))
-        .collect())
+    let rows = EXPORTS.scan(tx, EXPORTS.prefix(&prefix), 10_000, false).await?;
+    Ok(rows.into_iter().map(|(key, row)| (key.2, row.value)).collect())
 }
 
 /// Keeps the text of a template and answers the name under which it is kept.
 pub fn keep_template(tx: &Tx, ctx: &Context, text: &str) -> Result<String, ServiceError> {
     let hash = hash(text);
-    TEMPLATES.put(
-        tx,
-        &key(ctx, &hash),
-        &TemplateRow {
-            text: text.to_owned(),
-        },
-    )?;
+    TEMPLATES.put(tx, &key(ctx, &hash), &TemplateRow { text: text.to_owned() })?;
     Ok(hash)
 }
 
@@ -101,8 +82,7 @@ pub fn hash(text: &str) -> String {
 
 pub async fn template_text(tx: &Tx, ctx: &Context, hash: &str) -> Result<String, ServiceError> {
     let row = TEMPLATES.get(tx, &key(ctx, hash)).await?;
-    row.map(|row| row.text)
-        .ok_or_else(|| ServiceError::internal("a template is missing"))
+    row.map(|row| row.text).ok_or_else(|| ServiceError::internal("a template is missing"))
 }
 
 static SEQUENCE: AtomicU64 = AtomicU64::new(0);
@@ -115,6 +95,8 @@ pub struct Event<'a> {
     pub status: &'a str,
     pub reason: Option<String>,
     pub properties: Option<String>,
+    /// When it happened, if that was before this transaction.
+    pub time_ms: Option<i64>,
 }
 
 pub fn record(
@@ -130,6 +112,7 @@ pub fn record(
     } else {
         format!("{}-{}-{}", event.logical_id, event.status, tx.ids().uuid())
     };
+    let time_ms = event.time_ms.unwrap_or_else(|| tx.now_ms());
     let row = EventRow {
         id,
         logical_id: event.logical_id.to_owned(),
@@ -138,13 +121,10 @@ pub fn record(
         status: event.status.to_owned(),
         reason: event.reason,
         properties: event.properties,
-        time_ms: tx.now_ms(),
-        client_token: stack
-            .operation
-            .as_ref()
-            .and_then(|o| o.client_token.clone()),
+        time_ms,
+        client_token: stack.operation.as_ref().and_then(|o| o.client_token.clone()),
     };
-    EVENTS.put(tx, &(account, region, uuid, tx.now_ms(), sequence), &row)?;
+    EVENTS.put(tx, &(account, region, uuid, time_ms, sequence), &row)?;
     Ok(())
 }
 
@@ -165,6 +145,7 @@ pub fn set_status(
         status,
         reason,
         properties: None,
+        time_ms: None,
     };
     record(tx, ctx, stack, event)
 }
@@ -189,10 +170,7 @@ impl Prepared {
             .parameters
             .iter()
             .filter_map(|(name, parameter)| {
-                let value = definition
-                    .resolved
-                    .get(name)
-                    .or(definition.parameters.get(name))?;
+                let value = definition.resolved.get(name).or(definition.parameters.get(name))?;
                 Some((name.clone(), parameters::typed(&parameter.kind, value)))
             })
             .collect();
@@ -206,19 +184,8 @@ impl Prepared {
             resource: &|_, _| intrinsics::Lookup::Missing,
         };
         let conditions = intrinsics::conditions(&template.conditions, &scope)?;
-        check_rules(
-            &template,
-            &intrinsics::Scope {
-                conditions: &conditions,
-                ..scope
-            },
-        )?;
-        Ok(Self {
-            parameters: values,
-            conditions,
-            pseudo,
-            template,
-        })
+        check_rules(&template, &intrinsics::Scope { conditions: &conditions, ..scope })?;
+        Ok(Self { parameters: values, conditions, pseudo, template })
     }
 
     /// The scope of this template over resources that `resource` knows.
@@ -239,10 +206,7 @@ impl Prepared {
 
     /// The resources whose conditions hold, in the template's order.
     pub fn resources(&self) -> impl Iterator<Item = &crate::template::ResourceDefinition> {
-        self.template
-            .resources
-            .iter()
-            .filter(|r| self.holds(r.condition.as_ref()))
+        self.template.resources.iter().filter(|r| self.holds(r.condition.as_ref()))
     }
 
     pub fn holds(&self, condition: Option<&String>) -> bool {
@@ -262,24 +226,16 @@ fn check_rules(template: &Template, scope: &intrinsics::Scope<'_>) -> Result<(),
         if !applies {
             continue;
         }
-        for assertion in rule
-            .get("Assertions")
-            .and_then(Document::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for assertion in rule.get("Assertions").and_then(Document::as_array).into_iter().flatten() {
             let Some(body) = assertion.get("Assert") else {
                 continue;
             };
             let holds =
                 intrinsics::holds(body, scope).map_err(intrinsics::Unresolved::into_error)?;
             if !holds {
-                let description = assertion
-                    .get("AssertDescription")
-                    .map_or_else(String::new, plain);
-                return Err(TemplateError(format!(
-                    "Template constraint failed: {description}"
-                )));
+                let description =
+                    assertion.get("AssertDescription").map_or_else(String::new, plain);
+                return Err(TemplateError(format!("Template constraint failed: {description}")));
             }
         }
     }

@@ -10,9 +10,7 @@ use crate::custom::CustomResource;
 
 pub(crate) fn find(kernel: &Kernel, kind: &str) -> Option<Arc<dyn ResourceType>> {
     if kind.starts_with("Custom::") || kind == "AWS::CloudFormation::CustomResource" {
-        return Some(Arc::new(CustomResource {
-            kind: kind.to_owned(),
-        }));
+        return Some(Arc::new(CustomResource { kind: kind.to_owned() }));
     }
     kernel.resource_type(kind)
 }

@@ -25,6 +25,15 @@ pub(crate) fn document(arn: &str) -> Option<String> {
             ])
             .collect(),
         "AWSLambdaRole" | "AWSLambda_FullAccess" => vec!["lambda:*"],
+        "AWSCloudFormationReadOnlyAccess" => {
+            vec![
+                "cloudformation:Describe*",
+                "cloudformation:Get*",
+                "cloudformation:List*",
+                "cloudformation:ValidateTemplate",
+            ]
+        }
+        "AWSCloudFormationFullAccess" => vec!["cloudformation:*"],
         "AWSXRayDaemonWriteAccess" | "AWSXrayWriteOnlyAccess" => vec![
             "xray:PutTraceSegments",
             "xray:PutTelemetryRecords",

@@ -41,11 +41,8 @@ fn main() -> std::process::ExitCode {
     if arguments.next().as_deref() == Some(undercast_sandbox::launcher::ARGUMENT) {
         return undercast_sandbox::launcher_main(arguments);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(measure());
     std::process::ExitCode::SUCCESS
 }
@@ -54,11 +51,7 @@ async fn measure() {
     let dir = tempfile::tempdir().unwrap();
     for (runtime, file, code) in [
         ("nodejs20.x", "index.js", "exports.handler = async () => 1;"),
-        (
-            "python3.11",
-            "index.py",
-            "def handler(e, c):\n    return 1\n",
-        ),
+        ("python3.11", "index.py", "def handler(e, c):\n    return 1\n"),
     ] {
         let code_dir = dir.path().join(runtime);
         std::fs::create_dir_all(&code_dir).unwrap();
@@ -74,11 +67,7 @@ async fn measure() {
             println!("{runtime}: {}", sandbox.isolation());
             let function = function(runtime, &code_dir);
             let client = dir.path().join("sandbox/runtime");
-            let program = which(if runtime.starts_with("node") {
-                "node"
-            } else {
-                "python3"
-            });
+            let program = which(if runtime.starts_with("node") { "node" } else { "python3" });
             // In turns, so that both see the same machine.
             let (mut cold, mut bare_cold) = (Vec::new(), Vec::new());
             for n in 0..COLD {
@@ -124,15 +113,9 @@ fn invocation(function: &Function, n: usize) -> Invocation {
 
 async fn cold_through_sandbox(sandbox: &Sandbox, function: &Function, n: usize) -> f64 {
     let host: Arc<dyn Host> = Arc::new(Quiet);
-    let fresh = Arc::new(Function {
-        key: format!("cold-{n}"),
-        ..function.clone()
-    });
+    let fresh = Arc::new(Function { key: format!("cold-{n}"), ..function.clone() });
     let since = Instant::now();
-    let answer: Answer = sandbox
-        .invoke(&fresh, invocation(function, n), &host)
-        .await
-        .unwrap();
+    let answer: Answer = sandbox.invoke(&fresh, invocation(function, n), &host).await.unwrap();
     let time = ms(since);
     assert!(!answer.status.is_error());
     sandbox.retire(&fresh.key);
@@ -155,14 +138,7 @@ async fn warm_through_sandbox(sandbox: &Sandbox, function: &Function) -> Vec<f64
         });
         times.push(time.await.unwrap());
     }
-    assert_eq!(
-        sandbox
-            .instances()
-            .iter()
-            .filter(|i| i.key == function.key)
-            .count(),
-        1
-    );
+    assert_eq!(sandbox.instances().iter().filter(|i| i.key == function.key).count(), 1);
     times.split_off(100)
 }
 
@@ -195,20 +171,13 @@ fn start(program: &Path, client: &Path, code: &Path) -> (Stub, Child) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = Command::new(program);
     if program.ends_with("node") {
-        command
-            .arg("--max-old-space-size=460")
-            .arg(client.join("index.cjs"));
+        command.arg("--max-old-space-size=460").arg(client.join("index.cjs"));
     } else {
-        command
-            .arg(client.join("bootstrap.py"))
-            .env("PYTHONDONTWRITEBYTECODE", "1");
+        command.arg(client.join("bootstrap.py")).env("PYTHONDONTWRITEBYTECODE", "1");
     }
     let child = command
         .env_clear()
-        .env(
-            "AWS_LAMBDA_RUNTIME_API",
-            listener.local_addr().unwrap().to_string(),
-        )
+        .env("AWS_LAMBDA_RUNTIME_API", listener.local_addr().unwrap().to_string())
         .env("LAMBDA_TASK_ROOT", code)
         .env("LAMBDA_RUNTIME_DIR", client)
         .env("_HANDLER", "index.handler")
@@ -218,13 +187,7 @@ fn start(program: &Path, client: &Path, code: &Path) -> (Stub, Child) {
         .unwrap();
     let (stream, _) = listener.accept().unwrap();
     stream.set_nodelay(true).unwrap();
-    (
-        Stub {
-            stream,
-            buffer: vec![0; 65536],
-        },
-        child,
-    )
+    (Stub { stream, buffer: vec![0; 65536] }, child)
 }
 
 /// The real interpreter behind a version manager's shim.
@@ -234,11 +197,7 @@ fn which(name: &str) -> PathBuf {
     } else {
         ("-c", "import sys; print(sys.executable)")
     };
-    let output = Command::new(name)
-        .arg(script.0)
-        .arg(script.1)
-        .output()
-        .unwrap();
+    let output = Command::new(name).arg(script.0).arg(script.1).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().into()
 }
 

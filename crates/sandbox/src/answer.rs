@@ -37,10 +37,7 @@ impl AnswerStatus {
 
 #[derive(Debug)]
 pub enum AnswerBody {
-    Bytes {
-        content_type: Option<String>,
-        bytes: Bytes,
-    },
+    Bytes { content_type: Option<String>, bytes: Bytes },
     Stream(ResponseStream),
 }
 
@@ -122,9 +119,6 @@ pub struct StreamError {
 impl StreamError {
     pub(crate) fn too_large(bytes_max: usize) -> Self {
         let (kind, payload) = crate::report::too_large(bytes_max);
-        Self {
-            kind: kind.to_owned(),
-            payload,
-        }
+        Self { kind: kind.to_owned(), payload }
     }
 }

@@ -53,9 +53,7 @@ fn next_event(bytes: &[u8]) -> Option<(String, usize)> {
         }
     }
     // The search is bounded, so that a process without line breaks costs no more than its bytes.
-    let window = bytes
-        .get(..LOG_LINE_BYTES_MAX.min(bytes.len()))
-        .unwrap_or_default();
+    let window = bytes.get(..LOG_LINE_BYTES_MAX.min(bytes.len())).unwrap_or_default();
     match window.iter().position(|b| *b == b'\n') {
         Some(at) => Some((to_text(window.get(..at).unwrap_or_default()), at + 1)),
         None if bytes.len() >= LOG_LINE_BYTES_MAX => Some((to_text(window), window.len())),
@@ -131,14 +129,7 @@ impl Journal {
     ) -> io::Result<Self> {
         let file = std::fs::File::from(pipe.try_clone()?);
         let pipe = Receiver::from_owned_fd(pipe)?;
-        Ok(Self {
-            function,
-            host,
-            stream,
-            pipe,
-            file,
-            inner: Mutex::default(),
-        })
+        Ok(Self { function, host, stream, pipe, file, inner: Mutex::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -195,11 +186,7 @@ impl Journal {
     fn hand_over(&self, inner: &mut Inner) {
         if !inner.lines.is_empty() {
             inner.bytes = 0;
-            self.host.log(
-                &self.function,
-                &self.stream,
-                std::mem::take(&mut inner.lines),
-            );
+            self.host.log(&self.function, &self.stream, std::mem::take(&mut inner.lines));
         }
     }
 
@@ -221,9 +208,7 @@ impl Journal {
             let now = clock::unix_ms();
             let Inner { assembler, .. } = inner;
             let mut assembler = std::mem::take(assembler);
-            assembler.push(buffer.get(..length).unwrap_or_default(), |text| {
-                inner.push(now, text)
-            });
+            assembler.push(buffer.get(..length).unwrap_or_default(), |text| inner.push(now, text));
             inner.assembler = assembler;
             if inner.bytes >= LOG_BATCH_BYTES {
                 self.hand_over(inner);

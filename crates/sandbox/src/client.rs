@@ -38,26 +38,15 @@ const ETC_FILES: [&str; 8] = [
     "os-release",
     "gai.conf",
 ];
-const ETC_DIRS: [&str; 5] = [
-    "ssl",
-    "pki",
-    "ca-certificates",
-    "alternatives",
-    "ld.so.conf.d",
-];
+const ETC_DIRS: [&str; 5] = ["ssl", "pki", "ca-certificates", "alternatives", "ld.so.conf.d"];
 
 impl RuntimeFiles {
     pub(crate) fn prepare(options: &Options) -> Result<Self, Error> {
         fs::create_dir_all(&options.dir).map_err(Error::io("sandbox directory"))?;
         let dir = fs::canonicalize(&options.dir).map_err(Error::io("sandbox directory"))?;
         let (runtime, etc, root) = (dir.join("runtime"), dir.join("etc"), dir.join("root"));
-        for part in [
-            &runtime,
-            &etc,
-            &root,
-            &runtime.join("node_modules"),
-            &runtime.join("python"),
-        ] {
+        for part in [&runtime, &etc, &root, &runtime.join("node_modules"), &runtime.join("python")]
+        {
             fs::create_dir_all(part).map_err(Error::io("sandbox directory"))?;
             readable(part, 0o755);
         }
@@ -81,13 +70,7 @@ impl RuntimeFiles {
             }
             None => None,
         };
-        Ok(Self {
-            runtime,
-            etc,
-            etc_binds,
-            ca_bundle,
-            root,
-        })
+        Ok(Self { runtime, etc, etc_binds, ca_bundle, root })
     }
 }
 
@@ -104,14 +87,8 @@ fn prepare_etc(etc: &Path, options: &Options) -> Result<Vec<&'static str>, Error
             binds.push(name);
         }
     }
-    write(
-        &etc.join("hosts"),
-        b"127.0.0.1\tlocalhost\n::1\tlocalhost\n",
-    )?;
-    write(
-        &etc.join("nsswitch.conf"),
-        b"passwd: files\ngroup: files\nhosts: files dns\n",
-    )?;
+    write(&etc.join("hosts"), b"127.0.0.1\tlocalhost\n::1\tlocalhost\n")?;
+    write(&etc.join("nsswitch.conf"), b"passwd: files\ngroup: files\nhosts: files dns\n")?;
     let resolver = match options.endpoint.dns {
         Some(address) => {
             format!("nameserver {address}\noptions timeout:2 attempts:2\n").into_bytes()
@@ -119,14 +96,29 @@ fn prepare_etc(etc: &Path, options: &Options) -> Result<Vec<&'static str>, Error
         None => fs::read("/etc/resolv.conf").unwrap_or_default(),
     };
     write(&etc.join("resolv.conf"), &resolver)?;
-    // The user of an instance is not known here: every id that we hand out has the same name.
-    let user = "sbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n";
-    write(
-        &etc.join("passwd"),
-        format!("root:x:0:0:root:/root:/sbin/nologin\n{user}").as_bytes(),
-    )?;
+    write(&etc.join("passwd"), users_text(993).as_bytes())?;
     write(&etc.join("group"), b"root:x:0:\nsbx_user1051:x:990:\n")?;
     Ok(binds)
+}
+
+/// The user of an instance has a name and a home, as runtimes want to know them.
+fn users_text(uid: u32) -> String {
+    format!(
+        "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:{uid}:990::/home/sbx_user1051:/sbin/nologin\n"
+    )
+}
+
+impl RuntimeFiles {
+    /// The `/etc/passwd` of an instance that runs as `uid`.
+    pub(crate) fn users(&self, uid: u32) -> Result<PathBuf, Error> {
+        let folder = self.etc.with_file_name("users");
+        fs::create_dir_all(&folder).map_err(Error::io("sandbox files"))?;
+        let path = folder.join(uid.to_string());
+        if !path.exists() {
+            write(&path, users_text(uid).as_bytes())?;
+        }
+        Ok(path)
+    }
 }
 
 /// Written beside and renamed: instances of another process may read it.

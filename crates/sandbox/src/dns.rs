@@ -51,12 +51,7 @@ impl Options {
     #[must_use]
     pub fn new(listen: SocketAddr, address: Ipv4Addr) -> Self {
         let suffixes = SUFFIXES.iter().map(|suffix| (*suffix).to_owned()).collect();
-        Self {
-            listen,
-            address,
-            suffixes,
-            upstream: system_resolver(),
-        }
+        Self { listen, address, suffixes, upstream: system_resolver() }
     }
 }
 
@@ -65,12 +60,7 @@ impl Options {
 pub fn system_resolver() -> Option<SocketAddr> {
     let text = std::fs::read_to_string("/etc/resolv.conf").ok()?;
     text.lines().find_map(|line| {
-        let address: IpAddr = line
-            .trim()
-            .strip_prefix("nameserver")?
-            .trim()
-            .parse()
-            .ok()?;
+        let address: IpAddr = line.trim().strip_prefix("nameserver")?.trim().parse().ok()?;
         Some(SocketAddr::new(address, 53))
     })
 }
@@ -96,10 +86,7 @@ impl Server {
         let udp = Arc::new(UdpSocket::bind(at).await?);
         // A server that asks itself would never answer.
         options.upstream = options.upstream.filter(|upstream| *upstream != at);
-        let shared = Arc::new(Shared {
-            options,
-            permits: Semaphore::new(QUESTIONS_MAX),
-        });
+        let shared = Arc::new(Shared { options, permits: Semaphore::new(QUESTIONS_MAX) });
         Ok(Self { shared, udp, tcp })
     }
 
@@ -154,19 +141,12 @@ impl Shared {
 
     async fn forward_udp(&self, question: &[u8]) -> Option<Vec<u8>> {
         let upstream = self.options.upstream?;
-        let socket = UdpSocket::bind(if upstream.is_ipv4() {
-            "0.0.0.0:0"
-        } else {
-            "[::]:0"
-        })
-        .await
-        .ok()?;
+        let socket =
+            UdpSocket::bind(if upstream.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).await.ok()?;
         socket.connect(upstream).await.ok()?;
         socket.send(question).await.ok()?;
         let mut buffer = vec![0_u8; UDP_BYTES_MAX];
-        let length = clock::within(FORWARD_TIMEOUT, socket.recv(&mut buffer))
-            .await?
-            .ok()?;
+        let length = clock::within(FORWARD_TIMEOUT, socket.recv(&mut buffer)).await?.ok()?;
         buffer.truncate(length);
         Some(buffer)
     }
@@ -198,17 +178,13 @@ impl Shared {
         let upstream = self.options.upstream.ok_or(io::ErrorKind::NotConnected)?;
         let work = async {
             let mut stream = TcpStream::connect(upstream).await?;
-            stream
-                .write_u16(u16::try_from(question.len()).unwrap_or(0))
-                .await?;
+            stream.write_u16(u16::try_from(question.len()).unwrap_or(0)).await?;
             stream.write_all(question).await?;
             let mut answer = vec![0_u8; usize::from(stream.read_u16().await?)];
             stream.read_exact(&mut answer).await?;
             Ok(answer)
         };
-        clock::within(FORWARD_TIMEOUT, work)
-            .await
-            .unwrap_or(Err(io::ErrorKind::TimedOut.into()))
+        clock::within(FORWARD_TIMEOUT, work).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -332,11 +308,7 @@ mod tests {
 
     fn ask(name: &str, kind: u16) -> Reply {
         let suffixes: Vec<String> = SUFFIXES.iter().map(|s| (*s).to_owned()).collect();
-        respond(
-            &question(name, kind),
-            &suffixes,
-            Ipv4Addr::new(127, 0, 0, 9),
-        )
+        respond(&question(name, kind), &suffixes, Ipv4Addr::new(127, 0, 0, 9))
     }
 
     #[test]
@@ -346,9 +318,7 @@ mod tests {
             "amazonaws.com",
             "x.execute-api.localhost.localstack.cloud",
         ] {
-            let Reply::Ours(answer) = ask(name, TYPE_A) else {
-                panic!("{name}")
-            };
+            let Reply::Ours(answer) = ask(name, TYPE_A) else { panic!("{name}") };
             assert_eq!(&answer[..2], &[0xab, 0xcd]);
             assert_eq!(answer[7], 1);
             assert_eq!(&answer[answer.len() - 4..], &[127, 0, 0, 9]);
@@ -359,9 +329,7 @@ mod tests {
 
     #[test]
     fn other_types_of_our_names_have_an_empty_answer() {
-        let Reply::Ours(answer) = ask("s3.amazonaws.com", 28) else {
-            panic!()
-        };
+        let Reply::Ours(answer) = ask("s3.amazonaws.com", 28) else { panic!() };
         assert_eq!(answer[7], 0);
         assert_eq!(answer[3] & 0x0f, 0);
     }
@@ -370,17 +338,11 @@ mod tests {
     fn broken_messages_are_ignored() {
         let good = question("s3.amazonaws.com", 1);
         for length in 0..good.len() {
-            assert_eq!(
-                respond(&good[..length], &[], Ipv4Addr::LOCALHOST),
-                Reply::Ignored
-            );
+            assert_eq!(respond(&good[..length], &[], Ipv4Addr::LOCALHOST), Reply::Ignored);
         }
         let mut compressed = good.clone();
         compressed[12] = 0xc0;
-        assert_eq!(
-            respond(&compressed, &[], Ipv4Addr::LOCALHOST),
-            Reply::Ignored
-        );
+        assert_eq!(respond(&compressed, &[], Ipv4Addr::LOCALHOST), Reply::Ignored);
         let mut answer = good;
         answer[2] |= 0x80;
         assert_eq!(respond(&answer, &[], Ipv4Addr::LOCALHOST), Reply::Ignored);
@@ -397,30 +359,18 @@ mod tests {
         clock::spawn(async move {
             let mut buffer = [0; 512];
             let (_, peer) = upstream.recv_from(&mut buffer).await.unwrap();
-            upstream
-                .send_to(b"as the upstream says", peer)
-                .await
-                .unwrap();
+            upstream.send_to(b"as the upstream says", peer).await.unwrap();
         });
         let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let mut buffer = [0; 512];
-        client
-            .send_to(&question("sqs.amazonaws.com", 1), at)
-            .await
-            .unwrap();
+        client.send_to(&question("sqs.amazonaws.com", 1), at).await.unwrap();
         assert!(client.recv(&mut buffer).await.unwrap() > 40);
-        client
-            .send_to(&question("example.org", 1), at)
-            .await
-            .unwrap();
+        client.send_to(&question("example.org", 1), at).await.unwrap();
         let length = client.recv(&mut buffer).await.unwrap();
         assert_eq!(&buffer[..length], b"as the upstream says");
         let mut stream = TcpStream::connect(at).await.unwrap();
         let message = question("sqs.amazonaws.com", 1);
-        stream
-            .write_u16(u16::try_from(message.len()).unwrap())
-            .await
-            .unwrap();
+        stream.write_u16(u16::try_from(message.len()).unwrap()).await.unwrap();
         stream.write_all(&message).await.unwrap();
         assert!(stream.read_u16().await.unwrap() > 40);
     }

@@ -54,23 +54,13 @@ impl Environment<'_> {
         let layout = self.layout;
         let (task, opt) = (layout.task.display(), layout.opt.display());
         let mut path: Vec<String> = Vec::new();
-        if let Some(bin) = self
-            .interpreter
-            .program
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-        {
+        if let Some(bin) = self.interpreter.program.parent().filter(|p| !p.as_os_str().is_empty()) {
             path.push(bin.display().to_string());
         }
-        path.push(format!(
-            "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:{opt}/bin"
-        ));
+        path.push(format!("/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:{opt}/bin"));
         let mut all = vec![
             ("PATH", path.join(":")),
-            (
-                "LD_LIBRARY_PATH",
-                format!("/var/lang/lib:{task}:{task}/lib:{opt}/lib"),
-            ),
+            ("LD_LIBRARY_PATH", format!("/var/lang/lib:{task}:{task}/lib:{opt}/lib")),
             ("LANG", "en_US.UTF-8".to_owned()),
             ("TZ", ":UTC".to_owned()),
             ("TMPDIR", layout.tmp.display().to_string()),
@@ -108,10 +98,7 @@ impl Environment<'_> {
                 ));
                 all.push(("PYTHONUNBUFFERED", "1".to_owned()));
                 all.push(("PYTHONDONTWRITEBYTECODE", "1".to_owned()));
-                all.push((
-                    "UNDERCAST_PYTHON_LIBS",
-                    layout.python_libs.display().to_string(),
-                ));
+                all.push(("UNDERCAST_PYTHON_LIBS", layout.python_libs.display().to_string()));
             }
             Kind::Provided => {}
         }
@@ -124,10 +111,7 @@ impl Environment<'_> {
             ("AWS_LAMBDA_RUNTIME_API", self.api.clone()),
             ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
             ("AWS_LAMBDA_FUNCTION_VERSION", function.version.clone()),
-            (
-                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-                function.memory_mb.to_string(),
-            ),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string()),
             ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
             ("AWS_LAMBDA_LOG_GROUP_NAME", function.log_group.clone()),
             ("AWS_LAMBDA_LOG_STREAM_NAME", self.log_stream.to_owned()),
@@ -143,17 +127,11 @@ impl Environment<'_> {
             all.push(("AWS_SESSION_TOKEN", self.credentials.session_token.clone()));
         }
         if self.interpreter.kind != Kind::Provided {
-            all.push((
-                "AWS_EXECUTION_ENV",
-                format!("AWS_Lambda_{}", function.runtime),
-            ));
+            all.push(("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", function.runtime)));
         }
         let format = if function.json_logs { "JSON" } else { "Text" };
         all.push(("AWS_LAMBDA_LOG_FORMAT", format.to_owned()));
-        if let Some(level) = function
-            .application_log_level
-            .as_ref()
-            .filter(|_| function.json_logs)
+        if let Some(level) = function.application_log_level.as_ref().filter(|_| function.json_logs)
         {
             all.push(("AWS_LAMBDA_LOG_LEVEL", level.clone()));
         }

@@ -18,10 +18,7 @@ pub enum Error {
     Gone,
     /// The working area cannot be used.
     #[error("{what}: {source}")]
-    Io {
-        what: String,
-        source: std::io::Error,
-    },
+    Io { what: String, source: std::io::Error },
 }
 
 impl Error {

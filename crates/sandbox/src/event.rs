@@ -12,26 +12,16 @@ pub(crate) fn event(invocation: &Invocation, deadline_ms: u64) -> Bytes {
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b": ");
         // A value of the caller must not open another header.
-        out.extend(
-            value
-                .bytes()
-                .map(|b| if b.is_ascii_control() { b' ' } else { b }),
-        );
+        out.extend(value.bytes().map(|b| if b.is_ascii_control() { b' ' } else { b }));
         out.extend_from_slice(b"\r\n");
     };
     header("Lambda-Runtime-Aws-Request-Id", &invocation.request_id);
     header("Lambda-Runtime-Deadline-Ms", &deadline_ms.to_string());
-    header(
-        "Lambda-Runtime-Invoked-Function-Arn",
-        &invocation.invoked_arn,
-    );
+    header("Lambda-Runtime-Invoked-Function-Arn", &invocation.invoked_arn);
     for (name, value) in [
         ("Lambda-Runtime-Trace-Id", &invocation.trace_id),
         ("Lambda-Runtime-Client-Context", &invocation.client_context),
-        (
-            "Lambda-Runtime-Cognito-Identity",
-            &invocation.cognito_identity,
-        ),
+        ("Lambda-Runtime-Cognito-Identity", &invocation.cognito_identity),
     ] {
         if let Some(value) = value {
             header(name, value);
@@ -56,10 +46,7 @@ mod tests {
             ..Invocation::default()
         };
         let text = String::from_utf8(event(&invocation, 7).to_vec()).unwrap();
-        assert!(
-            text.contains("\r\nLambda-Runtime-Client-Context: {  X: 1}\r\n"),
-            "{text}"
-        );
+        assert!(text.contains("\r\nLambda-Runtime-Client-Context: {  X: 1}\r\n"), "{text}");
         assert!(text.ends_with("\r\nContent-Length: 2\r\n\r\n{}"), "{text}");
     }
 }

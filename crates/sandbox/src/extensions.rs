@@ -77,19 +77,10 @@ impl Extensions {
     /// Registers; answers with the identifier.
     pub(crate) fn register(&self, name: Option<&str>, body: &[u8]) -> Result<String, Refused> {
         let Some(name) = name.filter(|name| !name.is_empty()) else {
-            return Err((
-                403,
-                "Extension.InvalidExtensionName",
-                "Empty extension name".to_owned(),
-            ));
+            return Err((403, "Extension.InvalidExtensionName", "Empty extension name".to_owned()));
         };
-        let wanted: Value = serde_json::from_slice(body).map_err(|_| {
-            (
-                400,
-                "InvalidRequestFormat",
-                "the body is not JSON".to_owned(),
-            )
-        })?;
+        let wanted: Value = serde_json::from_slice(body)
+            .map_err(|_| (400, "InvalidRequestFormat", "the body is not JSON".to_owned()))?;
         let events: Vec<&str> = wanted
             .get("events")
             .and_then(Value::as_array)
@@ -97,9 +88,7 @@ impl Extensions {
             .flatten()
             .filter_map(Value::as_str)
             .collect();
-        if let Some(unknown) = events
-            .iter()
-            .find(|event| !matches!(**event, "INVOKE" | "SHUTDOWN"))
+        if let Some(unknown) = events.iter().find(|event| !matches!(**event, "INVOKE" | "SHUTDOWN"))
         {
             return Err((
                 403,
@@ -142,17 +131,9 @@ impl Extensions {
             let message = "Missing Lambda-Extension-Identifier header".to_owned();
             return Err((403, "Extension.MissingExtensionIdentifier", message));
         };
-        inner
-            .all
-            .iter_mut()
-            .find(|extension| extension.id == id)
-            .ok_or_else(|| {
-                (
-                    403,
-                    "Extension.UnknownExtensionIdentifier",
-                    format!("Unknown extension {id}"),
-                )
-            })
+        inner.all.iter_mut().find(|extension| extension.id == id).ok_or_else(|| {
+            (403, "Extension.UnknownExtensionIdentifier", format!("Unknown extension {id}"))
+        })
     }
 
     pub(crate) fn known(&self, id: Option<&str>) -> Result<String, Refused> {
@@ -209,11 +190,7 @@ impl Extensions {
             json!({"eventType": "SHUTDOWN", "shutdownReason": reason, "deadlineMs": deadline_ms})
                 .to_string();
         let mut any = false;
-        for extension in inner
-            .all
-            .iter_mut()
-            .filter(|extension| extension.on_shutdown)
-        {
+        for extension in inner.all.iter_mut().filter(|extension| extension.on_shutdown) {
             extension.deliver(event.clone());
             any = true;
         }
@@ -255,14 +232,7 @@ pub(crate) fn identifier() -> String {
     let _ = rand::TryRngCore::try_fill_bytes(&mut rand::rngs::OsRng, &mut id);
     let hex = hex::encode(id);
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default().to_owned();
-    format!(
-        "{}-{}-4{}-a{}-{}",
-        part(0, 8),
-        part(8, 12),
-        part(13, 16),
-        part(17, 20),
-        part(20, 32)
-    )
+    format!("{}-{}-4{}-a{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
 }
 
 #[cfg(test)]
@@ -275,15 +245,10 @@ mod tests {
         assert_eq!(extensions.register(None, b"{}").unwrap_err().0, 403);
         assert_eq!(extensions.register(Some("a"), b"?").unwrap_err().0, 400);
         assert_eq!(
-            extensions
-                .register(Some("a"), br#"{"events":["X"]}"#)
-                .unwrap_err()
-                .1,
+            extensions.register(Some("a"), br#"{"events":["X"]}"#).unwrap_err().1,
             "Extension.InvalidEventType"
         );
-        let id = extensions
-            .register(Some("a"), br#"{"events":["INVOKE"]}"#)
-            .unwrap();
+        let id = extensions.register(Some("a"), br#"{"events":["INVOKE"]}"#).unwrap();
         assert_eq!(id.len(), 36);
         assert!(extensions.register(Some("a"), b"{}").is_err());
         assert!(extensions.next(Some("nobody")).is_err() && extensions.next(None).is_err());
@@ -299,19 +264,11 @@ mod tests {
         let extensions = Extensions::default();
         extensions.started(1);
         assert!(!extensions.complete());
-        let id = extensions
-            .register(Some("a"), br#"{"events":["INVOKE"]}"#)
-            .unwrap();
+        let id = extensions.register(Some("a"), br#"{"events":["INVOKE"]}"#).unwrap();
         assert!(extensions.complete() && !extensions.quiet());
         let event = extensions.next(Some(&id)).unwrap();
         assert!(extensions.quiet());
-        extensions.invoke(
-            &Invocation {
-                request_id: "r".into(),
-                ..Invocation::default()
-            },
-            7,
-        );
+        extensions.invoke(&Invocation { request_id: "r".into(), ..Invocation::default() }, 7);
         assert!(!extensions.quiet());
         assert!(event.await.unwrap().contains("\"requestId\":\"r\""));
         let _event = extensions.next(Some(&id)).unwrap();

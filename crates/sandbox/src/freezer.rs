@@ -16,10 +16,7 @@ pub(crate) struct Freezer {
 
 impl Freezer {
     pub(crate) fn new(wanted: bool) -> Self {
-        Self {
-            wanted,
-            stopped: Mutex::default(),
-        }
+        Self { wanted, stopped: Mutex::default() }
     }
 
     pub(crate) fn wanted(&self) -> bool {

@@ -57,10 +57,7 @@ impl From<io::Error> for BodyError {
 impl Head {
     /// Value of a header, by its lower-case name.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn body(&self) -> BodyReader {
@@ -84,10 +81,7 @@ fn invalid(what: &'static str) -> io::Error {
 
 impl Connection {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            buffer: BytesMut::with_capacity(4096),
-        }
+        Self { stream, buffer: BytesMut::with_capacity(4096) }
     }
 
     async fn fill(&mut self) -> io::Result<usize> {
@@ -142,11 +136,7 @@ impl Connection {
                 all.extend_from_slice(&chunk);
             }
         }
-        if too_large {
-            Err(BodyError::TooLarge)
-        } else {
-            Ok(all.freeze())
-        }
+        if too_large { Err(BodyError::TooLarge) } else { Ok(all.freeze()) }
     }
 
     async fn exactly(&mut self, length: usize) -> io::Result<Bytes> {
@@ -163,9 +153,7 @@ impl Connection {
 
     pub(crate) async fn continue_if_expected(&mut self, head: &Head) -> io::Result<()> {
         if head.expects_continue {
-            self.stream
-                .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
-                .await?;
+            self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
         Ok(())
     }
@@ -180,9 +168,8 @@ impl Connection {
                 if self.buffer.is_empty() && self.fill().await? == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
-                let take = usize::try_from(reader.left)
-                    .unwrap_or(usize::MAX)
-                    .min(self.buffer.len());
+                let take =
+                    usize::try_from(reader.left).unwrap_or(usize::MAX).min(self.buffer.len());
                 reader.left -= take as u64;
                 reader.done = reader.left == 0 && reader.framing != Framing::Chunked;
                 return Ok(Some(self.buffer.split_to(take).freeze()));
@@ -214,9 +201,7 @@ impl Connection {
                 return Err(invalid("too many trailers"));
             }
             if let Some((name, value)) = line.split_once(':') {
-                reader
-                    .trailers
-                    .push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+                reader.trailers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
             }
         }
         reader.done = true;
@@ -267,10 +252,7 @@ fn parse_head(bytes: &[u8]) -> io::Result<Option<(Head, usize)>> {
         let name = header.name.to_ascii_lowercase();
         match name.as_str() {
             "content-length" => {
-                let length = value
-                    .trim()
-                    .parse()
-                    .map_err(|_| invalid("bad content length"))?;
+                let length = value.trim().parse().map_err(|_| invalid("bad content length"))?;
                 if head.framing != Framing::Chunked {
                     head.framing = Framing::Length(length);
                 }

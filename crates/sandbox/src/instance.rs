@@ -121,9 +121,7 @@ struct Ending<'a> {
 }
 
 pub(crate) fn unhandled() -> AnswerStatus {
-    AnswerStatus::FunctionError {
-        kind: "Unhandled".to_owned(),
-    }
+    AnswerStatus::FunctionError { kind: "Unhandled".to_owned() }
 }
 
 impl Instance {
@@ -167,9 +165,7 @@ impl Instance {
     }
 
     fn platform(&self) -> Platform<'_> {
-        Platform {
-            function: &self.function,
-        }
+        Platform { function: &self.function }
     }
 
     pub(crate) fn pool(&self) -> Option<Arc<Pool>> {
@@ -202,11 +198,7 @@ impl Instance {
             let _ = job.reply.send(Reply::NotTaken);
             return;
         }
-        let waiting = if state.phase == Phase::Idle {
-            state.waiting.take()
-        } else {
-            None
-        };
+        let waiting = if state.phase == Phase::Idle { state.waiting.take() } else { None };
         match waiting {
             Some(connection) => {
                 let event = self.begin(&mut state, job);
@@ -274,29 +266,21 @@ impl Instance {
     /// The connection that waited for an event is gone.
     pub(crate) fn forget_waiting(&self) {
         let mut state = self.lock();
-        if state
-            .waiting
-            .as_ref()
-            .is_some_and(oneshot::Sender::is_closed)
-        {
+        if state.waiting.as_ref().is_some_and(oneshot::Sender::is_closed) {
             state.waiting = None;
         }
     }
 
     /// Turns a job into the event that is written to the runtime.
     fn begin(&self, state: &mut State, job: Job) -> Bytes {
-        let timeout = job
-            .invocation
-            .deadline
-            .map_or(self.function.timeout, |d| d.min(self.function.timeout));
+        let timeout =
+            job.invocation.deadline.map_or(self.function.timeout, |d| d.min(self.function.timeout));
         let begun = Moment::now();
         let deadline_ms =
             clock::unix_ms() + u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX / 2);
         let event = event(&job.invocation, deadline_ms);
         self.extensions.invoke(&job.invocation, deadline_ms);
-        let line = self
-            .platform()
-            .start(clock::unix_ms(), &job.invocation.request_id);
+        let line = self.platform().start(clock::unix_ms(), &job.invocation.request_id);
         self.journal.begin(line, job.invocation.wants_log_tail);
         state.phase = Phase::Busy;
         self.freezer.thaw();
@@ -386,10 +370,7 @@ impl Instance {
                 status: unhandled(),
                 outcome: Outcome::HandlerError(kind),
                 content_type: Some("application/json".to_owned()),
-                stream_error: Some(StreamError {
-                    kind: kind.to_owned(),
-                    payload: payload.clone(),
-                }),
+                stream_error: Some(StreamError { kind: kind.to_owned(), payload: payload.clone() }),
                 payload,
                 lines: Vec::new(),
             },
@@ -416,11 +397,7 @@ impl Instance {
         running.stream_end = Some(end_sender);
         let _ = reply.send(Reply::Answer(Box::new(Answer {
             status: AnswerStatus::Ok,
-            payload: AnswerBody::Stream(ResponseStream {
-                content_type,
-                chunks,
-                end,
-            }),
+            payload: AnswerBody::Stream(ResponseStream { content_type, chunks, end }),
             log_tail: None,
             init_ms: running.init_ms,
             duration_ms: 0.0,
@@ -437,9 +414,7 @@ impl Instance {
             return;
         };
         let kind = error.as_ref().map(|error| error.kind.clone());
-        let outcome = kind
-            .as_deref()
-            .map_or(Outcome::Success, Outcome::HandlerError);
+        let outcome = kind.as_deref().map_or(Outcome::Success, Outcome::HandlerError);
         self.settle();
         self.finish(
             running,
@@ -471,13 +446,8 @@ impl Instance {
         let invocation = &running.invocation;
         let trace_id = invocation.trace_id.as_deref();
         let now = clock::unix_ms();
-        let closing = self.platform().end(
-            now,
-            &invocation.request_id,
-            ending.outcome,
-            &metrics,
-            trace_id,
-        );
+        let closing =
+            self.platform().end(now, &invocation.request_id, ending.outcome, &metrics, trace_id);
         let log_tail = self.journal.end(ending.lines.into_iter().chain(closing));
         if let Some(end) = running.stream_end.take() {
             let _ = end.send(StreamEnd {
@@ -545,22 +515,11 @@ impl Instance {
                 let status = unhandled();
                 self.finish(
                     running,
-                    Ending {
-                        status,
-                        outcome,
-                        content_type,
-                        payload,
-                        lines,
-                        stream_error: None,
-                    },
+                    Ending { status, outcome, content_type, payload, lines, stream_error: None },
                 );
             }
             job => {
-                let kind = if outcome == Outcome::Timeout {
-                    "timeout"
-                } else {
-                    kind
-                };
+                let kind = if outcome == Outcome::Timeout { "timeout" } else { kind };
                 let report = self.platform().init_report(now, init_ms, kind);
                 self.journal.end(lines.into_iter().chain([report]));
                 if let Some(job) = job {
@@ -585,11 +544,7 @@ impl Instance {
 
     /// The process is gone.
     pub(crate) fn exited(&self, exit: Exit, out_of_memory: bool) {
-        let kind = if out_of_memory {
-            "Runtime.OutOfMemory"
-        } else {
-            "Runtime.ExitError"
-        };
+        let kind = if out_of_memory { "Runtime.OutOfMemory" } else { "Runtime.ExitError" };
         let reason = exit.to_string();
         self.broken(kind, &reason);
     }
@@ -603,10 +558,7 @@ impl Instance {
                 state.phase = Phase::Dead;
             }
             state.waiting = None;
-            let queued_id = state
-                .queued
-                .as_ref()
-                .map(|job| job.invocation.request_id.clone());
+            let queued_id = state.queued.as_ref().map(|job| job.invocation.request_id.clone());
             (phase, state.running.take(), queued_id)
         };
         if let Some(running) = running {
@@ -631,10 +583,7 @@ impl Instance {
                 status: unhandled(),
                 outcome: Outcome::Failure(kind),
                 content_type: Some("application/json".to_owned()),
-                stream_error: Some(StreamError {
-                    kind: kind.to_owned(),
-                    payload: payload.clone(),
-                }),
+                stream_error: Some(StreamError { kind: kind.to_owned(), payload: payload.clone() }),
                 payload,
                 lines: vec![Platform::exited(&request_id, reason, kind)],
             },
@@ -682,9 +631,7 @@ impl Instance {
                     if !due.has_passed() {
                         return Some(due);
                     }
-                    Some(Over::Init(
-                        job.last_try.then(|| Arc::clone(&job.invocation)),
-                    ))
+                    Some(Over::Init(job.last_try.then(|| Arc::clone(&job.invocation))))
                 }
                 (_, Some(job)) if job.seq == seq && settle => {
                     state.queued.take().map(Over::Withdrawn)
@@ -713,9 +660,7 @@ impl Instance {
             &request_id,
             &report::timeout_reason(running.timeout_ms),
         );
-        let line = self
-            .platform()
-            .timed_out(clock::unix_ms(), &request_id, running.timeout_ms);
+        let line = self.platform().timed_out(clock::unix_ms(), &request_id, running.timeout_ms);
         self.finish(
             running,
             Ending {
@@ -746,11 +691,7 @@ impl Instance {
 
     /// The first init phase has its own limit; the second counts against the function's timeout.
     fn init_limit(&self, job: &Job) -> Duration {
-        if job.last_try {
-            self.function.timeout
-        } else {
-            INIT_TIMEOUT
-        }
+        if job.last_try { self.function.timeout } else { INIT_TIMEOUT }
     }
 
     /// When to look at a new invocation for the first time.

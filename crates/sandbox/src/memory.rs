@@ -35,13 +35,13 @@ impl Cgroups {
             return Self::without("no control groups on this host");
         };
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-        Self::version_2(&own, &mounts)
-            .or_else(|| Self::version_1(&own, &mounts))
-            .unwrap_or_else(|| {
+        Self::version_2(&own, &mounts).or_else(|| Self::version_1(&own, &mounts)).unwrap_or_else(
+            || {
                 Self::without(
                     "no writable memory control group: resident memory is watched instead",
                 )
-            })
+            },
+        )
     }
 
     fn without(why: &str) -> Self {
@@ -57,28 +57,25 @@ impl Cgroups {
         let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
         let own = join(&mount, path);
         // A group that holds processes cannot give controllers to children: then beside us.
-        [
-            Some(own.as_path()),
-            own.parent().filter(|p| p.starts_with(&mount)),
-        ]
-        .into_iter()
-        .flatten()
-        .find_map(|base| {
-            sweep(base);
-            let dir = base.join(name());
-            fs::create_dir(&dir).ok()?;
-            let usable = dir.join("memory.max").exists()
-                && fs::write(dir.join("cgroup.subtree_control"), "+memory +pids").is_ok();
-            if !usable {
-                let _ = fs::remove_dir(&dir);
-                return None;
-            }
-            Some(Self {
-                version: Some(MemoryLimit::CgroupV2),
-                parents: Arc::new(Parents(vec![dir])),
-                missing: None,
+        [Some(own.as_path()), own.parent().filter(|p| p.starts_with(&mount))]
+            .into_iter()
+            .flatten()
+            .find_map(|base| {
+                sweep(base);
+                let dir = base.join(name());
+                fs::create_dir(&dir).ok()?;
+                let usable = dir.join("memory.max").exists()
+                    && fs::write(dir.join("cgroup.subtree_control"), "+memory +pids").is_ok();
+                if !usable {
+                    let _ = fs::remove_dir(&dir);
+                    return None;
+                }
+                Some(Self {
+                    version: Some(MemoryLimit::CgroupV2),
+                    parents: Arc::new(Parents(vec![dir])),
+                    missing: None,
+                })
             })
-        })
     }
 
     fn version_1(own: &str, mounts: &str) -> Option<Self> {
@@ -112,22 +109,15 @@ impl Cgroups {
     /// Groups for one instance. The limit leaves room for `/tmp`, which lives in memory.
     pub(crate) fn create(&self, id: u64, bytes_max: u64, processes_max: u64) -> Option<Cgroup> {
         let version = self.version?;
-        let mut group = Cgroup {
-            version,
-            dirs: Vec::new(),
-            parents: Arc::clone(&self.parents),
-        };
+        let mut group = Cgroup { version, dirs: Vec::new(), parents: Arc::clone(&self.parents) };
         for parent in &group.parents.0.clone() {
             let dir = parent.join(id.to_string());
             fs::create_dir(&dir).ok()?;
             group.dirs.push(dir);
         }
         let (memory, pids) = (group.dirs.first()?, group.dirs.last()?);
-        let file = if version == MemoryLimit::CgroupV2 {
-            "memory.max"
-        } else {
-            "memory.limit_in_bytes"
-        };
+        let file =
+            if version == MemoryLimit::CgroupV2 { "memory.max" } else { "memory.limit_in_bytes" };
         fs::write(memory.join(file), bytes_max.to_string()).ok()?;
         let _ = fs::write(pids.join("pids.max"), processes_max.to_string());
         Some(group)
@@ -199,16 +189,11 @@ pub(crate) fn tree(root: u32) -> Vec<u32> {
 
 /// Children of every thread of a process.
 pub(crate) fn children_of(pid: u32) -> Vec<u32> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task"))
-        .into_iter()
-        .flatten()
-        .flatten();
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     tasks
         .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
         .flat_map(|text| {
-            text.split_whitespace()
-                .filter_map(|pid| pid.parse().ok())
-                .collect::<Vec<u32>>()
+            text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>()
         })
         .collect()
 }
@@ -216,11 +201,7 @@ pub(crate) fn children_of(pid: u32) -> Vec<u32> {
 /// One for each sandbox of this process.
 fn name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!(
-        "undercast-{}-{}",
-        std::process::id(),
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    )
+    format!("undercast-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Removes what a killed process has left behind.
@@ -290,11 +271,7 @@ impl Meter {
             return 0;
         };
         let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into_owned();
-        let pages: u64 = text
-            .split(' ')
-            .nth(1)
-            .and_then(|pages| pages.parse().ok())
-            .unwrap_or(0);
+        let pages: u64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
         // Pages of 4 KiB: what x86-64 and nearly every arm64 kernel has.
         let mb = u32::try_from((pages * 4096).div_ceil(1024 * 1024)).unwrap_or(u32::MAX);
         self.peak_mb.fetch_max(mb, Ordering::Relaxed);

@@ -144,10 +144,8 @@ impl Sandbox {
         let (mut fresh, mut last_try) = (false, false);
         // An instance that dies before it takes the event, or that does not ask for it in time, is replaced.
         for _ in 0..8 {
-            let (instance, settling) = self
-                .inner
-                .acquire(function, host, fresh || last_try)
-                .await?;
+            let (instance, settling) =
+                self.inner.acquire(function, host, fresh || last_try).await?;
             match run(&instance, &invocation, settling, last_try).await {
                 Reply::Answer(answer) => return Ok(*answer),
                 Reply::NotTaken => {
@@ -158,9 +156,7 @@ impl Sandbox {
                 Reply::LaunchFailed(reason) => return Err(Error::Launch(reason)),
             }
         }
-        Err(Error::Launch(
-            "instances end before they take an event".to_owned(),
-        ))
+        Err(Error::Launch("instances end before they take an event".to_owned()))
     }
 
     /// Starts up to `n` instances that wait for events; those that are warm already count.
@@ -191,11 +187,7 @@ impl Sandbox {
     pub fn retire(&self, key: &str) {
         let pool = {
             let mut state = self.inner.lock();
-            for instance in state
-                .all
-                .values()
-                .filter(|instance| instance.function.key == key)
-            {
+            for instance in state.all.values().filter(|instance| instance.function.key == key) {
                 instance.retired.store(true, Ordering::Relaxed);
             }
             state.pools.remove(key)
@@ -213,18 +205,9 @@ impl Sandbox {
             let mut state = self.inner.lock();
             state.draining = true;
             let pools = std::mem::take(&mut state.pools);
-            let mut idle: Vec<_> = pools
-                .into_values()
-                .flat_map(|pool| pool.idle)
-                .map(|(i, _)| i)
-                .collect();
-            idle.extend(
-                state
-                    .all
-                    .values()
-                    .filter(|i| !state.claimed.contains(&i.id))
-                    .cloned(),
-            );
+            let mut idle: Vec<_> =
+                pools.into_values().flat_map(|pool| pool.idle).map(|(i, _)| i).collect();
+            idle.extend(state.all.values().filter(|i| !state.claimed.contains(&i.id)).cloned());
             idle
         };
         for instance in idle {
@@ -309,18 +292,8 @@ async fn run(
     if settling {
         look = look.min(Moment::now().after(SETTLE));
     }
-    let mut timer = Timer {
-        instance: Arc::clone(instance),
-        seq,
-        look,
-        settled: false,
-    };
-    instance.offer(Job {
-        seq,
-        invocation: Arc::clone(invocation),
-        reply,
-        last_try,
-    });
+    let mut timer = Timer { instance: Arc::clone(instance), seq, look, settled: false };
+    instance.offer(Job { seq, invocation: Arc::clone(invocation), reply, last_try });
     let reply = loop {
         tokio::select! {
             biased;
@@ -444,10 +417,7 @@ impl Inner {
             self.release(instance);
             return;
         }
-        let pool = state
-            .pools
-            .entry(instance.function.key.clone())
-            .or_default();
+        let pool = state.pools.entry(instance.function.key.clone()).or_default();
         pool.settling.retain(|other| other.id != instance.id);
         if pool.idle.iter().all(|(other, _)| other.id != instance.id) {
             pool.idle.push((Arc::clone(instance), Moment::now()));
@@ -539,10 +509,7 @@ impl Inner {
 
     /// A directory of this instance in the working area.
     pub(crate) fn instance_dir(&self, id: u64) -> PathBuf {
-        self.options
-            .dir
-            .join("instances")
-            .join(format!("{}-{id}", std::process::id()))
+        self.options.dir.join("instances").join(format!("{}-{id}", std::process::id()))
     }
 }
 

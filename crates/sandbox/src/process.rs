@@ -43,12 +43,9 @@ pub(crate) async fn start(
     host: &Arc<dyn Host>,
 ) -> Result<Arc<Instance>, Error> {
     let interpreter = pool.runtimes.find(&function.runtime).await?;
-    let listener = TcpListener::bind(("127.0.0.1", 0))
-        .await
-        .map_err(Error::io("runtime endpoint"))?;
-    let api = listener
-        .local_addr()
-        .map_err(Error::io("runtime endpoint"))?;
+    let listener =
+        TcpListener::bind(("127.0.0.1", 0)).await.map_err(Error::io("runtime endpoint"))?;
+    let api = listener.local_addr().map_err(Error::io("runtime endpoint"))?;
     let uid = instance_user(id, &pool.isolation);
     let place = Place::new(pool, id, function, &interpreter)?;
     let stream = log_stream(&function.version);
@@ -77,9 +74,8 @@ pub(crate) async fn start(
         namespaces: pool.isolation.level == IsolationLevel::Namespaces,
         user_namespace: pool.isolation.user_namespace,
     };
-    let (launched, logs) = launch(&pool.options.launcher, &stage, &spec)
-        .await
-        .map_err(Error::io("launcher"))?;
+    let (launched, logs) =
+        launch(&pool.options.launcher, &stage, &spec).await.map_err(Error::io("launcher"))?;
     let journal = Journal::new(Arc::clone(function), Arc::clone(host), stream, logs)
         .map_err(Error::io("log pipe"))?;
     journal.platform(Platform { function }.init_start(clock::unix_ms()));
@@ -138,11 +134,7 @@ fn watch(
     peers: Peers,
     dir: Option<PathBuf>,
 ) {
-    let api = clock::spawn(runtime_api::serve(
-        listener,
-        Arc::clone(instance),
-        Arc::new(peers),
-    ));
+    let api = clock::spawn(runtime_api::serve(listener, Arc::clone(instance), Arc::new(peers)));
     let logs = {
         let instance = Arc::clone(instance);
         clock::spawn(async move { instance.journal.run().await })
@@ -307,12 +299,7 @@ impl Heard {
             "init" => self.init = rest.parse().ok(),
             "pid" => self.runs = true,
             "exit" => self.end = rest.parse().ok().map(|code| End::Exit(Exit::Code(code))),
-            "signal" => {
-                self.end = rest
-                    .parse()
-                    .ok()
-                    .map(|signal| End::Exit(Exit::Signal(signal)))
-            }
+            "signal" => self.end = rest.parse().ok().map(|signal| End::Exit(Exit::Signal(signal))),
             "entry" => self.end = Some(End::Failed("Runtime.InvalidEntrypoint", rest.to_owned())),
             "extensions" => {
                 self.extensions = true;
@@ -356,11 +343,7 @@ fn child_of(pid: u32) -> Option<u32> {
 async fn watch_memory(instance: Arc<Instance>) {
     let limit_mb = instance.function.memory_mb;
     // Interpreters need some room of their own below which limits make no sense.
-    let limit_mb = if limit_mb == 0 {
-        u32::MAX
-    } else {
-        limit_mb.max(64)
-    };
+    let limit_mb = if limit_mb == 0 { u32::MAX } else { limit_mb.max(64) };
     loop {
         instance.working().await;
         clock::sleep(MEMORY_WATCH).await;
@@ -413,10 +396,7 @@ impl Peers {
 
 fn holds(pid: u32, inode: u64) -> bool {
     let wanted = format!("socket:[{inode}]");
-    let files = std::fs::read_dir(format!("/proc/{pid}/fd"))
-        .into_iter()
-        .flatten()
-        .flatten();
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     files
         .filter_map(|file| std::fs::read_link(file.path()).ok())
         .any(|target| target.as_os_str() == wanted.as_str())
@@ -425,11 +405,9 @@ fn holds(pid: u32, inode: u64) -> bool {
 /// User and inode of the socket at `peer` in the kernel's table of connections.
 fn socket_owner(table: &str, peer: SocketAddr, local: SocketAddr) -> Option<(u32, u64)> {
     let hex = |address: SocketAddr| match address {
-        SocketAddr::V4(v4) => format!(
-            "{:08X}:{:04X}",
-            u32::from_ne_bytes(v4.ip().octets()),
-            v4.port()
-        ),
+        SocketAddr::V4(v4) => {
+            format!("{:08X}:{:04X}", u32::from_ne_bytes(v4.ip().octets()), v4.port())
+        }
         SocketAddr::V6(_) => String::new(),
     };
     let (peer, local) = (hex(peer), hex(local));
@@ -437,9 +415,7 @@ fn socket_owner(table: &str, peer: SocketAddr, local: SocketAddr) -> Option<(u32
         let fields: Vec<&str> = line.split_whitespace().collect();
         let found = *fields.get(1)? == peer && *fields.get(2)? == local;
         let (owner, inode) = (fields.get(7)?, fields.get(9)?);
-        found
-            .then(|| Some((owner.parse().ok()?, inode.parse().ok()?)))
-            .flatten()
+        found.then(|| Some((owner.parse().ok()?, inode.parse().ok()?))).flatten()
     })
 }
 
@@ -455,13 +431,7 @@ fn log_stream(version: &str) -> String {
     let mut id = [0_u8; 16];
     // Without entropy the name is merely less unique.
     let _ = rand::TryRngCore::try_fill_bytes(&mut rand::rngs::OsRng, &mut id);
-    format!(
-        "{:04}/{:02}/{:02}/[{version}]{}",
-        date.year,
-        date.month,
-        date.day,
-        hex::encode(id)
-    )
+    format!("{:04}/{:02}/{:02}/[{version}]{}", date.year, date.month, date.day, hex::encode(id))
 }
 
 /// Command lines in the order in which they are tried.
@@ -500,10 +470,7 @@ fn programs(
 
 /// `AWS_LAMBDA_EXEC_WRAPPER` gets the command of the runtime as its arguments.
 fn wrapped(function: &Function, command: Vec<String>) -> Vec<String> {
-    let wrapper = function
-        .environment
-        .iter()
-        .find(|(name, _)| name == "AWS_LAMBDA_EXEC_WRAPPER");
+    let wrapper = function.environment.iter().find(|(name, _)| name == "AWS_LAMBDA_EXEC_WRAPPER");
     match wrapper.filter(|(_, value)| !value.is_empty()) {
         Some((_, wrapper)) => std::iter::once(wrapper.clone()).chain(command).collect(),
         None => command,
@@ -527,23 +494,27 @@ impl Place {
         interpreter: &Interpreter,
     ) -> Result<Self, Error> {
         match pool.isolation.level {
-            IsolationLevel::Namespaces => Ok(Self::own_root(pool, function, interpreter)),
+            IsolationLevel::Namespaces => Self::own_root(pool, id, function, interpreter),
             IsolationLevel::Process => Self::on_host(pool, id, function, interpreter),
         }
     }
 
-    fn own_root(pool: &Inner, function: &Function, interpreter: &Interpreter) -> Self {
+    fn own_root(
+        pool: &Inner,
+        id: u64,
+        function: &Function,
+        interpreter: &Interpreter,
+    ) -> Result<Self, Error> {
         let (files, options) = (&pool.files, &pool.options);
         let mut binds = vec![Bind::read_only(&files.etc, "/etc")];
+        if let Some(uid) = instance_user(id, &pool.isolation) {
+            binds.push(Bind::read_only(files.users(uid)?, "/etc/passwd"));
+        }
         for name in &files.etc_binds {
             let path = Path::new("/etc").join(name);
             binds.push(Bind::read_only(&path, &path));
         }
-        for prefix in interpreter
-            .prefixes
-            .iter()
-            .filter(|prefix| !is_system(prefix))
-        {
+        for prefix in interpreter.prefixes.iter().filter(|prefix| !is_system(prefix)) {
             binds.push(Bind::read_only(prefix, prefix));
         }
         binds.push(Bind::read_only(&function.code, "/var/task"));
@@ -577,12 +548,7 @@ impl Place {
             layers: function.layers.clone(),
             tmp_mb: function.tmp_mb.max(1),
         };
-        Self {
-            layout,
-            root: Some(root),
-            process_files: Vec::new(),
-            dir: None,
-        }
+        Ok(Self { layout, root: Some(root), process_files: Vec::new(), dir: None })
     }
 
     fn on_host(
@@ -600,34 +566,14 @@ impl Place {
         }
         let (files, libs) = (&pool.files, &pool.options.runtime_libs);
         let ca_bundle = pool.files.ca_bundle.clone();
-        let node_libs = libs
-            .node
-            .clone()
-            .unwrap_or_else(|| files.runtime.join("node_modules"));
-        let python_libs = libs
-            .python
-            .clone()
-            .unwrap_or_else(|| files.runtime.join("python"));
-        let mut process_files: Vec<Bind> = [
-            "/usr",
-            "/bin",
-            "/sbin",
-            "/lib",
-            "/lib64",
-            "/etc",
-            "/proc",
-            "/sys/devices",
-        ]
-        .iter()
-        .map(|path| Bind::read_only(path, path))
-        .collect();
-        let own = [
-            &function.code,
-            &files.runtime,
-            &opt,
-            &node_libs,
-            &python_libs,
-        ];
+        let node_libs = libs.node.clone().unwrap_or_else(|| files.runtime.join("node_modules"));
+        let python_libs = libs.python.clone().unwrap_or_else(|| files.runtime.join("python"));
+        let mut process_files: Vec<Bind> =
+            ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/proc", "/sys/devices"]
+                .iter()
+                .map(|path| Bind::read_only(path, path))
+                .collect();
+        let own = [&function.code, &files.runtime, &opt, &node_libs, &python_libs];
         process_files.extend(
             own.into_iter()
                 .chain(&interpreter.prefixes)
@@ -646,20 +592,13 @@ impl Place {
             python_libs,
             ca_bundle,
         };
-        Ok(Self {
-            layout,
-            root: None,
-            process_files,
-            dir: Some(dir),
-        })
+        Ok(Self { layout, root: None, process_files, dir: Some(dir) })
     }
 }
 
 /// Directories that every instance sees anyway.
 fn is_system(path: &Path) -> bool {
-    ["/usr", "/bin", "/lib", "/lib64", "/sbin"]
-        .iter()
-        .any(|dir| path.starts_with(dir))
+    ["/usr", "/bin", "/lib", "/lib64", "/sbin"].iter().any(|dir| path.starts_with(dir))
         || path == Path::new("/")
 }
 
@@ -673,14 +612,10 @@ pub(crate) fn probe(options: &Options, cgroups: &Cgroups) -> Isolation {
         landlock: false,
         missing: cgroups.missing.iter().cloned().collect(),
     };
-    isolation
-        .missing
-        .push("network: functions share the network of the host".to_owned());
+    isolation.missing.push("network: functions share the network of the host".to_owned());
     match options.isolation {
         IsolationChoice::Process => {
-            isolation
-                .missing
-                .push("namespaces: switched off by the configuration".to_owned());
+            isolation.missing.push("namespaces: switched off by the configuration".to_owned());
         }
         IsolationChoice::Auto => {
             match crate::launcher::probe(&options.launcher, &options.dir.join("root")) {
@@ -704,10 +639,7 @@ mod tests {
     fn socket_owners_are_read_from_the_table() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
             0: 0100007F:C350 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1234        0 99 1\n";
-        let (peer, local) = (
-            ([127, 0, 0, 1], 50000).into(),
-            ([127, 0, 0, 1], 8080).into(),
-        );
+        let (peer, local) = (([127, 0, 0, 1], 50000).into(), ([127, 0, 0, 1], 8080).into());
         assert_eq!(socket_owner(table, peer, local), Some((1234, 99)));
         assert_eq!(socket_owner(table, local, peer), None);
     }

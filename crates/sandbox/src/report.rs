@@ -18,11 +18,9 @@ impl std::fmt::Display for Exit {
         match *self {
             Self::Code(0) => write!(f, "Runtime exited without providing a reason"),
             Self::Code(code) => write!(f, "Runtime exited with error: exit status {code}"),
-            Self::Signal(signal) => write!(
-                f,
-                "Runtime exited with error: signal: {}",
-                signal_name(signal)
-            ),
+            Self::Signal(signal) => {
+                write!(f, "Runtime exited with error: signal: {}", signal_name(signal))
+            }
         }
     }
 }
@@ -137,9 +135,7 @@ impl Platform<'_> {
     pub(crate) fn start(&self, unix_ms: u64, request_id: &str) -> Option<String> {
         let version = &self.function.version;
         if !self.function.json_logs {
-            return Some(format!(
-                "START RequestId: {request_id} Version: {version}\n"
-            ));
+            return Some(format!("START RequestId: {request_id} Version: {version}\n"));
         }
         self.info().then(|| {
             Self::event(
@@ -260,9 +256,7 @@ fn xray(trace_id: &str) -> String {
 
 /// `nodejs20.x` is `nodejs:20.v1`, as AWS names its runtime versions.
 fn runtime_version(runtime: &str) -> String {
-    let split = runtime
-        .find(|c: char| c.is_ascii_digit() || c == '.')
-        .unwrap_or(runtime.len());
+    let split = runtime.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(runtime.len());
     let (name, version) = runtime.split_at(split);
     let version = version.trim_start_matches('.').trim_end_matches(".x");
     format!("{name}:{version}.v1")
@@ -286,10 +280,7 @@ pub(crate) fn too_large(bytes_max: usize) -> (&'static str, Bytes) {
     let kind = "Function.ResponseSizeTooLarge";
     let message =
         format!("Response payload size exceeded maximum allowed payload size ({bytes_max} bytes).");
-    (
-        kind,
-        Bytes::from(json!({"errorMessage": message, "errorType": kind}).to_string()),
-    )
+    (kind, Bytes::from(json!({"errorMessage": message, "errorType": kind}).to_string()))
 }
 
 #[cfg(test)]
@@ -297,24 +288,14 @@ mod tests {
     use super::*;
 
     fn function() -> Function {
-        Function {
-            version: "$LATEST".into(),
-            memory_mb: 128,
-            ..Function::default()
-        }
+        Function { version: "$LATEST".into(), memory_mb: 128, ..Function::default() }
     }
 
     #[test]
     fn report_is_the_line_that_aws_prints() {
         let function = function();
-        let platform = Platform {
-            function: &function,
-        };
-        let metrics = Metrics {
-            duration_ms: 1.234,
-            init_ms: Some(100.4),
-            memory_used_mb: 40,
-        };
+        let platform = Platform { function: &function };
+        let metrics = Metrics { duration_ms: 1.234, init_ms: Some(100.4), memory_used_mb: 40 };
         let lines = platform.end(0, "id", Outcome::Success, &metrics, None);
         assert_eq!(
             lines,
@@ -324,27 +305,14 @@ mod tests {
             ]
         );
         let timeout = platform.end(0, "id", Outcome::Timeout, &Metrics::default(), None);
-        assert!(
-            timeout
-                .iter()
-                .any(|line| line.ends_with("MB\tStatus: timeout\n"))
-        );
+        assert!(timeout.iter().any(|line| line.ends_with("MB\tStatus: timeout\n")));
     }
 
     #[test]
     fn exits_are_worded_as_aws_words_them() {
-        assert_eq!(
-            Exit::Code(1).to_string(),
-            "Runtime exited with error: exit status 1"
-        );
-        assert_eq!(
-            Exit::Code(0).to_string(),
-            "Runtime exited without providing a reason"
-        );
-        assert_eq!(
-            Exit::Signal(9).to_string(),
-            "Runtime exited with error: signal: killed"
-        );
+        assert_eq!(Exit::Code(1).to_string(), "Runtime exited with error: exit status 1");
+        assert_eq!(Exit::Code(0).to_string(), "Runtime exited without providing a reason");
+        assert_eq!(Exit::Signal(9).to_string(), "Runtime exited with error: signal: killed");
     }
 
     #[test]
@@ -356,20 +324,10 @@ mod tests {
 
     #[test]
     fn json_report_carries_metrics_and_status() {
-        let function = Function {
-            json_logs: true,
-            ..function()
-        };
-        let platform = Platform {
-            function: &function,
-        };
-        let lines = platform.end(
-            0,
-            "id",
-            Outcome::Failure("Runtime.ExitError"),
-            &Metrics::default(),
-            None,
-        );
+        let function = Function { json_logs: true, ..function() };
+        let platform = Platform { function: &function };
+        let lines =
+            platform.end(0, "id", Outcome::Failure("Runtime.ExitError"), &Metrics::default(), None);
         let line: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
         assert_eq!(line["type"], "platform.report");
         assert_eq!(line["record"]["status"], "failure");

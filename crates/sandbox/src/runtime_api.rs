@@ -82,10 +82,7 @@ async fn call(
         if let Some(path) = head.path.strip_prefix(EXTENSION) {
             return extension(connection, head, instance, path).await;
         }
-        if matches!(
-            head.path.as_str(),
-            "/2022-07-01/telemetry" | "/2020-08-15/logs"
-        ) {
+        if matches!(head.path.as_str(), "/2022-07-01/telemetry" | "/2020-08-15/logs") {
             return telemetry(connection, head, instance).await;
         }
         connection.body(head, ERROR_BYTES_MAX).await?;
@@ -175,16 +172,10 @@ async fn extension(
             let with_account = head
                 .header("lambda-extension-accept-feature")
                 .is_some_and(|features| features.contains("accountId"));
-            instance
-                .extensions
-                .register(head.header("lambda-extension-name"), &body)
-                .map(|id| {
-                    let header = format!("Lambda-Extension-Identifier: {id}\r\n");
-                    ok(
-                        &header,
-                        &extensions::registered(&instance.function, with_account),
-                    )
-                })
+            instance.extensions.register(head.header("lambda-extension-name"), &body).map(|id| {
+                let header = format!("Lambda-Extension-Identifier: {id}\r\n");
+                ok(&header, &extensions::registered(&instance.function, with_account))
+            })
         }
         ("GET", "event/next") => match instance.extensions.next(id) {
             Ok(event) => {
@@ -202,14 +193,9 @@ async fn extension(
             Err(refused) => Err(refused),
         },
         ("POST", "init/error" | "exit/error") => instance.extensions.known(id).map(|name| {
-            let kind = if path == "init/error" {
-                "Extension.InitError"
-            } else {
-                "Extension.ExitError"
-            };
-            let own = head
-                .header("lambda-extension-function-error-type")
-                .unwrap_or("unknown");
+            let kind =
+                if path == "init/error" { "Extension.InitError" } else { "Extension.ExitError" };
+            let own = head.header("lambda-extension-function-error-type").unwrap_or("unknown");
             instance.extension_failed(kind, &format!("extension {name} reported {own}"));
             ok("", "{\"status\":\"OK\"}").replacen("200 OK", "202 Accepted", 1)
         }),
@@ -237,9 +223,8 @@ async fn telemetry(
     instance: &Arc<Instance>,
 ) -> Result<(), BodyError> {
     connection.body(head, ERROR_BYTES_MAX).await?;
-    if let Err((status, kind, message)) = instance
-        .extensions
-        .known(head.header("lambda-extension-identifier"))
+    if let Err((status, kind, message)) =
+        instance.extensions.known(head.header("lambda-extension-identifier"))
     {
         return Ok(refuse(connection, status, kind, &message).await?);
     }
@@ -297,12 +282,8 @@ async fn streaming(
 
 /// The error that a runtime sends behind a streamed body.
 fn trailer_error(trailers: &[(String, String)]) -> Option<StreamError> {
-    let find = |name: &str| {
-        trailers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.clone())
-    };
+    let find =
+        |name: &str| trailers.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
     let kind = find("lambda-runtime-function-error-type")?;
     let body = find("lambda-runtime-function-error-body").unwrap_or_default();
     Some(StreamError {
@@ -339,10 +320,7 @@ async fn error(
     instance: &Arc<Instance>,
     id: &str,
 ) -> Result<(), BodyError> {
-    let kind = head
-        .header("lambda-runtime-function-error-type")
-        .unwrap_or("Unhandled")
-        .to_owned();
+    let kind = head.header("lambda-runtime-function-error-type").unwrap_or("Unhandled").to_owned();
     let payload = connection.body(head, ERROR_BYTES_MAX).await?;
     Ok(accepted(connection, instance.fail(id, &kind, payload)).await?)
 }
@@ -353,12 +331,9 @@ async fn init_error(
     instance: &Arc<Instance>,
 ) -> Result<(), BodyError> {
     let payload = connection.body(head, ERROR_BYTES_MAX).await?;
-    let kind = head
-        .header("lambda-runtime-function-error-type")
-        .map(str::to_owned);
-    let kind = kind
-        .or_else(|| error_type(&payload))
-        .unwrap_or_else(|| "Runtime.Unknown".to_owned());
+    let kind = head.header("lambda-runtime-function-error-type").map(str::to_owned);
+    let kind =
+        kind.or_else(|| error_type(&payload)).unwrap_or_else(|| "Runtime.Unknown".to_owned());
     Ok(accepted(connection, instance.init_error(&kind, payload)).await?)
 }
 
@@ -428,14 +403,8 @@ mod tests {
     #[test]
     fn trailers_carry_the_error_of_a_stream() {
         let trailers = vec![
-            (
-                "lambda-runtime-function-error-type".to_owned(),
-                "Boom".to_owned(),
-            ),
-            (
-                "lambda-runtime-function-error-body".to_owned(),
-                "eyJhIjoxfQ==".to_owned(),
-            ),
+            ("lambda-runtime-function-error-type".to_owned(), "Boom".to_owned()),
+            ("lambda-runtime-function-error-body".to_owned(), "eyJhIjoxfQ==".to_owned()),
         ];
         let error = trailer_error(&trailers).unwrap();
         assert_eq!(

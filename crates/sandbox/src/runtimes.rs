@@ -36,10 +36,7 @@ pub(crate) struct Runtimes {
 impl Runtimes {
     pub(crate) fn new(search_path: Option<String>) -> Self {
         let search_path = search_path.unwrap_or_else(own_path);
-        Self {
-            search_path,
-            found: Mutex::default(),
-        }
+        Self { search_path, found: Mutex::default() }
     }
 
     pub(crate) async fn find(&self, runtime: &str) -> Result<Arc<Interpreter>, Error> {
@@ -50,10 +47,7 @@ impl Runtimes {
         let interpreter = self
             .look(runtime)
             .await
-            .map_err(|reason| Error::RuntimeUnavailable {
-                runtime: runtime.to_owned(),
-                reason,
-            })?;
+            .map_err(|reason| Error::RuntimeUnavailable { runtime: runtime.to_owned(), reason })?;
         let interpreter = Arc::new(interpreter);
         found.insert(runtime.to_owned(), Arc::clone(&interpreter));
         Ok(interpreter)
@@ -62,18 +56,10 @@ impl Runtimes {
     async fn look(&self, runtime: &str) -> Result<Interpreter, String> {
         if runtime == "provided" || runtime.starts_with("provided.") {
             let (program, prefixes, version) = (PathBuf::new(), Vec::new(), String::new());
-            return Ok(Interpreter {
-                kind: Kind::Provided,
-                program,
-                prefixes,
-                version,
-            });
+            return Ok(Interpreter { kind: Kind::Provided, program, prefixes, version });
         }
         if let Some(version) = runtime.strip_prefix("nodejs")
-            && version
-                .trim_end_matches(".x")
-                .chars()
-                .all(|c| c.is_ascii_digit() || c == '.')
+            && version.trim_end_matches(".x").chars().all(|c| c.is_ascii_digit() || c == '.')
         {
             return self.node().await;
         }
@@ -97,10 +83,7 @@ impl Runtimes {
                 continue;
             };
             let program = PathBuf::from(path);
-            let prefix = program
-                .parent()
-                .and_then(Path::parent)
-                .map(Path::to_path_buf);
+            let prefix = program.parent().and_then(Path::parent).map(Path::to_path_buf);
             let prefixes = prefix.into_iter().collect();
             return Ok(Interpreter {
                 kind: Kind::Node,
@@ -132,12 +115,7 @@ impl Runtimes {
                 prefixes.push(PathBuf::from(prefix));
             }
             let (program, version) = (PathBuf::from(path), version.clone());
-            return Ok(Interpreter {
-                kind: Kind::Python,
-                program,
-                prefixes,
-                version,
-            });
+            return Ok(Interpreter { kind: Kind::Python, program, prefixes, version });
         }
         Err("no python3 on the path".to_owned())
     }
@@ -187,9 +165,7 @@ async fn ask(program: &Path, arguments: &[&str], lines: usize) -> Option<Vec<Str
         .stderr(std::process::Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = crate::clock::within(std::time::Duration::from_secs(10), work)
-        .await?
-        .ok()?;
+    let output = crate::clock::within(std::time::Duration::from_secs(10), work).await?.ok()?;
     if !output.status.success() {
         return None;
     }
@@ -207,18 +183,8 @@ mod tests {
         let runtimes = Runtimes::new(Some(String::new()));
         let error = runtimes.find("ruby3.3").await.unwrap_err().to_string();
         assert!(error.contains("ruby3.3"), "{error}");
-        assert!(
-            runtimes
-                .find("nodejs20.x")
-                .await
-                .unwrap_err()
-                .to_string()
-                .contains("no node")
-        );
-        assert_eq!(
-            runtimes.find("provided.al2").await.unwrap().kind,
-            Kind::Provided
-        );
+        assert!(runtimes.find("nodejs20.x").await.unwrap_err().to_string().contains("no node"));
+        assert_eq!(runtimes.find("provided.al2").await.unwrap().kind, Kind::Provided);
         assert!(runtimes.find("provided-x").await.is_err());
     }
 }

@@ -26,12 +26,7 @@ pub struct UnpackLimits {
 impl Default for UnpackLimits {
     /// What Lambda allows.
     fn default() -> Self {
-        Self {
-            bytes_max: 262_144_000,
-            entries_max: 100_000,
-            depth_max: 64,
-            name_bytes_max: 1024,
-        }
+        Self { bytes_max: 262_144_000, entries_max: 100_000, depth_max: 64, name_bytes_max: 1024 }
     }
 }
 
@@ -77,13 +72,9 @@ pub fn unpack(zip: &[u8], into: &Path, limits: UnpackLimits) -> Result<UnpackRep
     if let Some(report) = already(into, &hash) {
         return Ok(report);
     }
-    let parent = into
-        .parent()
-        .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let parent = into.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     fs::create_dir_all(parent)?;
-    let temporary = tempfile::Builder::new()
-        .prefix(".unpacking-")
-        .tempdir_in(parent)?;
+    let temporary = tempfile::Builder::new().prefix(".unpacking-").tempdir_in(parent)?;
     let target = temporary.path().join("code");
     fs::create_dir(&target)?;
     set_mode(&target, 0o755)?;
@@ -95,33 +86,18 @@ pub fn unpack(zip: &[u8], into: &Path, limits: UnpackLimits) -> Result<UnpackRep
         }
         fs::rename(into, temporary.path().join("old"))?;
     }
-    fs::write(
-        temporary.path().join("mark"),
-        format!("{hash} {bytes} {files}"),
-    )?;
+    fs::write(temporary.path().join("mark"), format!("{hash} {bytes} {files}"))?;
     fs::rename(&target, into)?;
     fs::rename(temporary.path().join("mark"), mark(into))?;
-    Ok(UnpackReport {
-        hash,
-        bytes,
-        files,
-        reused: false,
-    })
+    Ok(UnpackReport { hash, bytes, files, reused: false })
 }
 
 fn already(into: &Path, hash: &str) -> Option<UnpackReport> {
-    let text = fs::read_to_string(mark(into))
-        .ok()
-        .filter(|_| into.is_dir())?;
+    let text = fs::read_to_string(mark(into)).ok().filter(|_| into.is_dir())?;
     let mut parts = text.split(' ');
     let same = parts.next()? == hash;
     let (bytes, files) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    same.then(|| UnpackReport {
-        hash: hash.to_owned(),
-        bytes,
-        files,
-        reused: true,
-    })
+    same.then(|| UnpackReport { hash: hash.to_owned(), bytes, files, reused: true })
 }
 
 fn invalid(error: impl std::fmt::Display) -> UnpackError {
@@ -138,9 +114,7 @@ struct Link {
 fn extract(zip: &[u8], target: &Path, limits: UnpackLimits) -> Result<(u64, usize), UnpackError> {
     let mut archive = ZipArchive::new(Cursor::new(zip)).map_err(invalid)?;
     if archive.len() > limits.entries_max {
-        return Err(UnpackError::TooManyEntries {
-            entries_max: limits.entries_max,
-        });
+        return Err(UnpackError::TooManyEntries { entries_max: limits.entries_max });
     }
     let (mut bytes, mut files) = (0_u64, 0_usize);
     let mut links: Vec<Link> = Vec::new();
@@ -165,19 +139,10 @@ fn extract(zip: &[u8], target: &Path, limits: UnpackLimits) -> Result<(u64, usiz
             links.push(Link { name, path, target });
             continue;
         }
-        bytes += write_file(
-            &mut entry,
-            &path,
-            limits.bytes_max - bytes,
-            limits.bytes_max,
-        )?;
+        bytes += write_file(&mut entry, &path, limits.bytes_max - bytes, limits.bytes_max)?;
     }
     for link in &links {
-        if link
-            .path
-            .symlink_metadata()
-            .is_ok_and(|found| found.is_dir())
-        {
+        if link.path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
             return Err(UnpackError::Escape {
                 name: link.name.clone(),
                 reason: "a link in place of a directory",
@@ -239,12 +204,8 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
 
 /// The path inside the target; `None` for an entry that names the target itself.
 fn safe_path(name: &str, limits: UnpackLimits) -> Result<Option<PathBuf>, UnpackError> {
-    let escape = |reason| {
-        Err(UnpackError::Escape {
-            name: name.chars().take(200).collect(),
-            reason,
-        })
-    };
+    let escape =
+        |reason| Err(UnpackError::Escape { name: name.chars().take(200).collect(), reason });
     if name.len() > limits.name_bytes_max {
         return escape("the name is too long");
     }
@@ -275,15 +236,9 @@ fn link_target<R: Read>(
     name: &str,
     relative: &Path,
 ) -> Result<PathBuf, UnpackError> {
-    let escape = |reason| UnpackError::Escape {
-        name: name.to_owned(),
-        reason,
-    };
+    let escape = |reason| UnpackError::Escape { name: name.to_owned(), reason };
     let mut text = String::new();
-    entry
-        .take(4097)
-        .read_to_string(&mut text)
-        .map_err(invalid)?;
+    entry.take(4097).read_to_string(&mut text).map_err(invalid)?;
     if text.is_empty() || text.len() > 4096 || text.contains('\0') {
         return Err(escape("a link without a sensible target"));
     }
@@ -317,9 +272,7 @@ fn check_links(links: &[Link], target: &Path) -> Result<(), UnpackError> {
             continue;
         }
         if let Ok(real) = fs::canonicalize(&link.path) {
-            let known = ["/var/task", "/opt", "/tmp"]
-                .iter()
-                .any(|dir| real.starts_with(dir));
+            let known = ["/var/task", "/opt", "/tmp"].iter().any(|dir| real.starts_with(dir));
             if !real.starts_with(&inside) && !known {
                 return Err(UnpackError::Escape {
                     name: link.name.clone(),

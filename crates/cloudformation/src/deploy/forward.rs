@@ -29,11 +29,7 @@ pub(crate) fn dependencies(
     let pruned = prune(&definition.properties, prepared);
     let named = references(&pruned).unwrap_or_default();
     let exists = |name: &String| prepared.resources().any(|r| r.logical_id == *name);
-    named
-        .into_iter()
-        .chain(definition.depends_on.iter().cloned())
-        .filter(exists)
-        .collect()
+    named.into_iter().chain(definition.depends_on.iter().cloned()).filter(exists).collect()
 }
 
 /// The document without the branches of `Fn::If` that are not taken.
@@ -47,10 +43,7 @@ fn prune(value: &Document, prepared: &Prepared) -> Document {
             {
                 return prune(if prepared.holds(Some(name)) { yes } else { no }, prepared);
             }
-            entries
-                .iter()
-                .map(|(k, v)| (k.clone(), prune(v, prepared)))
-                .collect()
+            entries.iter().map(|(k, v)| (k.clone(), prune(v, prepared))).collect()
         }
         scalar => scalar.clone(),
     }
@@ -58,10 +51,8 @@ fn prune(value: &Document, prepared: &Prepared) -> Document {
 
 /// Whether the dependencies go round in a circle, and who is in it.
 pub(crate) fn circle(prepared: &Prepared) -> Option<Vec<String>> {
-    let mut waiting: BTreeMap<String, BTreeSet<String>> = prepared
-        .resources()
-        .map(|r| (r.logical_id.clone(), dependencies(prepared, r)))
-        .collect();
+    let mut waiting: BTreeMap<String, BTreeSet<String>> =
+        prepared.resources().map(|r| (r.logical_id.clone(), dependencies(prepared, r))).collect();
     loop {
         let free: Vec<String> = waiting
             .iter()
@@ -134,9 +125,7 @@ impl Deployment {
         loop {
             let mut still = Vec::new();
             for definition in std::mem::take(&mut waiting) {
-                let ready = needs
-                    .get(&definition.logical_id)
-                    .is_none_or(|n| n.is_subset(&done));
+                let ready = needs.get(&definition.logical_id).is_none_or(|n| n.is_subset(&done));
                 if !ready || !failed.is_empty() || running.len() >= PARALLEL_MAX {
                     still.push(definition);
                     continue;
@@ -165,11 +154,7 @@ impl Deployment {
         }
         if !failed.is_empty() {
             failed.sort();
-            let verb = if operation.kind == OperationKind::Create {
-                "create"
-            } else {
-                "update"
-            };
+            let verb = if operation.kind == OperationKind::Create { "create" } else { "update" };
             return Ok(Err(format!(
                 "The following resource(s) failed to {verb}: [{}]. ",
                 failed.join(", ")
@@ -271,9 +256,7 @@ fn outputs(prepared: &Prepared, scope: &intrinsics::Scope<'_>) -> Result<Vec<Out
             ));
         }
         let export = match &output.export {
-            Some(name) => Some(plain(
-                &intrinsics::resolve_value(name, scope).map_err(reason)?,
-            )),
+            Some(name) => Some(plain(&intrinsics::resolve_value(name, scope).map_err(reason)?)),
             None => None,
         };
         rows.push(OutputRow {
@@ -356,10 +339,7 @@ async fn settle(
         if changed {
             crate::operations::refuse_if_imported(tx, ctx, name, "update export").await?;
         }
-        let row = ExportRow {
-            value: output.value.clone(),
-            stack_id: stack.id.clone(),
-        };
+        let row = ExportRow { value: output.value.clone(), stack_id: stack.id.clone() };
         EXPORTS.put(tx, &export_key, &row)?;
     }
     for key in imports_of(tx, ctx, uuid).await? {
@@ -370,14 +350,10 @@ async fn settle(
     for name in &imports {
         // Reading it makes a concurrent removal of the export a conflict.
         if EXPORTS.get(tx, &stack::key(ctx, name)).await?.is_none() {
-            return Err(crate::error::validation(format!(
-                "No export named {name} found."
-            )));
+            return Err(crate::error::validation(format!("No export named {name} found.")));
         }
         let (account, region, uuid) = key.clone();
-        let row = ImportRow {
-            stack_name: stack.name.clone(),
-        };
+        let row = ImportRow { stack_name: stack.name.clone() };
         IMPORTS.put(tx, &(account, region, name.clone(), uuid), &row)?;
     }
     stack.outputs = outputs;
@@ -386,13 +362,7 @@ async fn settle(
         operation.phase = Phase::Cleanup;
         if operation.kind == OperationKind::Update {
             stack.operation = Some(operation);
-            stack::set_status(
-                tx,
-                ctx,
-                &mut stack,
-                "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
-                None,
-            )?;
+            stack::set_status(tx, ctx, &mut stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None)?;
         } else {
             stack.operation = Some(operation);
         }

@@ -61,26 +61,12 @@ pub fn spawn(tx: &Tx, ctx: &Context, stack: &StackRow) -> Result<(), ServiceErro
 async fn run(kernel: Kernel, task: Task) -> Result<Outcome, TaskError> {
     let payload: serde_json::Value =
         serde_json::from_slice(&task.payload).map_err(|e| TaskError::new(e.to_string()))?;
-    let part = |name: &str| {
-        payload
-            .get(name)
-            .and_then(|v| v.as_str())
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let ctx = kernel.service_context(
-        "cloudformation.amazonaws.com",
-        &part("account"),
-        &part("region"),
-    );
-    let deployment = Deployment {
-        ctx,
-        uuid: part("uuid"),
-    };
-    deployment
-        .advance()
-        .await
-        .map_err(|e| TaskError::new(format!("{e}: {:?}", e.log_source())))?;
+    let part =
+        |name: &str| payload.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+    let ctx =
+        kernel.service_context("cloudformation.amazonaws.com", &part("account"), &part("region"));
+    let deployment = Deployment { ctx, uuid: part("uuid") };
+    deployment.advance().await.map_err(|e| TaskError::new(format!("{e}: {:?}", e.log_source())))?;
     Ok(Outcome::Done)
 }
 
@@ -113,9 +99,7 @@ impl Deployment {
     }
 
     async fn load(&self) -> Result<Option<StackRow>, ServiceError> {
-        Ok(STACKS
-            .read(self.ctx.store(), &stack::key(&self.ctx, &self.uuid))
-            .await?)
+        Ok(STACKS.read(self.ctx.store(), &stack::key(&self.ctx, &self.uuid)).await?)
     }
 
     /// Changes the stack's row in a transaction of its own.
@@ -218,11 +202,7 @@ async fn release_exports(tx: &Tx, ctx: &Context, stack: &StackRow) -> Result<(),
     for output in &stack.outputs {
         let Some(name) = &output.export else { continue };
         let key = stack::key(ctx, name);
-        if EXPORTS
-            .get(tx, &key)
-            .await?
-            .is_some_and(|row| row.stack_id == stack.id)
-        {
+        if EXPORTS.get(tx, &key).await?.is_some_and(|row| row.stack_id == stack.id) {
             EXPORTS.delete(tx, &key)?;
         }
     }
@@ -236,14 +216,8 @@ pub(crate) async fn imports_of(
     uuid: &str,
 ) -> Result<Vec<(String, String, String, String)>, ServiceError> {
     let prefix = (ctx.account().to_owned(), ctx.region().to_owned());
-    let rows = IMPORTS
-        .scan(tx, IMPORTS.prefix(&prefix), 10_000, false)
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(key, _)| key)
-        .filter(|key| key.3 == uuid)
-        .collect())
+    let rows = IMPORTS.scan(tx, IMPORTS.prefix(&prefix), 10_000, false).await?;
+    Ok(rows.into_iter().map(|(key, _)| key).filter(|key| key.3 == uuid).collect())
 }
 
 async fn release_imports(tx: &Tx, ctx: &Context, stack: &StackRow) -> Result<(), ServiceError> {

@@ -22,10 +22,8 @@ impl Deployment {
         let (prepared, _) = self.prepare(stack, &operation.target).await?;
         let kept: BTreeSet<String> = prepared.resources().map(|r| r.logical_id.clone()).collect();
         let rows = self.rows().await?;
-        let gone: Vec<ResourceRow> = rows
-            .into_values()
-            .filter(|row| !kept.contains(&row.logical_id))
-            .collect();
+        let gone: Vec<ResourceRow> =
+            rows.into_values().filter(|row| !kept.contains(&row.logical_id)).collect();
         // A failure here does not fail the update; the resource stays and the event says why.
         let _ = self.delete_rows(stack, gone, false).await?;
         self.delete_obsolete(stack).await?;
@@ -35,11 +33,7 @@ impl Deployment {
                 return Ok(());
             };
             let created = operation.kind == OperationKind::Create;
-            let status = if created {
-                "CREATE_COMPLETE"
-            } else {
-                "UPDATE_COMPLETE"
-            };
+            let status = if created { "CREATE_COMPLETE" } else { "UPDATE_COMPLETE" };
             stack::set_status(tx, &ctx, stack, status, None)
         })
         .await
@@ -73,9 +67,7 @@ impl Deployment {
                 let prefix = prefix.clone();
                 async move {
                     Ok::<_, ServiceError>(
-                        OBSOLETE
-                            .scan(&tx, OBSOLETE.prefix(&prefix), 2_000, false)
-                            .await?,
+                        OBSOLETE.scan(&tx, OBSOLETE.prefix(&prefix), 2_000, false).await?,
                     )
                 }
             })
@@ -90,10 +82,8 @@ impl Deployment {
         if failed.is_empty() {
             return self.forget(stack).await;
         }
-        let reason = format!(
-            "The following resource(s) failed to delete: [{}]. ",
-            failed.join(", ")
-        );
+        let reason =
+            format!("The following resource(s) failed to delete: [{}]. ", failed.join(", "));
         let ctx = self.ctx.clone();
         self.change(move |tx, stack| {
             stack.operation = None;
@@ -122,10 +112,7 @@ impl Deployment {
             (false, false) => ("UPDATE_ROLLBACK_FAILED", Some(failed)),
         };
         let reason = reason.map(|names| {
-            format!(
-                "The following resource(s) failed to delete: [{}]. ",
-                names.join(", ")
-            )
+            format!("The following resource(s) failed to delete: [{}]. ", names.join(", "))
         });
         let ctx = self.ctx.clone();
         self.change(move |tx, stack| {
@@ -145,17 +132,11 @@ impl Deployment {
         mut waiting: Vec<ResourceRow>,
         whole_stack: bool,
     ) -> Result<Vec<String>, ServiceError> {
-        let retain = stack
-            .operation
-            .as_ref()
-            .map(|o| o.retain.clone())
-            .unwrap_or_default();
+        let retain = stack.operation.as_ref().map(|o| o.retain.clone()).unwrap_or_default();
         let mut running: FuturesUnordered<Step> = FuturesUnordered::new();
         let mut present: BTreeSet<String> = waiting.iter().map(|r| r.logical_id.clone()).collect();
-        let mut needed: Vec<(String, Vec<String>)> = waiting
-            .iter()
-            .map(|r| (r.logical_id.clone(), r.depends_on.clone()))
-            .collect();
+        let mut needed: Vec<(String, Vec<String>)> =
+            waiting.iter().map(|r| (r.logical_id.clone(), r.depends_on.clone())).collect();
         let mut failed = BTreeSet::new();
         loop {
             let mut still = Vec::new();

@@ -55,10 +55,7 @@ pub(crate) fn action(
     if changed.is_empty() && !unfinished {
         return Action::Nothing;
     }
-    if changed
-        .iter()
-        .any(|name| resource_type.replaced_by().contains(&name.as_str()))
-    {
+    if changed.iter().any(|name| resource_type.replaced_by().contains(&name.as_str())) {
         return Action::Replace;
     }
     Action::Update
@@ -67,10 +64,7 @@ pub(crate) fn action(
 /// The names of the top-level properties that differ.
 pub(crate) fn changed_properties(old: &Document, new: &Document) -> Vec<String> {
     let empty = serde_json::Map::new();
-    let (old, new) = (
-        old.as_object().unwrap_or(&empty),
-        new.as_object().unwrap_or(&empty),
-    );
+    let (old, new) = (old.as_object().unwrap_or(&empty), new.as_object().unwrap_or(&empty));
     let mut names: Vec<String> = old.keys().chain(new.keys()).cloned().collect();
     names.sort();
     names.dedup();
@@ -85,11 +79,7 @@ fn unknown_property<'a>(properties: &'a Document, of: &dyn ResourceType) -> Opti
             || of.inert_properties().contains(name)
             || of.properties() == ["*"]
     };
-    properties
-        .as_object()?
-        .keys()
-        .map(String::as_str)
-        .find(|name| !known(name))
+    properties.as_object()?.keys().map(String::as_str).find(|name| !known(name))
 }
 
 impl Deployment {
@@ -103,9 +93,7 @@ impl Deployment {
         let row = RESOURCES.read(self.ctx.store(), &key).await?;
         let Some(resource_type) = types::find(self.ctx.kernel(), &wanted.kind) else {
             let reason = format!("Unrecognized resource types: [{}]", wanted.kind);
-            return self
-                .failed(stack, &wanted, row, "CREATE_FAILED", &reason)
-                .await;
+            return self.failed(stack, &wanted, row, "CREATE_FAILED", &reason).await;
         };
         let done_before = row
             .as_ref()
@@ -115,26 +103,17 @@ impl Deployment {
             return Ok(());
         }
         if let Some(name) = unknown_property(&wanted.properties, resource_type.as_ref()) {
-            let status = if action == Action::Create {
-                "CREATE_FAILED"
-            } else {
-                "UPDATE_FAILED"
-            };
+            let status = if action == Action::Create { "CREATE_FAILED" } else { "UPDATE_FAILED" };
             let reason = format!("Encountered unsupported property {name}");
             return self.failed(stack, &wanted, row, status, &reason).await;
         }
         if action == Action::Nothing {
             return self.keep(&wanted, row).await;
         }
-        let status = if action == Action::Create {
-            "CREATE_IN_PROGRESS"
-        } else {
-            "UPDATE_IN_PROGRESS"
-        };
+        let status =
+            if action == Action::Create { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
         let replaces = action == Action::Replace;
-        let started = self
-            .started(stack, operation, &wanted, row, status, replaces)
-            .await?;
+        let started = self.started(stack, operation, &wanted, row, status, replaces).await?;
         let request = request(stack, operation, &started, &wanted.properties);
         let result = if action == Action::Update {
             resource_type.update(self.ctx.clone(), request).await
@@ -142,19 +121,12 @@ impl Deployment {
             resource_type.create(self.ctx.clone(), request).await
         };
         match result {
-            Ok(resource) => {
-                self.succeeded(stack, &wanted, started, resource, action)
-                    .await
-            }
+            Ok(resource) => self.succeeded(stack, &wanted, started, resource, action).await,
             Err(error) => {
-                let status = if action == Action::Create {
-                    "CREATE_FAILED"
-                } else {
-                    "UPDATE_FAILED"
-                };
+                let status =
+                    if action == Action::Create { "CREATE_FAILED" } else { "UPDATE_FAILED" };
                 let reason = failure(&error, &wanted.kind, self.ctx.request_id());
-                self.failed(stack, &wanted, Some(started), status, &reason)
-                    .await
+                self.failed(stack, &wanted, Some(started), status, &reason).await
             }
         }
     }
@@ -190,19 +162,11 @@ impl Deployment {
         let new = ResourceRow {
             logical_id: wanted.logical_id.clone(),
             kind: wanted.kind.clone(),
-            physical_id: row
-                .as_ref()
-                .map(|r| r.physical_id.clone())
-                .unwrap_or_default(),
+            physical_id: row.as_ref().map(|r| r.physical_id.clone()).unwrap_or_default(),
             status: status.to_owned(),
             reason: None,
-            properties: row
-                .as_ref()
-                .map_or(Document::Null, |r| r.properties.clone()),
-            attributes: row
-                .as_ref()
-                .map(|r| r.attributes.clone())
-                .unwrap_or_default(),
+            properties: row.as_ref().map_or(Document::Null, |r| r.properties.clone()),
+            attributes: row.as_ref().map(|r| r.attributes.clone()).unwrap_or_default(),
             generation,
             depends_on: wanted.depends_on.clone(),
             deletion_policy: wanted.deletion_policy.clone(),
@@ -210,11 +174,7 @@ impl Deployment {
             metadata: wanted.metadata.clone(),
             updated_ms: self.ctx.now_ms(),
             operation: operation.token.clone(),
-            attempt: if again {
-                row.as_ref().map_or(1, |r| r.attempt + 1)
-            } else {
-                1
-            },
+            attempt: if again { row.as_ref().map_or(1, |r| r.attempt + 1) } else { 1 },
             before,
         };
         let reason = replaces.then(|| {
@@ -222,8 +182,7 @@ impl Deployment {
                 .to_owned()
         });
         let properties = Some(wanted.properties.to_string());
-        self.store_row(stack, new.clone(), reason, properties)
-            .await?;
+        self.store_row(stack, new.clone(), reason, properties).await?;
         Ok(new)
     }
 
@@ -235,24 +194,18 @@ impl Deployment {
         resource: Resource,
         action: Action,
     ) -> Result<(), ServiceError> {
-        let complete = if action == Action::Create {
-            "CREATE_COMPLETE"
-        } else {
-            "UPDATE_COMPLETE"
-        };
+        let complete = if action == Action::Create { "CREATE_COMPLETE" } else { "UPDATE_COMPLETE" };
         let replaced = (action != Action::Create && row.physical_id != resource.physical_id)
             .then(|| row.before.clone())
             .flatten();
         let initiated = action == Action::Create && row.physical_id.is_empty();
+        let started_ms = row.updated_ms;
         row.physical_id = resource.physical_id;
         row.attributes = resource.attributes;
         row.properties = wanted.properties.clone();
         row.updated_ms = self.ctx.now_ms();
-        let (ctx, key, stack) = (
-            self.ctx.clone(),
-            self.resource_key(&wanted.logical_id),
-            stack.clone(),
-        );
+        let (ctx, key, stack) =
+            (self.ctx.clone(), self.resource_key(&wanted.logical_id), stack.clone());
         let properties = wanted.properties.to_string();
         self.ctx
             .store()
@@ -263,7 +216,10 @@ impl Deployment {
                 async move {
                     if initiated {
                         let reason = Some("Resource creation Initiated".to_owned());
-                        event(&tx, &ctx, &stack, &row, reason, Some(properties.clone()))?;
+                        let properties = Some(properties.clone());
+                        // Before the next event, for clients that sort by time alone.
+                        let time_ms = Some(started_ms.max(tx.now_ms() - 1));
+                        event_at(&tx, &ctx, &stack, &row, reason, properties, time_ms)?;
                     }
                     if let Some(old) = &replaced {
                         obsolete(&tx, &key, &row, old)?;
@@ -288,8 +244,7 @@ impl Deployment {
         }
         row.depends_on.clone_from(&wanted.depends_on);
         row.deletion_policy.clone_from(&wanted.deletion_policy);
-        row.update_replace_policy
-            .clone_from(&wanted.update_replace_policy);
+        row.update_replace_policy.clone_from(&wanted.update_replace_policy);
         row.metadata.clone_from(&wanted.metadata);
         self.put_row(row).await
     }
@@ -302,11 +257,7 @@ impl Deployment {
         status: &'static str,
         reason: &str,
     ) -> Result<(), ServiceError> {
-        let operation = stack
-            .operation
-            .as_ref()
-            .map(|o| o.token.clone())
-            .unwrap_or_default();
+        let operation = stack.operation.as_ref().map(|o| o.token.clone()).unwrap_or_default();
         let mut row = row.unwrap_or_else(|| empty_row(wanted, &operation));
         if row.operation != operation {
             row.before = Some(before(&row));
@@ -316,8 +267,7 @@ impl Deployment {
         row.reason = Some(reason.to_owned());
         row.updated_ms = self.ctx.now_ms();
         let properties = Some(wanted.properties.to_string());
-        self.store_row(stack, row, Some(reason.to_owned()), properties)
-            .await?;
+        self.store_row(stack, row, Some(reason.to_owned()), properties).await?;
         Err(crate::error::validation(reason))
     }
 
@@ -328,14 +278,9 @@ impl Deployment {
         definition: &ResourceDefinition,
         reason: &str,
     ) -> Result<(), ServiceError> {
-        let row = RESOURCES
-            .read(self.ctx.store(), &self.resource_key(&definition.logical_id))
-            .await?;
-        let status = if row.is_some() {
-            "UPDATE_FAILED"
-        } else {
-            "CREATE_FAILED"
-        };
+        let row =
+            RESOURCES.read(self.ctx.store(), &self.resource_key(&definition.logical_id)).await?;
+        let status = if row.is_some() { "UPDATE_FAILED" } else { "CREATE_FAILED" };
         let wanted = Wanted {
             logical_id: definition.logical_id.clone(),
             kind: definition.kind.clone(),
@@ -358,11 +303,8 @@ impl Deployment {
         reason: Option<String>,
         properties: Option<String>,
     ) -> Result<(), ServiceError> {
-        let (ctx, key, stack) = (
-            self.ctx.clone(),
-            self.resource_key(&row.logical_id),
-            stack.clone(),
-        );
+        let (ctx, key, stack) =
+            (self.ctx.clone(), self.resource_key(&row.logical_id), stack.clone());
         self.ctx
             .store()
             .transact(move |tx| {
@@ -396,6 +338,19 @@ pub(super) fn event(
     reason: Option<String>,
     properties: Option<String>,
 ) -> Result<(), ServiceError> {
+    event_at(tx, ctx, stack, row, reason, properties, None)
+}
+
+/// The same about something that happened a little before.
+fn event_at(
+    tx: &Tx,
+    ctx: &Context,
+    stack: &StackRow,
+    row: &ResourceRow,
+    reason: Option<String>,
+    properties: Option<String>,
+    time_ms: Option<i64>,
+) -> Result<(), ServiceError> {
     let event = Event {
         logical_id: &row.logical_id,
         physical_id: &row.physical_id,
@@ -403,6 +358,7 @@ pub(super) fn event(
         status: &row.status,
         reason,
         properties,
+        time_ms,
     };
     stack::record(tx, ctx, stack, event)
 }
@@ -413,10 +369,7 @@ fn obsolete(
     row: &ResourceRow,
     old: &BeforeRow,
 ) -> Result<(), ServiceError> {
-    let retain = matches!(
-        row.update_replace_policy.as_str(),
-        "Retain" | "RetainExceptOnCreate"
-    );
+    let retain = matches!(row.update_replace_policy.as_str(), "Retain" | "RetainExceptOnCreate");
     let (account, region, uuid, logical_id) = key.clone();
     let obsolete = ObsoleteRow {
         logical_id: row.logical_id.clone(),
@@ -427,11 +380,7 @@ fn obsolete(
         retain,
         operation: row.operation.clone(),
     };
-    OBSOLETE.put(
-        tx,
-        &(account, region, uuid, logical_id, old.generation),
-        &obsolete,
-    )?;
+    OBSOLETE.put(tx, &(account, region, uuid, logical_id, old.generation), &obsolete)?;
     Ok(())
 }
 
@@ -553,11 +502,8 @@ impl Deployment {
         row: ResourceRow,
         status: &'static str,
     ) -> Result<(), ServiceError> {
-        let (ctx, key, stack) = (
-            self.ctx.clone(),
-            self.resource_key(&row.logical_id),
-            stack.clone(),
-        );
+        let (ctx, key, stack) =
+            (self.ctx.clone(), self.resource_key(&row.logical_id), stack.clone());
         self.ctx
             .store()
             .transact(move |tx| {
@@ -567,11 +513,7 @@ impl Deployment {
                     status.clone_into(&mut row.status);
                     RESOURCES.delete(&tx, &key)?;
                     // The row stays while its stack can still be asked about it.
-                    if STACKS
-                        .get(&tx, &stack::key(&ctx, &stack.uuid))
-                        .await?
-                        .is_some()
-                    {
+                    if STACKS.get(&tx, &stack::key(&ctx, &stack.uuid)).await?.is_some() {
                         event(&tx, &ctx, &stack, &row, None, None)?;
                     }
                     Ok::<_, ServiceError>(())

@@ -32,10 +32,8 @@ impl Deployment {
                 return stack::set_status(tx, &ctx, stack, status, None);
             }
             stack.operation = None;
-            let reason = format!(
-                "The following resource(s) failed to update: [{}]. ",
-                failed.join(", ")
-            );
+            let reason =
+                format!("The following resource(s) failed to update: [{}]. ", failed.join(", "));
             stack::set_status(tx, &ctx, stack, "UPDATE_ROLLBACK_FAILED", Some(reason))
         })
         .await
@@ -61,8 +59,7 @@ impl Deployment {
                     Err(error) => {
                         "UPDATE_FAILED".clone_into(&mut row.status);
                         row.reason = Some(error.to_string());
-                        self.store_row(stack, row, Some(error.to_string()), None)
-                            .await?;
+                        self.store_row(stack, row, Some(error.to_string()), None).await?;
                         return Err(error);
                     }
                 }
@@ -93,11 +90,8 @@ impl Deployment {
         "UPDATE_COMPLETE".clone_into(&mut restored.status);
         // The token goes, so that the cleanup does not take the resource for one that was made now.
         restored.operation = format!("{} undone", row.operation);
-        let (ctx, key, stack) = (
-            self.ctx.clone(),
-            self.resource_key(&row.logical_id),
-            stack.clone(),
-        );
+        let (ctx, key, stack) =
+            (self.ctx.clone(), self.resource_key(&row.logical_id), stack.clone());
         self.ctx
             .store()
             .transact(move |tx| {

@@ -44,9 +44,8 @@ impl Handler<ContinueUpdateRollback> for CloudFormation {
                         .values()
                         .find(|r| r.before.is_some() && r.status.ends_with("_FAILED"));
                     let token = failed.map_or_else(|| tx.ids().uuid(), |r| r.operation.clone());
-                    for mut resource in resources
-                        .into_values()
-                        .filter(|r| skip.contains(&r.logical_id))
+                    for mut resource in
+                        resources.into_values().filter(|r| skip.contains(&r.logical_id))
                     {
                         resource.before = None;
                         resource.operation = "skipped".to_owned();

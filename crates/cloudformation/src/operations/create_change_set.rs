@@ -29,9 +29,7 @@ impl Handler<CreateChangeSet> for CloudFormation {
     ) -> Result<CreateChangeSetOutput, ServiceError> {
         let kind = input.change_set_type.unwrap_or_else(|| "UPDATE".to_owned());
         if kind == "IMPORT" || input.resources_to_import.is_some_and(|r| !r.is_empty()) {
-            return Err(ServiceError::unsupported(
-                "importing resources into a stack",
-            ));
+            return Err(ServiceError::unsupported("importing resources into a stack"));
         }
         let name = input.stack_name;
         let current = plan::load(&ctx, &name).await?;
@@ -67,10 +65,7 @@ impl Handler<CreateChangeSet> for CloudFormation {
                 async move { create(&tx, &ctx, &parts, &resolved, &new).await }
             })
             .await?;
-        Ok(CreateChangeSetOutput {
-            id: Some(id),
-            stack_id: Some(stack_id),
-        })
+        Ok(CreateChangeSetOutput { id: Some(id), stack_id: Some(stack_id) })
     }
 }
 
@@ -93,9 +88,7 @@ async fn create(
 ) -> Result<(String, String), ServiceError> {
     let mut stack = target(tx, ctx, new).await?;
     let prefix = stack::key(ctx, &stack.uuid);
-    let sets = CHANGE_SETS
-        .scan(tx, CHANGE_SETS.prefix(&prefix), 1_000, false)
-        .await?;
+    let sets = CHANGE_SETS.scan(tx, CHANGE_SETS.prefix(&prefix), 1_000, false).await?;
     if sets.iter().any(|(_, set)| set.name == new.name) {
         return Err(ServiceError::new(
             "AlreadyExistsException",
@@ -112,10 +105,7 @@ async fn create(
     let nothing = changes.is_empty()
         && new.kind == "UPDATE"
         && !outputs_only
-        && stack
-            .current
-            .as_ref()
-            .is_some_and(|old| old.tags == definition.tags);
+        && stack.current.as_ref().is_some_and(|old| old.tags == definition.tags);
     let uuid = tx.ids().uuid();
     let id = ctx.arn("cloudformation", format!("changeSet/{}/{uuid}", new.name));
     let row = ChangeSetRow {
@@ -144,12 +134,8 @@ async fn create(
 
 /// Whether outputs are added, removed or changed by the new template.
 fn outputs_differ(stack: &StackRow, prepared: &stack::Prepared) -> bool {
-    let wanted: Vec<_> = prepared
-        .template
-        .outputs
-        .iter()
-        .filter(|o| prepared.holds(o.condition.as_ref()))
-        .collect();
+    let wanted: Vec<_> =
+        prepared.template.outputs.iter().filter(|o| prepared.holds(o.condition.as_ref())).collect();
     wanted.len() != stack.outputs.len()
         || wanted.iter().any(|o| {
             !stack.outputs.iter().any(|have| {
@@ -175,9 +161,7 @@ async fn target(tx: &Tx, ctx: &Context, new: &New) -> Result<StackRow, ServiceEr
                 let mut stack = fresh(tx, ctx, &new.stack);
                 let reason = Some("User Initiated".to_owned());
                 stack::set_status(tx, ctx, &mut stack, "REVIEW_IN_PROGRESS", reason)?;
-                let name = NameRow {
-                    uuid: stack.uuid.clone(),
-                };
+                let name = NameRow { uuid: stack.uuid.clone() };
                 NAMES.put(tx, &stack::key(ctx, &stack.name), &name)?;
                 STACKS.put(tx, &stack::key(ctx, &stack.uuid), &stack)?;
                 Ok(stack)
@@ -201,17 +185,9 @@ pub(crate) async fn find(
     let missing = || no_such_change_set(name_or_id);
     if name_or_id.starts_with("arn:") {
         let prefix = (ctx.account().to_owned(), ctx.region().to_owned());
-        let rows = CHANGE_SETS
-            .scan(tx, CHANGE_SETS.prefix(&prefix), 10_000, false)
-            .await?;
-        let (key, row) = rows
-            .into_iter()
-            .find(|(_, r)| r.id == name_or_id)
-            .ok_or_else(missing)?;
-        let stack = STACKS
-            .get(tx, &(key.0, key.1, key.2))
-            .await?
-            .ok_or_else(missing)?;
+        let rows = CHANGE_SETS.scan(tx, CHANGE_SETS.prefix(&prefix), 10_000, false).await?;
+        let (key, row) = rows.into_iter().find(|(_, r)| r.id == name_or_id).ok_or_else(missing)?;
+        let stack = STACKS.get(tx, &(key.0, key.1, key.2)).await?.ok_or_else(missing)?;
         return Ok((stack, row));
     }
     let Some(stack_name) = stack_name else {
@@ -223,13 +199,8 @@ pub(crate) async fn find(
         .await?
         .ok_or_else(|| validation(format!("Stack [{stack_name}] does not exist")))?;
     let prefix = stack::key(ctx, &stack.uuid);
-    let rows = CHANGE_SETS
-        .scan(tx, CHANGE_SETS.prefix(&prefix), 1_000, false)
-        .await?;
-    let row = rows
-        .into_iter()
-        .map(|(_, r)| r)
-        .find(|r| r.name == name_or_id)
-        .ok_or_else(missing)?;
+    let rows = CHANGE_SETS.scan(tx, CHANGE_SETS.prefix(&prefix), 1_000, false).await?;
+    let row =
+        rows.into_iter().map(|(_, r)| r).find(|r| r.name == name_or_id).ok_or_else(missing)?;
     Ok((stack, row))
 }

@@ -25,11 +25,7 @@ impl Handler<CreateStack> for CloudFormation {
         if input.stack_policy_body.is_some() || input.stack_policy_url.is_some() {
             return Err(ServiceError::unsupported("a stack policy"));
         }
-        let source = Source {
-            body: input.template_body,
-            url: input.template_url,
-            previous: false,
-        };
+        let source = Source { body: input.template_body, url: input.template_url, previous: false };
         let text = fetch_template(&ctx, &source, None).await?;
         let parts = parts(
             text,
@@ -42,9 +38,7 @@ impl Handler<CreateStack> for CloudFormation {
         let resolved = parts.resolve_ssm(&ctx, None).await?;
         let on_failure = match (input.disable_rollback, input.on_failure) {
             (Some(_), Some(_)) => {
-                return Err(validation(
-                    "You cannot specify both DisableRollback and OnFailure.",
-                ));
+                return Err(validation("You cannot specify both DisableRollback and OnFailure."));
             }
             (Some(true), None) => "DO_NOTHING".to_owned(),
             (_, on_failure) => on_failure.unwrap_or_else(|| "ROLLBACK".to_owned()),
@@ -64,10 +58,7 @@ impl Handler<CreateStack> for CloudFormation {
                 async move { create(&tx, &ctx, &parts, &resolved, &new).await }
             })
             .await?;
-        Ok(CreateStackOutput {
-            stack_id: Some(id),
-            ..CreateStackOutput::default()
-        })
+        Ok(CreateStackOutput { stack_id: Some(id), ..CreateStackOutput::default() })
     }
 }
 
@@ -109,20 +100,8 @@ async fn create(
         retain: Vec::new(),
         reason: None,
     });
-    stack::set_status(
-        tx,
-        ctx,
-        &mut row,
-        "CREATE_IN_PROGRESS",
-        Some("User Initiated".to_owned()),
-    )?;
-    NAMES.put(
-        tx,
-        &stack::key(ctx, &row.name),
-        &NameRow {
-            uuid: row.uuid.clone(),
-        },
-    )?;
+    stack::set_status(tx, ctx, &mut row, "CREATE_IN_PROGRESS", Some("User Initiated".to_owned()))?;
+    NAMES.put(tx, &stack::key(ctx, &row.name), &NameRow { uuid: row.uuid.clone() })?;
     STACKS.put(tx, &stack::key(ctx, &row.uuid), &row)?;
     deploy::spawn(tx, ctx, &row)?;
     Ok(row.id)

@@ -12,11 +12,7 @@ use crate::store::CHANGE_SETS;
 
 impl Handler<DeleteChangeSet> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &DeleteChangeSetInput) -> Vec<Access> {
-        access(
-            ctx,
-            "DeleteChangeSet",
-            input.stack_name.as_deref().unwrap_or_default(),
-        )
+        access(ctx, "DeleteChangeSet", input.stack_name.as_deref().unwrap_or_default())
     }
 
     async fn handle(

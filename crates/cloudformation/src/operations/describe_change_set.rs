@@ -16,11 +16,7 @@ use crate::template::Template;
 
 impl Handler<DescribeChangeSet> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &DescribeChangeSetInput) -> Vec<Access> {
-        access(
-            ctx,
-            "DescribeChangeSet",
-            input.stack_name.as_deref().unwrap_or_default(),
-        )
+        access(ctx, "DescribeChangeSet", input.stack_name.as_deref().unwrap_or_default())
     }
 
     async fn handle(
@@ -69,25 +65,18 @@ impl Handler<DescribeChangeSet> for CloudFormation {
 }
 
 fn shown(change: &ChangeRow) -> Change {
-    let details = change
-        .properties
-        .iter()
-        .map(|(name, recreation)| ResourceChangeDetail {
-            target: Some(ResourceTargetDefinition {
-                attribute: Some("Properties".to_owned()),
-                name: Some(name.clone()),
-                requires_recreation: Some(recreation.clone()),
-                ..ResourceTargetDefinition::default()
-            }),
-            evaluation: Some("Static".to_owned()),
-            change_source: Some("DirectModification".to_owned()),
-            causing_entity: None,
-        });
-    let scope = if change.action == "Modify" {
-        vec!["Properties".to_owned()]
-    } else {
-        Vec::new()
-    };
+    let details = change.properties.iter().map(|(name, recreation)| ResourceChangeDetail {
+        target: Some(ResourceTargetDefinition {
+            attribute: Some("Properties".to_owned()),
+            name: Some(name.clone()),
+            requires_recreation: Some(recreation.clone()),
+            ..ResourceTargetDefinition::default()
+        }),
+        evaluation: Some("Static".to_owned()),
+        change_source: Some("DirectModification".to_owned()),
+        causing_entity: None,
+    });
+    let scope = if change.action == "Modify" { vec!["Properties".to_owned()] } else { Vec::new() };
     Change {
         r#type: Some("Resource".to_owned()),
         resource_change: Some(ResourceChange {

@@ -57,9 +57,6 @@ impl Handler<DescribeStackEvents> for CloudFormation {
             ..StackEvent::default()
         });
         let (events, next_token) = page(events.collect(), start, PAGE);
-        Ok(DescribeStackEventsOutput {
-            stack_events: Some(events),
-            next_token,
-        })
+        Ok(DescribeStackEventsOutput { stack_events: Some(events), next_token })
     }
 }

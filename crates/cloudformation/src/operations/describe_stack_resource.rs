@@ -34,10 +34,7 @@ impl Handler<DescribeStackResource> for CloudFormation {
                     let mut rows = stack::resources(&tx, &ctx, &stack.uuid).await?;
                     let id = &input.logical_resource_id;
                     let row = rows.remove(id).ok_or_else(|| {
-                        validation(format!(
-                            "Resource {id} does not exist for stack {}",
-                            stack.name
-                        ))
+                        validation(format!("Resource {id} does not exist for stack {}", stack.name))
                     })?;
                     Ok::<_, ServiceError>((stack, row))
                 }

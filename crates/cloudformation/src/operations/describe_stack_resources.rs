@@ -16,11 +16,7 @@ use crate::store::{RESOURCES, STACKS, StackRow};
 
 impl Handler<DescribeStackResources> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &DescribeStackResourcesInput) -> Vec<Access> {
-        access(
-            ctx,
-            "DescribeStackResources",
-            input.stack_name.as_deref().unwrap_or_default(),
-        )
+        access(ctx, "DescribeStackResources", input.stack_name.as_deref().unwrap_or_default())
     }
 
     async fn handle(
@@ -40,9 +36,8 @@ impl Handler<DescribeStackResources> for CloudFormation {
                 }
             })
             .await?;
-        let rows = rows
-            .into_values()
-            .filter(|r| logical.as_ref().is_none_or(|l| *l == r.logical_id));
+        let rows =
+            rows.into_values().filter(|r| logical.as_ref().is_none_or(|l| *l == r.logical_id));
         let resources: Vec<StackResource> = rows
             .map(|row| StackResource {
                 stack_name: Some(stack.name.clone()),
@@ -66,9 +61,7 @@ impl Handler<DescribeStackResources> for CloudFormation {
                 stack.name
             )));
         }
-        Ok(DescribeStackResourcesOutput {
-            stack_resources: Some(resources),
-        })
+        Ok(DescribeStackResourcesOutput { stack_resources: Some(resources) })
     }
 }
 
@@ -81,21 +74,12 @@ async fn find(
         return stack::require(tx, ctx, name).await;
     }
     let Some(physical) = &input.physical_resource_id else {
-        return Err(validation(
-            "Either StackName or PhysicalResourceId must be specified.",
-        ));
+        return Err(validation("Either StackName or PhysicalResourceId must be specified."));
     };
     let prefix = (ctx.account().to_owned(), ctx.region().to_owned());
-    let rows = RESOURCES
-        .scan(tx, RESOURCES.prefix(&prefix), 100_000, false)
-        .await?;
+    let rows = RESOURCES.scan(tx, RESOURCES.prefix(&prefix), 100_000, false).await?;
     let missing = || validation(format!("Stack for {physical} does not exist"));
-    let (key, _) = rows
-        .into_iter()
-        .find(|(_, r)| r.physical_id == *physical)
-        .ok_or_else(missing)?;
-    STACKS
-        .get(tx, &(key.0, key.1, key.2))
-        .await?
-        .ok_or_else(missing)
+    let (key, _) =
+        rows.into_iter().find(|(_, r)| r.physical_id == *physical).ok_or_else(missing)?;
+    STACKS.get(tx, &(key.0, key.1, key.2)).await?.ok_or_else(missing)
 }

@@ -15,11 +15,7 @@ use crate::store::{OperationRow, STACKS, StackRow};
 
 impl Handler<DescribeStacks> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &DescribeStacksInput) -> Vec<Access> {
-        access(
-            ctx,
-            "DescribeStacks",
-            input.stack_name.as_deref().unwrap_or_default(),
-        )
+        access(ctx, "DescribeStacks", input.stack_name.as_deref().unwrap_or_default())
     }
 
     async fn handle(
@@ -46,23 +42,15 @@ impl Handler<DescribeStacks> for CloudFormation {
             })
             .await?;
         let (stacks, next_token) = page(stacks, start, PAGE);
-        Ok(DescribeStacksOutput {
-            stacks: Some(stacks),
-            next_token,
-        })
+        Ok(DescribeStacksOutput { stacks: Some(stacks), next_token })
     }
 }
 
 async fn all(tx: &Tx, ctx: &Context) -> Result<Vec<StackRow>, ServiceError> {
     let prefix = (ctx.account().to_owned(), ctx.region().to_owned());
-    let rows = STACKS
-        .scan(tx, STACKS.prefix(&prefix), 10_000, false)
-        .await?;
-    let mut rows: Vec<_> = rows
-        .into_iter()
-        .map(|(_, row)| row)
-        .filter(|row| row.deleted_ms.is_none())
-        .collect();
+    let rows = STACKS.scan(tx, STACKS.prefix(&prefix), 10_000, false).await?;
+    let mut rows: Vec<_> =
+        rows.into_iter().map(|(_, row)| row).filter(|row| row.deleted_ms.is_none()).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.created_ms));
     Ok(rows)
 }
@@ -70,10 +58,7 @@ async fn all(tx: &Tx, ctx: &Context) -> Result<Vec<StackRow>, ServiceError> {
 async fn shown(tx: &Tx, ctx: &Context, row: StackRow) -> Result<Stack, ServiceError> {
     let template = current_template(tx, ctx, &row).await?;
     let current = row.current.clone();
-    let target = row
-        .operation
-        .as_ref()
-        .map(|o: &OperationRow| o.target.clone());
+    let target = row.operation.as_ref().map(|o: &OperationRow| o.target.clone());
     let definition = current.or(target).unwrap_or_default();
     let outputs: Vec<Output> = row
         .outputs

@@ -13,11 +13,7 @@ use crate::store::{CHANGE_SETS, OperationKind, OperationRow, Phase, STACKS};
 
 impl Handler<ExecuteChangeSet> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &ExecuteChangeSetInput) -> Vec<Access> {
-        access(
-            ctx,
-            "ExecuteChangeSet",
-            input.stack_name.as_deref().unwrap_or_default(),
-        )
+        access(ctx, "ExecuteChangeSet", input.stack_name.as_deref().unwrap_or_default())
     }
 
     async fn handle(
@@ -56,11 +52,7 @@ impl Handler<ExecuteChangeSet> for CloudFormation {
                     row.change_set_id = Some(set.id.clone());
                     row.operation = Some(OperationRow {
                         token: tx.ids().uuid(),
-                        kind: if creates {
-                            OperationKind::Create
-                        } else {
-                            OperationKind::Update
-                        },
+                        kind: if creates { OperationKind::Create } else { OperationKind::Update },
                         phase: Phase::Forward,
                         target: set.definition.clone(),
                         client_token: input.client_request_token.clone(),
@@ -72,11 +64,7 @@ impl Handler<ExecuteChangeSet> for CloudFormation {
                         row.created_ms = tx.now_ms()
                     }
                     row.updated_ms = Some(tx.now_ms());
-                    let status = if creates {
-                        "CREATE_IN_PROGRESS"
-                    } else {
-                        "UPDATE_IN_PROGRESS"
-                    };
+                    let status = if creates { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
                     stack::set_status(
                         &tx,
                         &ctx,
@@ -87,9 +75,8 @@ impl Handler<ExecuteChangeSet> for CloudFormation {
                     let key = stack::key(&ctx, &row.uuid);
                     STACKS.put(&tx, &key, &row)?;
                     // A change set is good for one stack as it stood: all others are void now.
-                    for (key, _) in CHANGE_SETS
-                        .scan(&tx, CHANGE_SETS.prefix(&key), 1_000, false)
-                        .await?
+                    for (key, _) in
+                        CHANGE_SETS.scan(&tx, CHANGE_SETS.prefix(&key), 1_000, false).await?
                     {
                         CHANGE_SETS.delete(&tx, &key)?;
                     }

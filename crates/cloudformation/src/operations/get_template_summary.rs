@@ -15,11 +15,7 @@ use crate::template::model::plain;
 
 impl Handler<GetTemplateSummary> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &GetTemplateSummaryInput) -> Vec<Access> {
-        access(
-            ctx,
-            "GetTemplateSummary",
-            input.stack_name.as_deref().unwrap_or_default(),
-        )
+        access(ctx, "GetTemplateSummary", input.stack_name.as_deref().unwrap_or_default())
     }
 
     async fn handle(
@@ -29,9 +25,7 @@ impl Handler<GetTemplateSummary> for CloudFormation {
     ) -> Result<GetTemplateSummaryOutput, ServiceError> {
         let stack = match &input.stack_name {
             Some(name) => {
-                let stack = plan::load(&ctx, name)
-                    .await?
-                    .ok_or_else(|| no_such_stack(name))?;
+                let stack = plan::load(&ctx, name).await?.ok_or_else(|| no_such_stack(name))?;
                 if stack.status == "REVIEW_IN_PROGRESS" {
                     return Err(validation(
                         "GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.",
@@ -49,38 +43,26 @@ impl Handler<GetTemplateSummary> for CloudFormation {
         let template = Template::parse(&fetch_template(&ctx, &source, stack.as_ref()).await?)?;
         let (capabilities, kinds) = required_capabilities(&template);
         let reason = (!kinds.is_empty()).then(|| {
-            format!(
-                "The following resource(s) require capabilities: [{}]",
-                kinds.join(", ")
-            )
+            format!("The following resource(s) require capabilities: [{}]", kinds.join(", "))
         });
         let mut types: Vec<String> = template.resources.iter().map(|r| r.kind.clone()).collect();
         types.sort();
         types.dedup();
-        let parameters = template
-            .parameters
-            .iter()
-            .map(|(name, parameter)| ParameterDeclaration {
-                parameter_key: Some(name.clone()),
-                default_value: parameter.default.as_ref().map(plain),
-                parameter_type: Some(parameter.kind.clone()),
-                no_echo: Some(parameter.no_echo),
-                description: parameter.description.clone(),
-                parameter_constraints: Some(ParameterConstraints {
-                    allowed_values: Some(parameter.allowed_values.clone())
-                        .filter(|v| !v.is_empty()),
-                }),
-            });
+        let parameters = template.parameters.iter().map(|(name, parameter)| ParameterDeclaration {
+            parameter_key: Some(name.clone()),
+            default_value: parameter.default.as_ref().map(plain),
+            parameter_type: Some(parameter.kind.clone()),
+            no_echo: Some(parameter.no_echo),
+            description: parameter.description.clone(),
+            parameter_constraints: Some(ParameterConstraints {
+                allowed_values: Some(parameter.allowed_values.clone()).filter(|v| !v.is_empty()),
+            }),
+        });
         Ok(GetTemplateSummaryOutput {
             parameters: Some(parameters.collect()),
             description: template.description.clone(),
-            capabilities: Some(
-                capabilities
-                    .into_iter()
-                    .map(str::to_owned)
-                    .collect::<Vec<_>>(),
-            )
-            .filter(|c| !c.is_empty()),
+            capabilities: Some(capabilities.into_iter().map(str::to_owned).collect::<Vec<_>>())
+                .filter(|c| !c.is_empty()),
             capabilities_reason: reason,
             resource_types: Some(types),
             version: Some("2010-09-09".to_owned()),

@@ -48,9 +48,6 @@ impl Handler<ListChangeSets> for CloudFormation {
             ..ChangeSetSummary::default()
         });
         let (summaries, next_token) = page(summaries.collect(), start, PAGE);
-        Ok(ListChangeSetsOutput {
-            summaries: Some(summaries),
-            next_token,
-        })
+        Ok(ListChangeSetsOutput { summaries: Some(summaries), next_token })
     }
 }

@@ -36,9 +36,6 @@ impl Handler<ListExports> for CloudFormation {
             value: Some(row.value),
         });
         let (exports, next_token) = page(exports.collect(), start, PAGE);
-        Ok(ListExportsOutput {
-            exports: Some(exports),
-            next_token,
-        })
+        Ok(ListExportsOutput { exports: Some(exports), next_token })
     }
 }

@@ -21,11 +21,7 @@ impl Handler<ListImports> for CloudFormation {
     ) -> Result<ListImportsOutput, ServiceError> {
         let start = offset(input.next_token.as_ref())?;
         let name = input.export_name;
-        let prefix = (
-            ctx.account().to_owned(),
-            ctx.region().to_owned(),
-            name.clone(),
-        );
+        let prefix = (ctx.account().to_owned(), ctx.region().to_owned(), name.clone());
         let rows = ctx
             .store()
             .transact(move |tx| {
@@ -37,15 +33,10 @@ impl Handler<ListImports> for CloudFormation {
             })
             .await?;
         if rows.is_empty() {
-            return Err(validation(format!(
-                "Export '{name}' is not imported by any stack."
-            )));
+            return Err(validation(format!("Export '{name}' is not imported by any stack.")));
         }
         let names = rows.into_iter().map(|(_, row)| row.stack_name).collect();
         let (imports, next_token) = page(names, start, PAGE);
-        Ok(ListImportsOutput {
-            imports: Some(imports),
-            next_token,
-        })
+        Ok(ListImportsOutput { imports: Some(imports), next_token })
     }
 }

@@ -46,9 +46,6 @@ impl Handler<ListStackResources> for CloudFormation {
             ..StackResourceSummary::default()
         });
         let (summaries, next_token) = page(summaries.collect(), start, PAGE);
-        Ok(ListStackResourcesOutput {
-            stack_resource_summaries: Some(summaries),
-            next_token,
-        })
+        Ok(ListStackResourcesOutput { stack_resource_summaries: Some(summaries), next_token })
     }
 }

@@ -59,9 +59,6 @@ impl Handler<ListStacks> for CloudFormation {
             ..StackSummary::default()
         });
         let (summaries, next_token) = page(summaries.collect(), start, PAGE);
-        Ok(ListStacksOutput {
-            stack_summaries: Some(summaries),
-            next_token,
-        })
+        Ok(ListStacksOutput { stack_summaries: Some(summaries), next_token })
     }
 }

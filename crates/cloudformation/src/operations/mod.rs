@@ -75,17 +75,11 @@ pub(crate) fn shown_parameters(
     template: Option<&Template>,
 ) -> Vec<Parameter> {
     let hidden = |name: &str| {
-        template
-            .and_then(|t| t.parameters.get(name))
-            .is_some_and(|parameter| parameter.no_echo)
+        template.and_then(|t| t.parameters.get(name)).is_some_and(|parameter| parameter.no_echo)
     };
     let show = |(name, value): (&String, &String)| Parameter {
         parameter_key: Some(name.clone()),
-        parameter_value: Some(if hidden(name) {
-            "****".to_owned()
-        } else {
-            value.clone()
-        }),
+        parameter_value: Some(if hidden(name) { "****".to_owned() } else { value.clone() }),
         resolved_value: definition.resolved.get(name).cloned(),
         ..Parameter::default()
     };
@@ -93,12 +87,7 @@ pub(crate) fn shown_parameters(
 }
 
 pub(crate) fn shown_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
-    tags.iter()
-        .map(|(key, value)| Tag {
-            key: key.clone(),
-            value: value.clone(),
-        })
-        .collect()
+    tags.iter().map(|(key, value)| Tag { key: key.clone(), value: value.clone() }).collect()
 }
 
 /// Somebody who imports an export holds it in place.
@@ -108,16 +97,9 @@ pub(crate) async fn refuse_if_imported(
     export: &str,
     verb: &str,
 ) -> Result<(), ServiceError> {
-    let prefix = (
-        ctx.account().to_owned(),
-        ctx.region().to_owned(),
-        export.to_owned(),
-    );
+    let prefix = (ctx.account().to_owned(), ctx.region().to_owned(), export.to_owned());
     let rows = IMPORTS.scan(tx, IMPORTS.prefix(&prefix), 10, false).await?;
-    let names: Vec<&str> = rows
-        .iter()
-        .map(|(_, row)| row.stack_name.as_str())
-        .collect();
+    let names: Vec<&str> = rows.iter().map(|(_, row)| row.stack_name.as_str()).collect();
     match names.as_slice() {
         [] => Ok(()),
         names => Err(validation(format!(
@@ -157,22 +139,15 @@ pub(crate) fn required_capabilities(template: &Template) -> (Vec<&'static str>, 
         "AWS::IAM::InstanceProfile" => properties.get("InstanceProfileName").is_some(),
         _ => false,
     };
-    let iam: Vec<_> = template
-        .resources
-        .iter()
-        .filter(|r| r.kind.starts_with("AWS::IAM::"))
-        .collect();
+    let iam: Vec<_> =
+        template.resources.iter().filter(|r| r.kind.starts_with("AWS::IAM::")).collect();
     let mut kinds: Vec<String> = iam.iter().map(|r| r.kind.clone()).collect();
     kinds.sort();
     kinds.dedup();
     if iam.iter().any(|r| named(&r.kind, &r.properties)) {
         return (vec!["CAPABILITY_NAMED_IAM"], kinds);
     }
-    if kinds.is_empty() {
-        (Vec::new(), kinds)
-    } else {
-        (vec!["CAPABILITY_IAM"], kinds)
-    }
+    if kinds.is_empty() { (Vec::new(), kinds) } else { (vec!["CAPABILITY_IAM"], kinds) }
 }
 
 /// The capabilities that the caller acknowledged have to cover those.

@@ -72,19 +72,15 @@ pub(crate) async fn fetch_template(
             "1 validation error detected: Value '{}' at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to {BODY_BYTES_MAX}",
             body.chars().take(1024).collect::<String>()
         ))),
-        (Some(body), None, false) if body.trim().is_empty() => Err(validation(
-            "Either Template URL or Template Body must be specified.",
-        )),
+        (Some(body), None, false) if body.trim().is_empty() => {
+            Err(validation("Either Template URL or Template Body must be specified."))
+        }
         (Some(body), None, false) => Ok(body.clone()),
         (None, Some(url), false) => fetch_url(ctx, url).await,
         (None, None, true) => {
-            let hash = stack
-                .and_then(|s| s.current.as_ref())
-                .map(|d| d.template.clone());
+            let hash = stack.and_then(|s| s.current.as_ref()).map(|d| d.template.clone());
             let Some(hash) = hash else {
-                return Err(validation(
-                    "Either Template URL or Template Body must be specified.",
-                ));
+                return Err(validation("Either Template URL or Template Body must be specified."));
             };
             let ctx = ctx.clone();
             ctx.clone()
@@ -95,9 +91,7 @@ pub(crate) async fn fetch_template(
                 })
                 .await
         }
-        _ => Err(validation(
-            "Either Template URL or Template Body must be specified.",
-        )),
+        _ => Err(validation("Either Template URL or Template Body must be specified.")),
     }
 }
 
@@ -109,10 +103,7 @@ async fn fetch_url(ctx: &Context, url: &str) -> Result<String, ServiceError> {
     let (host, path) = rest.split_once('/').ok_or_else(unsupported)?;
     let path = path.split('?').next().unwrap_or_default();
     let host = host.split(':').next().unwrap_or_default();
-    let virtual_bucket = host
-        .split_once(".s3")
-        .map(|(bucket, _)| bucket)
-        .filter(|b| !b.is_empty());
+    let virtual_bucket = host.split_once(".s3").map(|(bucket, _)| bucket).filter(|b| !b.is_empty());
     let (bucket, key) = match virtual_bucket {
         Some(bucket) => (bucket, path),
         None => path.split_once('/').ok_or_else(unsupported)?,
@@ -125,9 +116,7 @@ async fn fetch_url(ctx: &Context, url: &str) -> Result<String, ServiceError> {
         .await
         .map_err(|e| validation(format!("S3 error: {}", e.message())))?;
     let bytes = body.collect(URL_BYTES_MAX).await.map_err(|_| {
-        validation(format!(
-            "Template size exceeds the limit of {URL_BYTES_MAX} bytes."
-        ))
+        validation(format!("Template size exceeds the limit of {URL_BYTES_MAX} bytes."))
     })?;
     String::from_utf8(bytes.to_vec())
         .map_err(|_| validation("Template format error: not UTF-8 text."))
@@ -164,9 +153,8 @@ impl Parts {
         let values = parameters::check(&template, &self.parameters, &old)?;
         let mut resolved = BTreeMap::new();
         for (name, parameter) in &template.parameters {
-            let Some(of) = values
-                .get(name)
-                .filter(|_| parameters::ssm_type(&parameter.kind).is_some())
+            let Some(of) =
+                values.get(name).filter(|_| parameters::ssm_type(&parameter.kind).is_some())
             else {
                 continue;
             };
@@ -178,10 +166,7 @@ impl Parts {
                     error
                 }
             })?;
-            let value = output
-                .get("Parameter")
-                .and_then(|p| p.get("Value"))
-                .map(plain);
+            let value = output.get("Parameter").and_then(|p| p.get("Value")).map(plain);
             resolved.insert(name.clone(), value.unwrap_or_default());
         }
         Ok(resolved)
@@ -241,8 +226,6 @@ impl Parts {
 pub(crate) fn transform_unsupported(template: &Template) -> Result<(), ServiceError> {
     match template.transforms.first() {
         None => Ok(()),
-        Some(name) => Err(validation(format!(
-            "Transform {name} is not implemented by Undercast"
-        ))),
+        Some(name) => Err(validation(format!("Transform {name} is not implemented by Undercast"))),
     }
 }

@@ -26,9 +26,7 @@ impl Handler<UpdateStack> for CloudFormation {
             return Err(ServiceError::unsupported("a stack policy"));
         }
         let name = input.stack_name.clone();
-        let current = plan::load(&ctx, &name)
-            .await?
-            .ok_or_else(|| no_such_stack(&name))?;
+        let current = plan::load(&ctx, &name).await?.ok_or_else(|| no_such_stack(&name))?;
         let source = Source {
             body: input.template_body,
             url: input.template_url,
@@ -44,11 +42,8 @@ impl Handler<UpdateStack> for CloudFormation {
             input.notification_arns,
         );
         let resolved = parts.resolve_ssm(&ctx, current.current.as_ref()).await?;
-        let on_failure = if input.disable_rollback.unwrap_or(false) {
-            "DO_NOTHING"
-        } else {
-            "ROLLBACK"
-        };
+        let on_failure =
+            if input.disable_rollback.unwrap_or(false) { "DO_NOTHING" } else { "ROLLBACK" };
         let client_token = input.client_request_token;
         let store = ctx.store().clone();
         let id = store
@@ -88,9 +83,6 @@ impl Handler<UpdateStack> for CloudFormation {
                 }
             })
             .await?;
-        Ok(UpdateStackOutput {
-            stack_id: Some(id),
-            ..UpdateStackOutput::default()
-        })
+        Ok(UpdateStackOutput { stack_id: Some(id), ..UpdateStackOutput::default() })
     }
 }

@@ -21,38 +21,23 @@ impl Handler<ValidateTemplate> for CloudFormation {
         ctx: Context,
         input: ValidateTemplateInput,
     ) -> Result<ValidateTemplateOutput, ServiceError> {
-        let source = Source {
-            body: input.template_body,
-            url: input.template_url,
-            previous: false,
-        };
+        let source = Source { body: input.template_body, url: input.template_url, previous: false };
         let template = Template::parse(&fetch_template(&ctx, &source, None).await?)?;
         let (capabilities, kinds) = required_capabilities(&template);
         let reason = (!kinds.is_empty()).then(|| {
-            format!(
-                "The following resource(s) require capabilities: [{}]",
-                kinds.join(", ")
-            )
+            format!("The following resource(s) require capabilities: [{}]", kinds.join(", "))
         });
-        let parameters = template
-            .parameters
-            .iter()
-            .map(|(name, parameter)| TemplateParameter {
-                parameter_key: Some(name.clone()),
-                default_value: parameter.default.as_ref().map(plain),
-                no_echo: Some(parameter.no_echo),
-                description: parameter.description.clone(),
-            });
+        let parameters = template.parameters.iter().map(|(name, parameter)| TemplateParameter {
+            parameter_key: Some(name.clone()),
+            default_value: parameter.default.as_ref().map(plain),
+            no_echo: Some(parameter.no_echo),
+            description: parameter.description.clone(),
+        });
         Ok(ValidateTemplateOutput {
             parameters: Some(parameters.collect()),
             description: template.description.clone(),
-            capabilities: Some(
-                capabilities
-                    .into_iter()
-                    .map(str::to_owned)
-                    .collect::<Vec<_>>(),
-            )
-            .filter(|c| !c.is_empty()),
+            capabilities: Some(capabilities.into_iter().map(str::to_owned).collect::<Vec<_>>())
+                .filter(|c| !c.is_empty()),
             capabilities_reason: reason,
             declared_transforms: Some(template.transforms.clone()).filter(|t| !t.is_empty()),
         })

@@ -139,29 +139,18 @@ fn apply(
         "Fn::FindInMap" => find_in_map(argument, scope, depth)?,
         "Fn::Base64" => {
             let text = text(argument, scope, depth, function)?;
-            base64::engine::general_purpose::STANDARD
-                .encode(text)
-                .into()
+            base64::engine::general_purpose::STANDARD.encode(text).into()
         }
         "Fn::GetAZs" => {
             let region = text(argument, scope, depth, function)?;
-            let region = if region.is_empty() {
-                scope.pseudo.region.clone()
-            } else {
-                region
-            };
-            ["a", "b", "c"]
-                .iter()
-                .map(|zone| format!("{region}{zone}"))
-                .collect::<Vec<_>>()
-                .into()
+            let region = if region.is_empty() { scope.pseudo.region.clone() } else { region };
+            ["a", "b", "c"].iter().map(|zone| format!("{region}{zone}")).collect::<Vec<_>>().into()
         }
         "Fn::Cidr" => cidr(argument, scope, depth)?,
         "Fn::ImportValue" => import_value(argument, scope, depth)?,
-        "Fn::ToJsonString" => at_depth(argument, scope, depth)?
-            .unwrap_or_default()
-            .to_string()
-            .into(),
+        "Fn::ToJsonString" => {
+            at_depth(argument, scope, depth)?.unwrap_or_default().to_string().into()
+        }
         "Fn::Length" => match at_depth(argument, scope, depth)? {
             Some(Document::Array(values)) => values.len().into(),
             _ => return wrong("Fn::Length needs a list"),
@@ -272,11 +261,7 @@ pub fn sub_parts(text: &str) -> Result<Vec<SubPart<'_>>, Error> {
         parts.push(SubPart::Literal(literal));
         if let Some(escaped) = tail.strip_prefix('!') {
             let (name, after) = escaped.split_once('}').unwrap_or((escaped, ""));
-            parts.extend([
-                SubPart::Literal("${"),
-                SubPart::Literal(name),
-                SubPart::Literal("}"),
-            ]);
+            parts.extend([SubPart::Literal("${"), SubPart::Literal(name), SubPart::Literal("}")]);
             rest = after;
             continue;
         }
@@ -287,9 +272,7 @@ pub fn sub_parts(text: &str) -> Result<Vec<SubPart<'_>>, Error> {
         };
         let name = name.trim();
         let valid = !name.is_empty()
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b".:_-".contains(&b));
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b".:_-".contains(&b));
         if !valid {
             return Err(Error::template(
                 "variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and colons",
@@ -355,12 +338,9 @@ fn join(argument: &Document, scope: &Scope<'_>, depth: usize) -> Result<Document
     };
     let delimiter = text(delimiter, scope, depth, "Fn::Join")?;
     match at_depth(values, scope, depth)? {
-        Some(Document::Array(values)) => Ok(values
-            .iter()
-            .map(plain)
-            .collect::<Vec<_>>()
-            .join(&delimiter)
-            .into()),
+        Some(Document::Array(values)) => {
+            Ok(values.iter().map(plain).collect::<Vec<_>>().join(&delimiter).into())
+        }
         Some(Document::String(one)) => Ok(one.into()),
         _ => wrong(
             "every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined.",
@@ -390,9 +370,7 @@ fn select(
     };
     match index.parse::<usize>().ok().and_then(|i| values.get(i)) {
         Some(value) => Ok(Some(value.clone())),
-        None => wrong(format!(
-            "Fn::Select cannot select nonexistent value at index {index}"
-        )),
+        None => wrong(format!("Fn::Select cannot select nonexistent value at index {index}")),
     }
 }
 
@@ -409,11 +387,7 @@ fn split(argument: &Document, scope: &Scope<'_>, depth: usize) -> Result<Documen
             "every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be split or a function that returns a string to be split.",
         );
     }
-    Ok(source
-        .split(&delimiter)
-        .map(Document::from)
-        .collect::<Vec<_>>()
-        .into())
+    Ok(source.split(&delimiter).map(Document::from).collect::<Vec<_>>().into())
 }
 
 fn find_in_map(
@@ -429,11 +403,7 @@ fn find_in_map(
     let map = text(map, scope, depth, "Fn::FindInMap")?;
     let first = text(first, scope, depth, "Fn::FindInMap")?;
     let second = text(second, scope, depth, "Fn::FindInMap")?;
-    let found = scope
-        .mappings
-        .get(&map)
-        .and_then(|m| m.get(&first))
-        .and_then(|m| m.get(&second));
+    let found = scope.mappings.get(&map).and_then(|m| m.get(&first)).and_then(|m| m.get(&second));
     if let Some(value) = found {
         return Ok(value.clone());
     }
@@ -445,9 +415,7 @@ fn find_in_map(
             "Mapping named '{map}' is not present in the 'Mappings' section of template."
         ));
     }
-    wrong(format!(
-        "Unable to get mapping for {map}::{first}::{second}"
-    ))
+    wrong(format!("Unable to get mapping for {map}::{first}::{second}"))
 }
 
 fn import_value(
@@ -458,9 +426,7 @@ fn import_value(
     let name = text(argument, scope, depth, "Fn::ImportValue")?;
     match scope.exports.get(&name) {
         Some(value) => Ok(value.clone().into()),
-        None => Err(Unresolved::Wrong(Error(format!(
-            "No export named {name} found."
-        )))),
+        None => Err(Unresolved::Wrong(Error(format!("No export named {name} found.")))),
     }
 }
 
@@ -471,11 +437,7 @@ fn cidr(argument: &Document, scope: &Scope<'_>, depth: usize) -> Result<Document
         None => Ok(String::new()),
     };
     let (block, count, bits) = (part(0)?, part(1)?, part(2)?);
-    let bits = if bits.is_empty() {
-        "8".to_owned()
-    } else {
-        bits
-    };
+    let bits = if bits.is_empty() { "8".to_owned() } else { bits };
     let parsed = block
         .split_once('/')
         .and_then(|(ip, mask)| Some((ip.parse::<Ipv4Addr>().ok()?, mask.parse::<u32>().ok()?)))
@@ -488,9 +450,7 @@ fn cidr(argument: &Document, scope: &Scope<'_>, depth: usize) -> Result<Document
     let size = 1u64 << bits;
     let room = 1u64 << (32 - mask);
     if size * count > room {
-        return wrong(format!(
-            "Fn::Cidr: {block} has no room for {count} blocks of {bits} bits"
-        ));
+        return wrong(format!("Fn::Cidr: {block} has no room for {count} blocks of {bits} bits"));
     }
     let base = u64::from(u32::from(ip)) & !(room - 1);
     let blocks = (0..count).map(|i| {
@@ -542,10 +502,7 @@ fn condition(
         None => wrong(format!("every {function} object needs conditions")),
     };
     match (function, arguments) {
-        ("Condition", _) => match argument
-            .as_str()
-            .and_then(|name| scope.conditions.get(name))
-        {
+        ("Condition", _) => match argument.as_str().and_then(|name| scope.conditions.get(name)) {
             Some(holds) => Ok(*holds),
             None => wrong(format!(
                 "Unresolved dependencies [{}]. Cannot reference resources in the Conditions block of the template",
@@ -559,27 +516,23 @@ fn condition(
                 || (is_scalar(&left) && is_scalar(&right) && plain(&left) == plain(&right)))
         }
         ("Fn::Not", [one]) => Ok(!inner(one)?),
-        ("Fn::And", [_, ..]) if arguments.len() <= 10 => arguments
-            .iter()
-            .try_fold(true, |all, one| Ok(all & inner(one)?)),
-        ("Fn::Or", [_, ..]) if arguments.len() <= 10 => arguments
-            .iter()
-            .try_fold(false, |any, one| Ok(any | inner(one)?)),
+        ("Fn::And", [_, ..]) if arguments.len() <= 10 => {
+            arguments.iter().try_fold(true, |all, one| Ok(all & inner(one)?))
+        }
+        ("Fn::Or", [_, ..]) if arguments.len() <= 10 => {
+            arguments.iter().try_fold(false, |any, one| Ok(any | inner(one)?))
+        }
         ("Fn::Contains", [list, one]) => {
             let one = at_depth(one, scope, depth)?.unwrap_or_default();
             Ok(strings(list, scope, depth)?.contains(&plain(&one)))
         }
         ("Fn::EachMemberEquals", [list, one]) => {
             let one = plain(&at_depth(one, scope, depth)?.unwrap_or_default());
-            Ok(strings(list, scope, depth)?
-                .iter()
-                .all(|value| *value == one))
+            Ok(strings(list, scope, depth)?.iter().all(|value| *value == one))
         }
         ("Fn::EachMemberIn", [list, of]) => {
             let of = strings(of, scope, depth)?;
-            Ok(strings(list, scope, depth)?
-                .iter()
-                .all(|value| of.contains(value)))
+            Ok(strings(list, scope, depth)?.iter().all(|value| of.contains(value)))
         }
         _ => wrong(format!("every {function} object has the wrong arguments")),
     }
@@ -609,10 +562,7 @@ pub fn conditions(
         let mut still = Vec::new();
         for (name, body) in waiting {
             if condition_names(body).iter().all(|n| known.contains_key(n)) {
-                let scope = Scope {
-                    conditions: &known,
-                    ..*scope
-                };
+                let scope = Scope { conditions: &known, ..*scope };
                 let value = holds(body, &scope).map_err(Unresolved::into_error)?;
                 known.insert(name.clone(), value);
             } else {
@@ -640,9 +590,7 @@ fn condition_names(body: &Document) -> Vec<String> {
                 ("Condition", Document::String(name)) => vec![name.clone()],
                 ("Fn::If", Document::Array(parts)) => {
                     let name = parts.first().and_then(Document::as_str).map(str::to_owned);
-                    name.into_iter()
-                        .chain(parts.iter().skip(1).flat_map(condition_names))
-                        .collect()
+                    name.into_iter().chain(parts.iter().skip(1).flat_map(condition_names)).collect()
                 }
                 _ => condition_names(value),
             })
@@ -661,11 +609,8 @@ mod tests {
     }
 
     fn run(value: Document) -> Result<Option<Document>, Unresolved> {
-        let parameters = [
-            ("Stage".to_owned(), json!("prod")),
-            ("List".to_owned(), json!(["a", "b"])),
-        ]
-        .into();
+        let parameters =
+            [("Stage".to_owned(), json!("prod")), ("List".to_owned(), json!(["a", "b"]))].into();
         let conditions = [("IsProd".to_owned(), true)].into();
         let mappings = json!({"M": {"k": {"v": 7}}});
         let pseudo = Pseudo {
@@ -705,43 +650,25 @@ mod tests {
             json!({"Fn::Sub": ["${a}${Stage}", {"a": {"Ref": "AWS::AccountId"}}]}),
             json!("123456789012prod"),
         );
-        check(
-            json!({"Fn::Join": ["/", ["a", {"Ref": "Stage"}, 1]]}),
-            json!("a/prod/1"),
-        );
-        check(
-            json!({"Fn::Select": ["1", {"Fn::Split": [",", "x,y"]}]}),
-            json!("y"),
-        );
+        check(json!({"Fn::Join": ["/", ["a", {"Ref": "Stage"}, 1]]}), json!("a/prod/1"));
+        check(json!({"Fn::Select": ["1", {"Fn::Split": [",", "x,y"]}]}), json!("y"));
         check(json!({"Fn::If": ["IsProd", 1, 2]}), json!(1));
         check(
             json!({"a": {"Fn::If": ["IsProd", {"Ref": "AWS::NoValue"}, 2]}, "b": [{"Ref": "AWS::NoValue"}, 1]}),
             json!({"b": [1]}),
         );
         check(json!({"Fn::FindInMap": ["M", "k", "v"]}), json!(7));
-        check(
-            json!({"Fn::FindInMap": ["M", "q", "v", {"DefaultValue": 8}]}),
-            json!(8),
-        );
+        check(json!({"Fn::FindInMap": ["M", "q", "v", {"DefaultValue": 8}]}), json!(8));
         check(json!({"Fn::Base64": "hi"}), json!("aGk="));
         check(json!({"Fn::ImportValue": "x"}), json!("exported"));
-        check(
-            json!({"Fn::GetAZs": ""}),
-            json!(["eu-west-1a", "eu-west-1b", "eu-west-1c"]),
-        );
-        check(
-            json!({"Fn::Cidr": ["10.0.0.0/16", 2, 8]}),
-            json!(["10.0.0.0/24", "10.0.1.0/24"]),
-        );
+        check(json!({"Fn::GetAZs": ""}), json!(["eu-west-1a", "eu-west-1b", "eu-west-1c"]));
+        check(json!({"Fn::Cidr": ["10.0.0.0/16", 2, 8]}), json!(["10.0.0.0/24", "10.0.1.0/24"]));
         check(json!({"Fn::Contains": [["a", "b"], "b"]}), json!(true));
         check(
             json!({"Fn::Or": [{"Fn::Equals": ["a", "b"]}, {"Condition": "IsProd"}]}),
             json!(true),
         );
-        check(
-            json!({"Fn::ToJsonString": {"a": {"Ref": "Stage"}}}),
-            json!("{\"a\":\"prod\"}"),
-        );
+        check(json!({"Fn::ToJsonString": {"a": {"Ref": "Stage"}}}), json!("{\"a\":\"prod\"}"));
         check(
             json!({"Condition": {"StringEquals": {"a": "b"}}}),
             json!({"Condition": {"StringEquals": {"a": "b"}}}),
@@ -763,10 +690,7 @@ mod tests {
         assert!(
             sentence(json!({"Fn::Select": [5, ["a"]]})).contains("nonexistent value at index 5")
         );
-        assert_eq!(
-            run(json!({"Fn::Sub": "${New.Arn}"})),
-            Err(Unresolved::Later("New".into()))
-        );
+        assert_eq!(run(json!({"Fn::Sub": "${New.Arn}"})), Err(Unresolved::Later("New".into())));
     }
 
     #[test]
@@ -784,10 +708,7 @@ mod tests {
             resource: &|_, _| Lookup::Missing,
         };
         let known = conditions(bodies.as_object().unwrap(), &scope).unwrap();
-        assert_eq!(
-            known,
-            [("A".to_owned(), true), ("B".to_owned(), false)].into()
-        );
+        assert_eq!(known, [("A".to_owned(), true), ("B".to_owned(), false)].into());
         let circle = json!({"A": {"Condition": "B"}, "B": {"Condition": "A"}});
         assert!(conditions(circle.as_object().unwrap(), &scope).is_err());
     }

@@ -92,14 +92,9 @@ impl Template {
     }
 
     pub fn from_document(document: &Document) -> Result<Self, Error> {
-        let root = document
-            .as_object()
-            .ok_or_else(|| Error::format("unsupported structure."))?;
-        let unknown: Vec<&str> = root
-            .keys()
-            .map(String::as_str)
-            .filter(|k| !SECTIONS.contains(k))
-            .collect();
+        let root = document.as_object().ok_or_else(|| Error::format("unsupported structure."))?;
+        let unknown: Vec<&str> =
+            root.keys().map(String::as_str).filter(|k| !SECTIONS.contains(k)).collect();
         if !unknown.is_empty() {
             return Err(Error(format!(
                 "Invalid template property or properties [{}]",
@@ -116,10 +111,7 @@ impl Template {
             Some(other) => vec![other.to_string()],
         };
         let template = Self {
-            description: root
-                .get("Description")
-                .and_then(Document::as_str)
-                .map(str::to_owned),
+            description: root.get("Description").and_then(Document::as_str).map(str::to_owned),
             parameters: parameters(root.get("Parameters"))?,
             mappings: root.get("Mappings").cloned().unwrap_or_default(),
             conditions: section(root.get("Conditions"), "Conditions")?,
@@ -224,10 +216,7 @@ fn collect_call(
         }
         ("Fn::GetAtt", Document::Array(parts)) => {
             names.extend(parts.first().and_then(Document::as_str).map(str::to_owned));
-            parts
-                .iter()
-                .skip(1)
-                .try_for_each(|part| collect(part, names))?;
+            parts.iter().skip(1).try_for_each(|part| collect(part, names))?;
         }
         ("Fn::GetAtt", Document::String(text)) => {
             names.extend(text.split('.').next().map(str::to_owned));
@@ -238,10 +227,7 @@ fn collect_call(
             if let Some(text) = parts.first().and_then(Document::as_str) {
                 collect_sub(text, variables, names)?;
             }
-            variables
-                .into_iter()
-                .flat_map(|v| v.values())
-                .try_for_each(|v| collect(v, names))?;
+            variables.into_iter().flat_map(|v| v.values()).try_for_each(|v| collect(v, names))?;
         }
         _ => return Ok(false),
     }
@@ -290,14 +276,10 @@ fn parameters(value: Option<&Document>) -> Result<BTreeMap<String, ParameterDefi
     let mut parameters = BTreeMap::new();
     for (name, body) in entries {
         if !is_logical_id(&name) {
-            return Err(Error::format(format!(
-                "Parameter name {name} is non alphanumeric."
-            )));
+            return Err(Error::format(format!("Parameter name {name} is non alphanumeric.")));
         }
         let kind = body.get("Type").and_then(Document::as_str).ok_or_else(|| {
-            Error::format(format!(
-                "Every Parameters object must contain a Type member: {name}"
-            ))
+            Error::format(format!("Every Parameters object must contain a Type member: {name}"))
         })?;
         let number = |key: &str| {
             let value = body.get(key)?;
@@ -325,9 +307,7 @@ fn parameters(value: Option<&Document>) -> Result<BTreeMap<String, ParameterDefi
 
 fn is_true(value: &Document) -> bool {
     value.as_bool().unwrap_or(false)
-        || value
-            .as_str()
-            .is_some_and(|t| t.eq_ignore_ascii_case("true"))
+        || value.as_str().is_some_and(|t| t.eq_ignore_ascii_case("true"))
 }
 
 /// A scalar as text; anything else as JSON.
@@ -342,9 +322,7 @@ pub fn plain(value: &Document) -> String {
 fn resources(value: Option<&Document>) -> Result<Vec<ResourceDefinition>, Error> {
     let entries = section(value, "Resources")?;
     if entries.is_empty() {
-        return Err(Error::format(
-            "At least one Resources member must be defined.",
-        ));
+        return Err(Error::format("At least one Resources member must be defined."));
     }
     if entries.len() > RESOURCES_MAX {
         return Err(Error::format(format!(
@@ -352,17 +330,12 @@ fn resources(value: Option<&Document>) -> Result<Vec<ResourceDefinition>, Error>
             entries.len()
         )));
     }
-    entries
-        .iter()
-        .map(|(name, body)| resource(name, body))
-        .collect()
+    entries.iter().map(|(name, body)| resource(name, body)).collect()
 }
 
 fn resource(name: &str, body: &Document) -> Result<ResourceDefinition, Error> {
     if !is_logical_id(name) {
-        return Err(Error::format(format!(
-            "Resource name {name} is non alphanumeric."
-        )));
+        return Err(Error::format(format!("Resource name {name} is non alphanumeric.")));
     }
     let object = body
         .as_object()
@@ -370,14 +343,11 @@ fn resource(name: &str, body: &Document) -> Result<ResourceDefinition, Error> {
     if let Some(key) = object.keys().find(|k| !RESOURCE_KEYS.contains(&k.as_str())) {
         return Err(Error(format!("Invalid template resource property '{key}'")));
     }
-    let kind = object
-        .get("Type")
-        .and_then(Document::as_str)
-        .ok_or_else(|| {
-            Error::format(format!(
-                "[/Resources/{name}] Every Resources object must contain a Type member."
-            ))
-        })?;
+    let kind = object.get("Type").and_then(Document::as_str).ok_or_else(|| {
+        Error::format(format!(
+            "[/Resources/{name}] Every Resources object must contain a Type member."
+        ))
+    })?;
     let depends_on = match object.get("DependsOn") {
         None | Some(Document::Null) => Vec::new(),
         Some(Document::String(name)) => vec![name.clone()],
@@ -388,10 +358,7 @@ fn resource(name: &str, body: &Document) -> Result<ResourceDefinition, Error> {
             )));
         }
     };
-    if let Some(properties) = object
-        .get("Properties")
-        .filter(|p| !p.is_object() && !p.is_null())
-    {
+    if let Some(properties) = object.get("Properties").filter(|p| !p.is_object() && !p.is_null()) {
         return Err(Error::format(format!(
             "[/Resources/{name}] Properties must be a map, found {properties}"
         )));
@@ -405,15 +372,9 @@ fn resource(name: &str, body: &Document) -> Result<ResourceDefinition, Error> {
             .cloned()
             .unwrap_or_else(|| Document::Object(serde_json::Map::new())),
         depends_on,
-        condition: object
-            .get("Condition")
-            .and_then(Document::as_str)
-            .map(str::to_owned),
+        condition: object.get("Condition").and_then(Document::as_str).map(str::to_owned),
         deletion_policy: object.get("DeletionPolicy").cloned().unwrap_or_default(),
-        update_replace_policy: object
-            .get("UpdateReplacePolicy")
-            .cloned()
-            .unwrap_or_default(),
+        update_replace_policy: object.get("UpdateReplacePolicy").cloned().unwrap_or_default(),
         metadata: object.get("Metadata").cloned(),
     })
 }
@@ -431,19 +392,11 @@ fn outputs(value: Option<&Document>) -> Result<Vec<OutputDefinition>, Error> {
         Ok(OutputDefinition {
             key: key.clone(),
             value: value.ok_or_else(|| {
-                Error::format(format!(
-                    "Every Outputs member must contain a Value object: {key}"
-                ))
+                Error::format(format!("Every Outputs member must contain a Value object: {key}"))
             })?,
-            description: body
-                .get("Description")
-                .and_then(Document::as_str)
-                .map(str::to_owned),
+            description: body.get("Description").and_then(Document::as_str).map(str::to_owned),
             export: body.get("Export").and_then(|e| e.get("Name")).cloned(),
-            condition: body
-                .get("Condition")
-                .and_then(Document::as_str)
-                .map(str::to_owned),
+            condition: body.get("Condition").and_then(Document::as_str).map(str::to_owned),
         })
     };
     entries.iter().map(read).collect()

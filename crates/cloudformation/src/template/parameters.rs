@@ -52,10 +52,7 @@ pub fn check(
     if missing.is_empty() {
         Ok(values)
     } else {
-        Err(Error(format!(
-            "Parameters: [{}] must have values",
-            missing.join(", ")
-        )))
+        Err(Error(format!("Parameters: [{}] must have values", missing.join(", "))))
     }
 }
 
@@ -68,23 +65,17 @@ fn default_text(default: &Document) -> String {
 
 fn constrain(name: &str, definition: &ParameterDefinition, value: &str) -> Result<(), Error> {
     let fail = |message: String| match &definition.constraint_description {
-        Some(description) => Err(Error(format!(
-            "Parameter {name} failed to satisfy constraint: {description}"
-        ))),
+        Some(description) => {
+            Err(Error(format!("Parameter {name} failed to satisfy constraint: {description}")))
+        }
         None => Err(Error(message)),
     };
     if !definition.allowed_values.is_empty() {
         let is_list =
             definition.kind == "CommaDelimitedList" || definition.kind.starts_with("List<");
-        let parts: Vec<&str> = if is_list {
-            value.split(',').map(str::trim).collect()
-        } else {
-            vec![value]
-        };
-        if !parts
-            .iter()
-            .all(|part| definition.allowed_values.iter().any(|a| a == part))
-        {
+        let parts: Vec<&str> =
+            if is_list { value.split(',').map(str::trim).collect() } else { vec![value] };
+        if !parts.iter().all(|part| definition.allowed_values.iter().any(|a| a == part)) {
             return fail(format!("Parameter '{name}' must be one of AllowedValues"));
         }
     }
@@ -96,28 +87,20 @@ fn constrain(name: &str, definition: &ParameterDefinition, value: &str) -> Resul
     }
     let length = i64::try_from(value.chars().count()).unwrap_or(i64::MAX);
     if let Some(min) = definition.min_length.filter(|min| length < *min) {
-        return fail(format!(
-            "Parameter '{name}' must contain at least {min} characters"
-        ));
+        return fail(format!("Parameter '{name}' must contain at least {min} characters"));
     }
     if let Some(max) = definition.max_length.filter(|max| length > *max) {
-        return fail(format!(
-            "Parameter '{name}' must contain at most {max} characters"
-        ));
+        return fail(format!("Parameter '{name}' must contain at most {max} characters"));
     }
     if definition.kind == "Number" {
         let Ok(number) = value.parse::<f64>() else {
             return fail(format!("Parameter '{name}' must be a number"));
         };
         if let Some(min) = definition.min_value.filter(|min| number < *min) {
-            return fail(format!(
-                "Parameter '{name}' must be a number not less than {min}"
-            ));
+            return fail(format!("Parameter '{name}' must be a number not less than {min}"));
         }
         if let Some(max) = definition.max_value.filter(|max| number > *max) {
-            return fail(format!(
-                "Parameter '{name}' must be a number not greater than {max}"
-            ));
+            return fail(format!("Parameter '{name}' must be a number not greater than {max}"));
         }
     }
     Ok(())
@@ -125,19 +108,14 @@ fn constrain(name: &str, definition: &ParameterDefinition, value: &str) -> Resul
 
 /// The parameters whose value is the name of an SSM parameter, with the type behind it.
 pub fn ssm_type(kind: &str) -> Option<&str> {
-    kind.strip_prefix("AWS::SSM::Parameter::Value<")?
-        .strip_suffix('>')
+    kind.strip_prefix("AWS::SSM::Parameter::Value<")?.strip_suffix('>')
 }
 
 /// What `Ref` gives for a value of the type: a list for the list types, text for all others.
 pub fn typed(kind: &str, value: &str) -> Document {
     let kind = ssm_type(kind).unwrap_or(kind);
     if kind == "CommaDelimitedList" || kind.starts_with("List<") {
-        return value
-            .split(',')
-            .map(|v| Document::from(v.trim()))
-            .collect::<Vec<_>>()
-            .into();
+        return value.split(',').map(|v| Document::from(v.trim())).collect::<Vec<_>>().into();
     }
     value.into()
 }
@@ -169,11 +147,7 @@ mod tests {
         let used = check(&t, &[("N".to_owned(), Given::Previous)].into(), &previous).unwrap();
         assert_eq!(
             used,
-            [
-                ("A".to_owned(), "x".to_owned()),
-                ("N".to_owned(), "9".to_owned())
-            ]
-            .into()
+            [("A".to_owned(), "x".to_owned()), ("N".to_owned(), "9".to_owned())].into()
         );
         assert_eq!(
             check(&t, &given("2"), &previous).unwrap_err().0,
@@ -192,10 +166,7 @@ mod tests {
 
     #[test]
     fn lists_are_split() {
-        assert_eq!(
-            typed("CommaDelimitedList", "a, b"),
-            serde_json::json!(["a", "b"])
-        );
+        assert_eq!(typed("CommaDelimitedList", "a, b"), serde_json::json!(["a", "b"]));
         assert_eq!(
             typed("AWS::SSM::Parameter::Value<List<String>>", "a,b"),
             serde_json::json!(["a", "b"])

@@ -22,12 +22,7 @@ pub fn parse(text: &str) -> Result<Document, Error> {
             ))
         });
     }
-    let mut builder = Builder {
-        stack: Vec::new(),
-        anchors: Vec::new(),
-        root: None,
-        nodes: 0,
-    };
+    let mut builder = Builder { stack: Vec::new(), anchors: Vec::new(), root: None, nodes: 0 };
     for event in Parser::new_from_str(trimmed) {
         let (event, span) = event.map_err(|e| {
             let at = e.marker();
@@ -79,33 +74,19 @@ impl Builder {
             }
             Event::SequenceStart(anchor, tag) => {
                 let tag = tag_name(tag);
-                self.push(Frame::List {
-                    values: Vec::new(),
-                    tag,
-                    anchor,
-                })
+                self.push(Frame::List { values: Vec::new(), tag, anchor })
             }
             Event::MappingStart(anchor, tag) => {
                 let (entries, tag) = (serde_json::Map::new(), tag_name(tag));
-                self.push(Frame::Map {
-                    entries,
-                    key: None,
-                    tag,
-                    anchor,
-                })
+                self.push(Frame::Map { entries, key: None, tag, anchor })
             }
             Event::SequenceEnd | Event::MappingEnd => match self.stack.pop() {
-                Some(Frame::List {
-                    values,
-                    tag,
-                    anchor,
-                }) => self.value(Document::Array(values), tag, anchor),
-                Some(Frame::Map {
-                    entries,
-                    tag,
-                    anchor,
-                    ..
-                }) => self.value(Document::Object(entries), tag, anchor),
+                Some(Frame::List { values, tag, anchor }) => {
+                    self.value(Document::Array(values), tag, anchor)
+                }
+                Some(Frame::Map { entries, tag, anchor, .. }) => {
+                    self.value(Document::Object(entries), tag, anchor)
+                }
                 None => Err("YAML not well-formed.".to_owned()),
             },
             Event::Alias(anchor) => {
@@ -201,10 +182,7 @@ fn short_form(tag: &str, value: Document) -> Document {
         ("Ref" | "Condition", value) => (tag.to_owned(), value),
         ("GetAtt", Document::String(text)) => {
             let (resource, attribute) = text.split_once('.').unwrap_or((&text, ""));
-            (
-                "Fn::GetAtt".to_owned(),
-                serde_json::json!([resource, attribute]),
-            )
+            ("Fn::GetAtt".to_owned(), serde_json::json!([resource, attribute]))
         }
         (_, value) => (format!("Fn::{tag}"), value),
     };
@@ -228,10 +206,8 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&str>) -> Document {
     {
         return number.into();
     }
-    let looks_like_float = text.contains('.')
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
+    let looks_like_float =
+        text.contains('.') && text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
     if looks_like_float
         && let Ok(number) = text.parse::<f64>()
         && number.to_string() == text
@@ -282,23 +258,8 @@ mod tests {
         assert!(parse(&"[".repeat(500)).is_err());
         let deep = format!("a: {}1{}", "[".repeat(200), "]".repeat(200));
         assert!(parse(&deep).is_err());
-        assert!(
-            parse("a: b: c")
-                .unwrap_err()
-                .to_string()
-                .contains("YAML not well-formed")
-        );
-        assert!(
-            parse("{\"a\":")
-                .unwrap_err()
-                .to_string()
-                .contains("JSON not well-formed")
-        );
-        assert!(
-            parse("a: 1\na: 2\n")
-                .unwrap_err()
-                .to_string()
-                .contains("duplicate key")
-        );
+        assert!(parse("a: b: c").unwrap_err().to_string().contains("YAML not well-formed"));
+        assert!(parse("{\"a\":").unwrap_err().to_string().contains("JSON not well-formed"));
+        assert!(parse("a: 1\na: 2\n").unwrap_err().to_string().contains("duplicate key"));
     }
 }

@@ -90,9 +90,7 @@ fn start(spec: &Spec) -> Result<Pid, String> {
 }
 
 fn is_last(spec: &Spec, entry: &Entry) -> bool {
-    spec.programs
-        .last()
-        .is_some_and(|last| last.command == entry.command)
+    spec.programs.last().is_some_and(|last| last.command == entry.command)
 }
 
 fn not_found(spec: &Spec) -> String {
@@ -124,8 +122,7 @@ fn start_extensions(spec: &Spec) -> Result<Vec<Pid>, String> {
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| {
-            path.metadata()
-                .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+            path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
         })
         .collect();
     programs.sort();

@@ -44,12 +44,7 @@ mod tests {
     fn a_later_layer_wins() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
-        for (file, text) in [
-            ("a/x/one", "1"),
-            ("a/two", "1"),
-            ("b/x/three", "2"),
-            ("b/two", "2"),
-        ] {
+        for (file, text) in [("a/x/one", "1"), ("a/two", "1"), ("b/x/three", "2"), ("b/two", "2")] {
             fs::create_dir_all(path(file).parent().unwrap()).unwrap();
             fs::write(path(file), text).unwrap();
         }

@@ -30,11 +30,7 @@ fn step<T, E: std::fmt::Display>(what: &str, outcome: Result<T, E>) -> Result<T,
 pub(super) fn enter(stage: &Stage) -> Outcome {
     separate(stage.user_namespace)?;
     // The same binary, even if it was replaced on disk meanwhile.
-    let spawned = Command::new("/proc/self/exe")
-        .arg(ARGUMENT)
-        .arg(INSIDE)
-        .env_clear()
-        .spawn();
+    let spawned = Command::new("/proc/self/exe").arg(ARGUMENT).arg(INSIDE).env_clear().spawn();
     let mut init = step("re-execution", spawned)?;
     say(&format!("init {}", init.id()));
     let status = step("wait", init.wait())?;
@@ -60,14 +56,8 @@ fn separate(user_namespace: bool) -> Result<(), String> {
 
 fn map_user(uid: u32, gid: u32, outer_uid: u32, outer_gid: u32) -> Result<(), String> {
     step("setgroups", std::fs::write("/proc/self/setgroups", "deny"))?;
-    step(
-        "uid_map",
-        std::fs::write("/proc/self/uid_map", format!("{uid} {outer_uid} 1")),
-    )?;
-    step(
-        "gid_map",
-        std::fs::write("/proc/self/gid_map", format!("{gid} {outer_gid} 1")),
-    )
+    step("uid_map", std::fs::write("/proc/self/uid_map", format!("{uid} {outer_uid} 1")))?;
+    step("gid_map", std::fs::write("/proc/self/gid_map", format!("{gid} {outer_gid} 1")))
 }
 
 /// Process 1 follows its launcher; without namespaces the launcher's parent is a thread that may end, so that only
@@ -87,10 +77,7 @@ pub(super) fn confine(spec: &Spec) -> Result<(), String> {
         let _ = sethostname("localhost");
     }
     let files = spec.open_files_max;
-    step(
-        "open files",
-        setrlimit(Resource::RLIMIT_NOFILE, files, files),
-    )?;
+    step("open files", setrlimit(Resource::RLIMIT_NOFILE, files, files))?;
     step("core size", setrlimit(Resource::RLIMIT_CORE, 0, 0))?;
     if spec.root.is_some() {
         drop_privileges(spec.uid)?;
@@ -126,21 +113,9 @@ const NOTHING: Option<&str> = None;
 fn build_root(root: &Root) -> Result<(), String> {
     let at = root.at.as_path();
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    step(
-        "private mounts",
-        mount(NOTHING, "/", NOTHING, private, NOTHING),
-    )?;
+    step("private mounts", mount(NOTHING, "/", NOTHING, private, NOTHING))?;
     let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    step(
-        "root",
-        mount(
-            Some("tmpfs"),
-            at,
-            Some("tmpfs"),
-            quiet,
-            Some("size=1m,mode=755"),
-        ),
-    )?;
+    step("root", mount(Some("tmpfs"), at, Some("tmpfs"), quiet, Some("size=1m,mode=755")))?;
     system_directories(at)?;
     for dir in ["proc", "tmp", "dev", "opt", "etc", "var", "root", "home"] {
         let _ = std::fs::create_dir(at.join(dir));
@@ -148,24 +123,13 @@ fn build_root(root: &Root) -> Result<(), String> {
     for bind in &root.binds {
         bind_to(bind, at)?;
     }
+    module_links(at)?;
     devices(at)?;
     layers_to(&root.layers, &at.join("opt"))?;
     let size = format!("size={}m,mode=1777", root.tmp_mb);
-    step(
-        "/tmp",
-        mount(
-            Some("tmpfs"),
-            &at.join("tmp"),
-            Some("tmpfs"),
-            quiet,
-            Some(size.as_str()),
-        ),
-    )?;
+    step("/tmp", mount(Some("tmpfs"), &at.join("tmp"), Some("tmpfs"), quiet, Some(size.as_str())))?;
     let quiet = quiet | MsFlags::MS_NOEXEC;
-    step(
-        "/proc",
-        mount(Some("proc"), &at.join("proc"), Some("proc"), quiet, NOTHING),
-    )?;
+    step("/proc", mount(Some("proc"), &at.join("proc"), Some("proc"), quiet, NOTHING))?;
     step("chdir", chdir(at))?;
     // Old and new root on one another: no directory for the old one is needed.
     step("pivot_root", pivot_root(".", "."))?;
@@ -176,10 +140,19 @@ fn build_root(root: &Root) -> Result<(), String> {
         | MsFlags::MS_RDONLY
         | MsFlags::MS_NOSUID
         | MsFlags::MS_NODEV;
-    step(
-        "read-only root",
-        mount(NOTHING, "/", NOTHING, flags, NOTHING),
-    )
+    step("read-only root", mount(NOTHING, "/", NOTHING, flags, NOTHING))
+}
+
+/// ES modules are not looked for on `NODE_PATH`, only in the folders above the code: there they find
+/// what layers and the runtime bring.
+fn module_links(at: &Path) -> Result<(), String> {
+    for (target, link) in [
+        ("/opt/nodejs/node_modules", "var/node_modules"),
+        ("/var/runtime/node_modules", "node_modules"),
+    ] {
+        step("module link", std::os::unix::fs::symlink(target, at.join(link)))?;
+    }
+    Ok(())
 }
 
 /// `/usr` as a whole; `/bin`, `/lib` and so on as the host has them: links or directories.
@@ -199,11 +172,7 @@ fn system_directories(at: &Path) -> Result<(), String> {
 fn bind_to(bind: &Bind, root: &Path) -> Result<(), String> {
     let to = root.join(bind.to.strip_prefix("/").unwrap_or(&bind.to));
     let what = || format!("mount {}", bind.to.display());
-    let is_dir = step(
-        &format!("{}", bind.from.display()),
-        std::fs::metadata(&bind.from),
-    )?
-    .is_dir();
+    let is_dir = step(&format!("{}", bind.from.display()), std::fs::metadata(&bind.from))?.is_dir();
     if is_dir {
         step(&what(), std::fs::create_dir_all(&to))?;
     } else {
@@ -215,10 +184,7 @@ fn bind_to(bind: &Bind, root: &Path) -> Result<(), String> {
         }
     }
     let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-    step(
-        &what(),
-        mount(Some(&bind.from), &to, NOTHING, flags, NOTHING),
-    )?;
+    step(&what(), mount(Some(&bind.from), &to, NOTHING, flags, NOTHING))?;
     if bind.writable {
         return Ok(());
     }
@@ -236,14 +202,8 @@ fn bind_to(bind: &Bind, root: &Path) -> Result<(), String> {
     for (had, keep) in [
         (nix::sys::statvfs::FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
         (nix::sys::statvfs::FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
-        (
-            nix::sys::statvfs::FsFlags::ST_NODIRATIME,
-            MsFlags::MS_NODIRATIME,
-        ),
-        (
-            nix::sys::statvfs::FsFlags::ST_RELATIME,
-            MsFlags::MS_RELATIME,
-        ),
+        (nix::sys::statvfs::FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
+        (nix::sys::statvfs::FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
     ] {
         if kept.contains(had) {
             flags |= keep;
@@ -263,10 +223,7 @@ fn devices(at: &Path) -> Result<(), String> {
         ("/proc/self/fd/1", "stdout"),
         ("/proc/self/fd/2", "stderr"),
     ] {
-        step(
-            "device link",
-            std::os::unix::fs::symlink(target, at.join("dev").join(name)),
-        )?;
+        step("device link", std::os::unix::fs::symlink(target, at.join("dev").join(name)))?;
     }
     Ok(())
 }
@@ -279,26 +236,12 @@ fn layers_to(all: &[std::path::PathBuf], opt: &Path) -> Result<(), String> {
         let (from, to, writable) = (first.clone(), opt.to_path_buf(), false);
         return bind_to(&Bind { from, to, writable }, Path::new("/"));
     }
-    let plain = all
-        .iter()
-        .all(|dir| dir.to_str().is_some_and(|d| !d.contains([':', ',', '\\'])));
+    let plain = all.iter().all(|dir| dir.to_str().is_some_and(|d| !d.contains([':', ',', '\\'])));
     // The first directory of an overlay is its uppermost.
-    let lower: Vec<String> = all
-        .iter()
-        .rev()
-        .map(|dir| dir.display().to_string())
-        .collect();
+    let lower: Vec<String> = all.iter().rev().map(|dir| dir.display().to_string()).collect();
     let options = format!("lowerdir={}", lower.join(":"));
     let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    if plain
-        && mount(
-            Some("overlay"),
-            opt,
-            Some("overlay"),
-            flags,
-            Some(options.as_str()),
-        )
-        .is_ok()
+    if plain && mount(Some("overlay"), opt, Some("overlay"), flags, Some(options.as_str())).is_ok()
     {
         return Ok(());
     }
@@ -320,11 +263,7 @@ fn layers_to(all: &[std::path::PathBuf], opt: &Path) -> Result<(), String> {
 
 /// A trial: everything but the runtime.
 pub(super) fn probe(launcher: &Path, root: &Path, user_namespace: bool) -> Result<bool, String> {
-    let arguments = [
-        ARGUMENT,
-        PROBE,
-        if user_namespace { "user" } else { "root" },
-    ];
+    let arguments = [ARGUMENT, PROBE, if user_namespace { "user" } else { "root" }];
     let root = root.canonicalize().map_err(|e| e.to_string())?;
     let output = Command::new(launcher)
         .args(arguments)
@@ -364,18 +303,12 @@ fn probe_outside(kind: &str) -> Result<String, String> {
         .env_clear()
         .output();
     let output = step("re-execution", inner)?;
-    Ok(String::from_utf8_lossy(&output.stdout)
-        .trim_end()
-        .to_owned())
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }
 
 fn probe_inside(user: bool) -> Result<String, String> {
     let at = step("root", std::env::current_dir())?;
-    build_root(&Root {
-        at,
-        tmp_mb: 1,
-        ..Root::default()
-    })?;
+    build_root(&Root { at, tmp_mb: 1, ..Root::default() })?;
     drop_privileges((!user).then_some(USER))?;
     step("no_new_privs", prctl::set_no_new_privs())?;
     Ok("ok".to_owned())
@@ -391,13 +324,7 @@ pub(super) fn filters(isolation: &mut Isolation) {
         Err(reason) => isolation.missing.push(format!("landlock: {reason}")),
     }
     if isolation.level == IsolationLevel::Process {
-        let files = if isolation.landlock {
-            ""
-        } else {
-            " and see its files"
-        };
-        isolation.missing.push(format!(
-            "users: functions run as the user that runs us{files}"
-        ));
+        let files = if isolation.landlock { "" } else { " and see its files" };
+        isolation.missing.push(format!("users: functions run as the user that runs us{files}"));
     }
 }

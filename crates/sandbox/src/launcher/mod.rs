@@ -119,7 +119,5 @@ pub(crate) fn filters(isolation: &mut Isolation) {
     #[cfg(target_os = "linux")]
     linux::filters(isolation);
     #[cfg(not(target_os = "linux"))]
-    isolation
-        .missing
-        .push("seccomp, landlock: they exist on Linux only".to_owned());
+    isolation.missing.push("seccomp, landlock: they exist on Linux only".to_owned());
 }

@@ -56,18 +56,10 @@ pub struct Bind {
 
 impl Bind {
     pub(crate) fn read_only(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Self {
-        Self {
-            from: from.as_ref().into(),
-            to: to.as_ref().into(),
-            writable: false,
-        }
+        Self { from: from.as_ref().into(), to: to.as_ref().into(), writable: false }
     }
 
     pub(crate) fn writable(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Self {
-        Self {
-            from: from.as_ref().into(),
-            to: to.as_ref().into(),
-            writable: true,
-        }
+        Self { from: from.as_ref().into(), to: to.as_ref().into(), writable: true }
     }
 }

@@ -25,10 +25,7 @@ fn with_extension(f: &Fixture, script: &str) -> Arc<undercast_sandbox::Function>
     let code =
         "const fs = require('fs'); exports.handler = async () => fs.existsSync('/tmp/regbody');";
     let mut function = f.function("nodejs20.x", "index.handler", &[("index.js", code)]);
-    function.layers = vec![
-        f.function("x", "x", &[("extensions/watcher.sh", script)])
-            .code,
-    ];
+    function.layers = vec![f.function("x", "x", &[("extensions/watcher.sh", script)]).code];
     Arc::new(function)
 }
 
@@ -39,10 +36,7 @@ async fn an_extension_hears_of_invocations_and_of_the_end() {
     // It has registered before the runtime started.
     assert_eq!(f.call(&function, "{}").await, true);
     let registered = f.logged("registered: ").await;
-    assert!(
-        registered.contains(r#""functionVersion":"$LATEST""#),
-        "{registered}"
-    );
+    assert!(registered.contains(r#""functionVersion":"$LATEST""#), "{registered}");
     f.logged(r#"extension heard: {"eventType":"INVOKE""#).await;
     tokio::time::sleep(Duration::from_millis(150)).await;
     assert_eq!(f.call(&function, "{}").await, true);

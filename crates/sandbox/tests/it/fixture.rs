@@ -55,20 +55,12 @@ pub fn process_level() -> Fixture {
 
 pub fn fixture_with(change: impl FnOnce(&mut Options)) -> Fixture {
     let dir = tempfile::tempdir().unwrap();
-    let endpoint = Endpoint {
-        url: "http://127.0.0.1:4566".into(),
-        ..Endpoint::default()
-    };
+    let endpoint = Endpoint { url: "http://127.0.0.1:4566".into(), ..Endpoint::default() };
     let mut options = Options::new(dir.path().join("sandbox"), launcher(), endpoint);
     change(&mut options);
     let sandbox = Sandbox::new(options).unwrap();
     let log = Arc::new(Log::default());
-    Fixture {
-        dir,
-        sandbox,
-        host: log.clone(),
-        log,
-    }
+    Fixture { dir, sandbox, host: log.clone(), log }
 }
 
 impl Fixture {
@@ -110,10 +102,7 @@ impl Fixture {
     ) -> Result<Answer, Error> {
         self.invoke_as(
             function,
-            Invocation {
-                payload: Bytes::from(payload.to_owned()),
-                ..invocation(function)
-            },
+            Invocation { payload: Bytes::from(payload.to_owned()), ..invocation(function) },
         )
         .await
     }
@@ -137,35 +126,19 @@ impl Fixture {
     /// The payload of a successful invocation.
     pub async fn call(&self, function: &Arc<Function>, payload: &str) -> Value {
         let answer = self.invoke(function, payload).await;
-        assert!(
-            !answer.status.is_error(),
-            "{}\n{}",
-            json(&answer),
-            self.logs()
-        );
+        assert!(!answer.status.is_error(), "{}\n{}", json(&answer), self.logs());
         json(&answer)
     }
 
     /// The payload of a failed one.
     pub async fn fail(&self, function: &Arc<Function>, payload: &str) -> Value {
         let answer = self.invoke(function, payload).await;
-        assert!(
-            answer.status.is_error(),
-            "{}\n{}",
-            json(&answer),
-            self.logs()
-        );
+        assert!(answer.status.is_error(), "{}\n{}", json(&answer), self.logs());
         json(&answer)
     }
 
     pub fn logs(&self) -> String {
-        self.log
-            .lines
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|(_, text)| text.as_str())
-            .collect()
+        self.log.lines.lock().unwrap().iter().map(|(_, text)| text.as_str()).collect()
     }
 
     /// Waits until the log holds `text`.

@@ -21,13 +21,8 @@ const SHELL: &str = "import subprocess\ndef handler(e, c):\n    p = subprocess.r
 async fn shell(f: &Fixture, command: &str) -> (i64, String) {
     let mut function = f.function("python3.11", "app.handler", &[("app.py", SHELL)]);
     function.key = "shell".into();
-    let found: Value = f
-        .call(&Arc::new(function), &json!(command).to_string())
-        .await;
-    (
-        found[0].as_i64().unwrap(),
-        found[1].as_str().unwrap().to_owned(),
-    )
+    let found: Value = f.call(&Arc::new(function), &json!(command).to_string()).await;
+    (found[0].as_i64().unwrap(), found[1].as_str().unwrap().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,11 +37,9 @@ async fn files_outside_are_not_there() {
     for absent in ["boot", "srv", "shadow-", "mnt", "sys\n", "work"] {
         assert!(!text.contains(absent), "{absent} in {text}");
     }
-    let (code, _) = shell(
-        &f,
-        "touch /var/task/x || touch /usr/x || touch /x || touch /etc/x || touch /opt/x",
-    )
-    .await;
+    let (code, _) =
+        shell(&f, "touch /var/task/x || touch /usr/x || touch /x || touch /etc/x || touch /opt/x")
+            .await;
     assert_ne!(code, 0);
     let (code, text) = shell(&f, "echo ok > /tmp/x && cat /tmp/x").await;
     assert_eq!((code, text.as_str()), (0, "ok\n"));
@@ -65,11 +58,8 @@ async fn other_processes_are_not_there() {
     ));
     f.call(&other, "1").await;
     let outside = f.sandbox.instances()[0].pid.unwrap();
-    let (_, text) = shell(
-        &f,
-        "ls /proc | grep -c '^[0-9]'; cat /proc/[0-9]*/cmdline | tr '\\0' ' '",
-    )
-    .await;
+    let (_, text) =
+        shell(&f, "ls /proc | grep -c '^[0-9]'; cat /proc/[0-9]*/cmdline | tr '\\0' ' '").await;
     assert!(
         !text.contains("node") && text.lines().next().unwrap().parse::<u32>().unwrap() < 8,
         "{text}"
@@ -79,25 +69,16 @@ async fn other_processes_are_not_there() {
     // Process 1 does not hear signals from inside.
     shell(&f, "kill -9 1; kill -STOP 1; true").await;
     assert_eq!(shell(&f, "echo still").await.1, "still\n");
-    let (_, text) = shell(
-        &f,
-        "cat /proc/1/environ /proc/1/mem 2>&1 | head -c 200; true",
-    )
-    .await;
-    assert!(
-        text.contains("denied") || text.contains("Permission"),
-        "{text}"
-    );
+    let (_, text) = shell(&f, "cat /proc/1/environ /proc/1/mem 2>&1 | head -c 200; true").await;
+    assert!(text.contains("denied") || text.contains("Permission"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn there_are_no_privileges() {
     let Some(f) = isolated() else { return };
-    let (_, text) = shell(
-        &f,
-        "grep -E 'CapEff|CapPrm|NoNewPrivs|Seccomp:' /proc/self/status; id -u; hostname",
-    )
-    .await;
+    let (_, text) =
+        shell(&f, "grep -E 'CapEff|CapPrm|NoNewPrivs|Seccomp:' /proc/self/status; id -u; hostname")
+            .await;
     assert!(
         text.contains("CapEff:\t0000000000000000") && text.contains("CapPrm:\t0000000000000000"),
         "{text}"
@@ -107,13 +88,9 @@ async fn there_are_no_privileges() {
         assert!(text.contains("Seccomp:\t2"), "{text}");
     }
     assert!(!text.contains("\n0\n"), "{text}");
-    for command in [
-        "unshare -U true",
-        "unshare -m true",
-        "mount -t tmpfs x /tmp",
-        "chroot / true",
-        "dmesg",
-    ] {
+    for command in
+        ["unshare -U true", "unshare -m true", "mount -t tmpfs x /tmp", "chroot / true", "dmesg"]
+    {
         let (code, text) = shell(&f, command).await;
         assert_ne!(code, 0, "{command}: {text}");
     }
@@ -127,11 +104,8 @@ async fn the_endpoint_of_another_instance_does_not_answer() {
     let victim = Arc::new(f.function("nodejs20.x", "index.handler", &[("index.js", code)]));
     let api = f.call(&victim, "{}").await;
     let api = api.as_str().unwrap();
-    let (code, text) = shell(
-        &f,
-        &format!("curl -sS -m 2 http://{api}/2018-06-01/runtime/invocation/next"),
-    )
-    .await;
+    let (code, text) =
+        shell(&f, &format!("curl -sS -m 2 http://{api}/2018-06-01/runtime/invocation/next")).await;
     assert!(code != 0, "{text}");
     assert!(std::net::TcpStream::connect(api).is_ok());
     f.call(&victim, "{}").await;
@@ -143,10 +117,7 @@ async fn the_process_level_works_and_says_what_is_missing() {
     let f = process_level();
     let isolation = f.sandbox.isolation();
     assert_eq!(isolation.level, IsolationLevel::Process);
-    assert!(
-        isolation.missing.iter().any(|m| m.contains("namespaces")),
-        "{isolation}"
-    );
+    assert!(isolation.missing.iter().any(|m| m.contains("namespaces")), "{isolation}");
     let secret = f.dir.path().join("secret");
     std::fs::write(&secret, "hidden").unwrap();
     let (code, text) = shell(&f, &format!("cat {}", secret.display())).await;

@@ -55,10 +55,7 @@ async fn a_time_out_ends_the_process() {
         dead(pid).await;
         gone(&f).await;
         let logs = f.logged("Status: timeout\n").await;
-        assert!(
-            logs.contains(" Task timed out after 1.00 seconds\n"),
-            "{logs}"
-        );
+        assert!(logs.contains(" Task timed out after 1.00 seconds\n"), "{logs}");
         f.call(&function, "{}").await;
     }
 }
@@ -78,18 +75,10 @@ async fn an_exit_in_the_middle_is_an_answer() {
             .ends_with("Error: Runtime exited without providing a reason")
     );
     let error = f.fail(&function, r#"{"code":5}"#).await;
-    assert!(
-        error["errorMessage"]
-            .as_str()
-            .unwrap()
-            .ends_with("exit status 5")
-    );
+    assert!(error["errorMessage"].as_str().unwrap().ends_with("exit status 5"));
     let error = f.fail(&function, r#"{"segv":1}"#).await;
     assert!(
-        error["errorMessage"]
-            .as_str()
-            .unwrap()
-            .ends_with("signal: segmentation fault"),
+        error["errorMessage"].as_str().unwrap().ends_with("signal: segmentation fault"),
         "{error}"
     );
     assert_eq!(f.call(&function, "{}").await, 1);
@@ -106,12 +95,7 @@ async fn memory_is_limited() {
     f.call(&function, r#"{"mb":10}"#).await;
     let error = f.fail(&function, r#"{"mb":400}"#).await;
     assert_eq!(error["errorType"], "Runtime.OutOfMemory");
-    assert!(
-        error["errorMessage"]
-            .as_str()
-            .unwrap()
-            .ends_with("signal: killed")
-    );
+    assert!(error["errorMessage"].as_str().unwrap().ends_with("signal: killed"));
     f.call(&function, r#"{"mb":10}"#).await;
 }
 
@@ -147,19 +131,12 @@ async fn the_host_has_a_cap_and_idle_ones_make_room() {
         tokio::spawn(async move { f.call(&one, r#"{"ms":600}"#).await })
     };
     for _ in 0..200 {
-        if f.sandbox
-            .instances()
-            .iter()
-            .any(|i| i.state == InstanceState::Busy)
-        {
+        if f.sandbox.instances().iter().any(|i| i.state == InstanceState::Busy) {
             break;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert!(matches!(
-        f.try_invoke(&two, "{}").await,
-        Err(Error::Throttled { instances_max: 1 })
-    ));
+    assert!(matches!(f.try_invoke(&two, "{}").await, Err(Error::Throttled { instances_max: 1 })));
     busy.await.unwrap();
     f.call(&two, "{}").await;
 }
@@ -185,10 +162,7 @@ async fn idle_instances_are_reaped_retired_and_drained() {
     f.call(&function, "{}").await;
     f.sandbox.drain().await;
     assert!(f.sandbox.instances().is_empty());
-    assert!(matches!(
-        f.try_invoke(&function, "{}").await,
-        Err(Error::Gone)
-    ));
+    assert!(matches!(f.try_invoke(&function, "{}").await, Err(Error::Gone)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -198,11 +172,7 @@ async fn a_caller_that_goes_away_does_not_stop_the_function() {
     let function = Arc::new(f.function("nodejs20.x", "index.handler", &[("index.js", code)]));
     f.call(&function, "{}").await;
     let call = f.try_invoke(&function, "{}");
-    assert!(
-        tokio::time::timeout(Duration::from_millis(50), call)
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(Duration::from_millis(50), call).await.is_err());
     for _ in 0..200 {
         if f.logs().matches("finished").count() == 2 {
             break;
@@ -237,11 +207,7 @@ async fn nothing_outlives_a_killed_parent() {
     }
     for level in ["namespaces", "process"] {
         let mut helper = tokio::process::Command::new(std::env::current_exe().unwrap())
-            .args([
-                "life::nothing_outlives_a_killed_parent",
-                "--exact",
-                "--nocapture",
-            ])
+            .args(["life::nothing_outlives_a_killed_parent", "--exact", "--nocapture"])
             .env("UNDERCAST_TEST_PARENT", level)
             .stdout(std::process::Stdio::piped())
             .kill_on_drop(true)
@@ -256,10 +222,7 @@ async fn nothing_outlives_a_killed_parent() {
                 break serde_json::from_str(pids).unwrap();
             }
         };
-        assert!(
-            pids.len() >= 2 && pids.iter().all(|pid| alive(*pid)),
-            "{pids:?}"
-        );
+        assert!(pids.len() >= 2 && pids.iter().all(|pid| alive(*pid)), "{pids:?}");
         helper.kill().await.unwrap();
         for pid in pids {
             dead(pid).await;
@@ -268,11 +231,7 @@ async fn nothing_outlives_a_killed_parent() {
 }
 
 async fn be_a_parent(level: &str) {
-    let f = if level == "process" {
-        process_level()
-    } else {
-        fixture()
-    };
+    let f = if level == "process" { process_level() } else { fixture() };
     let code = "const { spawn } = require('child_process'); spawn('sleep', ['600'], { detached: true, stdio: 'ignore' }).unref();\n\
         exports.handler = async () => 1;";
     let function = Arc::new(f.function("nodejs20.x", "index.handler", &[("index.js", code)]));
@@ -282,11 +241,7 @@ async fn be_a_parent(level: &str) {
     while at < pids.len() {
         let path = format!("/proc/{0}/task/{0}/children", pids[at]);
         let children = std::fs::read_to_string(path).unwrap_or_default();
-        pids.extend(
-            children
-                .split_whitespace()
-                .filter_map(|pid| pid.parse::<u32>().ok()),
-        );
+        pids.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
         at += 1;
     }
     println!("\npids {}", json!(pids));
@@ -333,10 +288,7 @@ async fn what_we_cannot_set_up_is_our_error() {
         "{error}"
     );
     let ruby = Arc::new(f.function("ruby3.3", "x", &[("x", "")]));
-    assert!(matches!(
-        f.try_invoke(&ruby, "{}").await,
-        Err(Error::RuntimeUnavailable { .. })
-    ));
+    assert!(matches!(f.try_invoke(&ruby, "{}").await, Err(Error::RuntimeUnavailable { .. })));
     gone(&f).await;
 }
 

@@ -15,23 +15,14 @@ fn node(f: &Fixture, code: &str) -> Arc<Function> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn async_handler_answers_and_stays_warm() {
     let f = fixture();
-    let function = node(
-        &f,
-        "let n = 0; exports.handler = async (event) => ({ n: ++n, event });",
-    );
-    assert_eq!(
-        f.call(&function, r#"{"a":"é"}"#).await,
-        json!({"n": 1, "event": {"a": "é"}})
-    );
+    let function = node(&f, "let n = 0; exports.handler = async (event) => ({ n: ++n, event });");
+    assert_eq!(f.call(&function, r#"{"a":"é"}"#).await, json!({"n": 1, "event": {"a": "é"}}));
     for n in 2..20 {
         assert_eq!(f.call(&function, "{}").await["n"], n);
     }
     assert_eq!(f.sandbox.instances().len(), 1);
     let logs = f.logs();
-    assert!(
-        logs.contains("INIT_START Runtime Version: nodejs:20."),
-        "{logs}"
-    );
+    assert!(logs.contains("INIT_START Runtime Version: nodejs:20."), "{logs}");
     assert_eq!(logs.matches("Init Duration").count(), 1);
     assert_eq!(logs.matches("\nEND RequestId: ").count(), 19);
 }
@@ -84,10 +75,8 @@ async fn context_and_environment_are_whole() {
         "index.js",
         "exports.handler = async (e, c) => ({ ...c, left: c.getRemainingTimeInMillis(), env: process.env, cwd: process.cwd() });",
     )]);
-    function.environment = vec![
-        ("COLOR".into(), "blue".into()),
-        ("AWS_REGION".into(), "moon".into()),
-    ];
+    function.environment =
+        vec![("COLOR".into(), "blue".into()), ("AWS_REGION".into(), "moon".into())];
     let function = Arc::new(function);
     let invocation = Invocation {
         client_context: Some(r#"{"custom":{"a":"ü"}}"#.into()),
@@ -119,10 +108,7 @@ async fn context_and_environment_are_whole() {
         ("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs20.x"),
         ("LAMBDA_TASK_ROOT", "/var/task"),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-        (
-            "_X_AMZN_TRACE_ID",
-            "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1",
-        ),
+        ("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"),
     ] {
         assert_eq!(env[name], expected, "{name}");
     }
@@ -139,22 +125,12 @@ async fn console_is_in_the_format_of_aws() {
     let lines: Vec<&str> = tail.lines().collect();
     assert!(lines[0].starts_with("START RequestId: "), "{tail}");
     let fields: Vec<&str> = lines[1].split('\t').collect();
-    assert_eq!(
-        (fields[1].len(), fields[2], fields[3]),
-        (32, "INFO", "hello you")
-    );
+    assert_eq!((fields[1].len(), fields[2], fields[3]), (32, "INFO", "hello you"));
     assert!(tail.contains("\tERROR\ttwo\nlines\n"), "{tail}");
     assert!(tail.contains("\nraw\nEND RequestId: "), "{tail}");
     assert!(lines.last().unwrap().starts_with("REPORT RequestId: "));
     // Several lines of one message are one event.
-    assert!(
-        f.log
-            .lines
-            .lock()
-            .unwrap()
-            .iter()
-            .any(|(_, text)| text.ends_with("two\nlines\n"))
-    );
+    assert!(f.log.lines.lock().unwrap().iter().any(|(_, text)| text.ends_with("two\nlines\n")));
 
     let mut json_function = f.function(
         "nodejs20.x",
@@ -167,17 +143,10 @@ async fn console_is_in_the_format_of_aws() {
     json_function.json_logs = true;
     json_function.application_log_level = Some("INFO".into());
     let answer = f.invoke(&Arc::new(json_function), "{}").await;
-    let events: Vec<serde_json::Value> = answer
-        .log_tail
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let events: Vec<serde_json::Value> =
+        answer.log_tail.unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events[0]["type"], "platform.start");
-    assert_eq!(
-        (&events[1]["level"], &events[1]["message"]),
-        (&json!("INFO"), &json!("hi"))
-    );
+    assert_eq!((&events[1]["level"], &events[1]["message"]), (&json!("INFO"), &json!("hi")));
     assert_eq!(events[2]["type"], "platform.report");
     assert_eq!(events[2]["record"]["status"], "success");
 }
@@ -190,17 +159,8 @@ async fn errors_have_the_payload_of_aws() {
         "class Odd extends Error { constructor(m) { super(m); this.name = 'Odd'; } }\nexports.handler = async () => { throw new Odd('no'); };",
     );
     let error = f.fail(&thrown, "{}").await;
-    assert_eq!(
-        (&error["errorType"], &error["errorMessage"]),
-        (&json!("Odd"), &json!("no"))
-    );
-    assert!(
-        error["trace"][1]
-            .as_str()
-            .unwrap()
-            .contains("/var/task/index.js:2"),
-        "{error}"
-    );
+    assert_eq!((&error["errorType"], &error["errorMessage"]), (&json!("Odd"), &json!("no")));
+    assert!(error["trace"][1].as_str().unwrap().contains("/var/task/index.js:2"), "{error}");
     // The process lives on.
     f.fail(&thrown, "{}").await;
     assert_eq!(f.sandbox.instances().len(), 1);
@@ -234,10 +194,7 @@ async fn load_errors_have_the_names_of_aws() {
     let error = f.fail(&missing, "{}").await;
     assert_eq!(error["errorType"], "Runtime.ImportModuleError");
     assert!(
-        error["errorMessage"]
-            .as_str()
-            .unwrap()
-            .starts_with("Error: Cannot find module 'gone'"),
+        error["errorMessage"].as_str().unwrap().starts_with("Error: Cannot find module 'gone'"),
         "{error}"
     );
     let dependency = node(&f, "require('not-there');");
@@ -252,20 +209,11 @@ async fn load_errors_have_the_names_of_aws() {
     let no_export = node(&f, "exports.other = 1;");
     let error = f.fail(&no_export, "{}").await;
     assert_eq!(error["errorType"], "Runtime.HandlerNotFound");
-    assert_eq!(
-        error["errorMessage"],
-        "index.handler is undefined or not exported"
-    );
+    assert_eq!(error["errorMessage"], "index.handler is undefined or not exported");
     let syntax = node(&f, "exports.handler = async () => {");
     let error = f.fail(&syntax, "{}").await;
     assert_eq!(error["errorType"], "Runtime.UserCodeSyntaxError");
-    assert!(
-        error["errorMessage"]
-            .as_str()
-            .unwrap()
-            .starts_with("SyntaxError: "),
-        "{error}"
-    );
+    assert!(error["errorMessage"].as_str().unwrap().starts_with("SyntaxError: "), "{error}");
     let throws = node(&f, "throw new TypeError('at load');");
     let error = f.fail(&throws, "{}").await;
     assert_eq!(
@@ -291,9 +239,7 @@ async fn streams_arrive_chunk_by_chunk() {
     let function = node(&f, code);
     for _ in 0..2 {
         let answer = f.invoke(&function, "{}").await;
-        let AnswerBody::Stream(mut stream) = answer.payload else {
-            panic!("not a stream")
-        };
+        let AnswerBody::Stream(mut stream) = answer.payload else { panic!("not a stream") };
         assert_eq!(
             stream.content_type.as_deref(),
             Some("application/vnd.awslambda.http-integration-response")
@@ -302,10 +248,7 @@ async fn streams_arrive_chunk_by_chunk() {
         while !head.ends_with(b"one") {
             head.extend_from_slice(&stream.chunk().await.unwrap());
         }
-        assert_eq!(
-            head,
-            b"{\"statusCode\":201,\"headers\":{\"a\":\"b\"}}\0\0\0\0\0\0\0\0one"
-        );
+        assert_eq!(head, b"{\"statusCode\":201,\"headers\":{\"a\":\"b\"}}\0\0\0\0\0\0\0\0one");
         let since = Instant::now();
         let mut rest = Vec::new();
         while let Some(chunk) = stream.chunk().await {

@@ -33,10 +33,7 @@ async fn a_bootstrap_in_shell_works() {
     let function = Arc::new(f.function("provided.al2023", "x", &[("bootstrap", ECHO)]));
     assert_eq!(f.call(&function, r#"{"a":1}"#).await, json!({"a": 1}));
     let big = format!(r#"{{"pad":"{}"}}"#, "p".repeat(60_000));
-    assert_eq!(
-        f.call(&function, &big).await["pad"].as_str().unwrap().len(),
-        60_000
-    );
+    assert_eq!(f.call(&function, &big).await["pad"].as_str().unwrap().len(), 60_000);
     let wrong = f.call(&function, r#""wrong""#).await;
     assert_eq!(
         (&wrong["code"], &wrong["out"]["errorType"]),
@@ -61,17 +58,9 @@ async fn exits_are_answered_and_replaced() {
             && message.ends_with(" Error: Runtime exited with error: exit status 7")
     );
     let error = f.fail(&function, r#""kill""#).await;
-    assert!(
-        error["errorMessage"]
-            .as_str()
-            .unwrap()
-            .ends_with("signal: killed"),
-        "{error}"
-    );
+    assert!(error["errorMessage"].as_str().unwrap().ends_with("signal: killed"), "{error}");
     assert_eq!(f.call(&function, "1").await, 1);
-    let logs = f
-        .logged("Status: error\tError Type: Runtime.ExitError\n")
-        .await;
+    let logs = f.logged("Status: error\tError Type: Runtime.ExitError\n").await;
     assert!(
         logs.contains(" Error: Runtime exited with error: exit status 7\nRuntime.ExitError\n"),
         "{logs}"
@@ -91,23 +80,14 @@ async fn a_bootstrap_that_is_missing_or_broken_is_an_init_error() {
     );
     let exits = Arc::new(f.function("provided.al2", "x", &[("bootstrap", "#!/bin/sh\nexit 3\n")]));
     let error = f.fail(&exits, "{}").await;
-    assert!(
-        error["errorMessage"]
-            .as_str()
-            .unwrap()
-            .ends_with("exit status 3"),
-        "{error}"
-    );
+    assert!(error["errorMessage"].as_str().unwrap().ends_with("exit status 3"), "{error}");
     let mut wrapped = f.function(
         "nodejs20.x",
         "index.handler",
         &[("index.js", "exports.handler = async () => 1;")],
     );
     wrapped.environment = vec![("AWS_LAMBDA_EXEC_WRAPPER".into(), "/var/task/none".into())];
-    assert_eq!(
-        f.fail(&Arc::new(wrapped), "{}").await["errorType"],
-        "Runtime.InvalidEntrypoint"
-    );
+    assert_eq!(f.fail(&Arc::new(wrapped), "{}").await["errorType"], "Runtime.InvalidEntrypoint");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -118,13 +98,7 @@ async fn layers_are_laid_over_one_another() {
     let first = f.function(
         "x",
         "x",
-        &[
-            (
-                "nodejs/node_modules/dep/index.js",
-                "module.exports = 'dep 1';",
-            ),
-            ("two", "1"),
-        ],
+        &[("nodejs/node_modules/dep/index.js", "module.exports = 'dep 1';"), ("two", "1")],
     );
     let second = f.function("x", "x", &[("two", "2"), ("three", "3")]);
     function.layers = vec![first.code.clone()];
@@ -150,20 +124,14 @@ async fn the_client_of_aws_works_as_a_bootstrap() {
     let f = fixture_with(|options| options.runtime_libs.python = Some(packages.into()));
     let wrapper = "#!/bin/sh\nexport PYTHONPATH=$UNDERCAST_PYTHON_LIBS\nexec $1 -m awslambdaric app.handler\n";
     let app = "def handler(e, c):\n    print('ric')\n    if e.get('fail'):\n        raise KeyError('x')\n    return {'id': c.aws_request_id, 'e': e}\n";
-    let mut function = f.function(
-        "python3.11",
-        "app.handler",
-        &[("wrap.sh", wrapper), ("app.py", app)],
-    );
+    let mut function =
+        f.function("python3.11", "app.handler", &[("wrap.sh", wrapper), ("app.py", app)]);
     function.environment = vec![("AWS_LAMBDA_EXEC_WRAPPER".into(), "/var/task/wrap.sh".into())];
     let function = Arc::new(function);
     for _ in 0..3 {
         assert_eq!(f.call(&function, r#"{"x":1}"#).await["e"], json!({"x": 1}));
     }
-    assert_eq!(
-        f.fail(&function, r#"{"fail":1}"#).await["errorType"],
-        "KeyError"
-    );
+    assert_eq!(f.fail(&function, r#"{"fail":1}"#).await["errorType"], "KeyError");
     f.logged("ric\n").await;
     assert_eq!(f.sandbox.instances().len(), 1);
 }

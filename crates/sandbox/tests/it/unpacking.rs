@@ -25,12 +25,10 @@ fn archive(items: &[Item<'_>]) -> Vec<u8> {
                     .unwrap();
                 writer.write_all(bytes).unwrap();
             }
-            Link(name, target) => writer
-                .add_symlink(*name, *target, SimpleFileOptions::default())
-                .unwrap(),
-            Dir(name) => writer
-                .add_directory(*name, SimpleFileOptions::default())
-                .unwrap(),
+            Link(name, target) => {
+                writer.add_symlink(*name, *target, SimpleFileOptions::default()).unwrap()
+            }
+            Dir(name) => writer.add_directory(*name, SimpleFileOptions::default()).unwrap(),
         }
     }
     writer.finish().unwrap().into_inner()
@@ -41,10 +39,7 @@ fn refused(items: &[Item<'_>], limits: UnpackLimits) -> UnpackError {
     let error = unpack(&archive(items), &dir.path().join("sub/code"), limits).unwrap_err();
     // Nothing is left behind, inside or beside.
     assert!(!dir.path().join("sub/code").exists());
-    assert_eq!(
-        std::fs::read_dir(dir.path().join("sub")).unwrap().count(),
-        0
-    );
+    assert_eq!(std::fs::read_dir(dir.path().join("sub")).unwrap().count(), 0);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     error
 }
@@ -63,53 +58,27 @@ fn an_archive_becomes_a_directory_once() {
     assert_eq!((report.files, report.bytes, report.reused), (3, 3, false));
     assert!(into.join("empty").is_dir());
     assert_eq!(std::fs::read(into.join("link.js")).unwrap(), b"x");
-    let mode = |name: &str| {
-        std::fs::metadata(into.join(name))
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777
-    };
+    let mode =
+        |name: &str| std::fs::metadata(into.join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("a/run.sh"), mode("index.js")), (0o755, 0o644));
     assert!(unpack(&zip, &into, UnpackLimits::default()).unwrap().reused);
-    let other = unpack(
-        &archive(&[File("b", b"2", 0o644)]),
-        &into,
-        UnpackLimits::default(),
-    )
-    .unwrap();
+    let other =
+        unpack(&archive(&[File("b", b"2", 0o644)]), &into, UnpackLimits::default()).unwrap();
     assert!(!other.reused && into.join("b").exists() && !into.join("index.js").exists());
 }
 
 #[test]
 fn nothing_leads_outside() {
     let limits = UnpackLimits::default();
-    for name in [
-        "../evil",
-        "/etc/evil",
-        "a/../../evil",
-        "..\\evil",
-        "a/b/../../../x",
-    ] {
+    for name in ["../evil", "/etc/evil", "a/../../evil", "..\\evil", "a/b/../../../x"] {
         assert!(
-            matches!(
-                refused(&[File(name, b"x", 0o644)], limits),
-                UnpackError::Escape { .. }
-            ),
+            matches!(refused(&[File(name, b"x", 0o644)], limits), UnpackError::Escape { .. }),
             "{name}"
         );
     }
-    for target in [
-        "/etc/passwd",
-        "../outside",
-        "a/../../outside",
-        "/proc/self/environ",
-    ] {
+    for target in ["/etc/passwd", "../outside", "a/../../outside", "/proc/self/environ"] {
         assert!(
-            matches!(
-                refused(&[Link("l", target)], limits),
-                UnpackError::Escape { .. }
-            ),
+            matches!(refused(&[Link("l", target)], limits), UnpackError::Escape { .. }),
             "{target}"
         );
     }
@@ -117,12 +86,7 @@ fn nothing_leads_outside() {
     refused(&[Link("d", "sub"), File("d/x", b"x", 0o644)], limits);
     // Two links that are harmless one by one.
     refused(
-        &[
-            Dir("a/b/"),
-            Link("up", "a/b"),
-            Link("a/out", "../up/../../.."),
-            File("z", b"", 0o644),
-        ],
+        &[Dir("a/b/"), Link("up", "a/b"), Link("a/out", "../up/../../.."), File("z", b"", 0o644)],
         limits,
     );
 }
@@ -130,10 +94,7 @@ fn nothing_leads_outside() {
 #[test]
 fn bombs_are_refused() {
     let zeros = vec![0_u8; 3_000_000];
-    let small = UnpackLimits {
-        bytes_max: 1_000_000,
-        ..UnpackLimits::default()
-    };
+    let small = UnpackLimits { bytes_max: 1_000_000, ..UnpackLimits::default() };
     assert!(matches!(
         refused(&[File("zeros", &zeros, 0o644)], small),
         UnpackError::TooLarge { .. }
@@ -143,19 +104,9 @@ fn bombs_are_refused() {
         refused(&[File("a", half, 0o644), File("b", half, 0o644)], small),
         UnpackError::TooLarge { .. }
     ));
-    let few = UnpackLimits {
-        entries_max: 2,
-        ..UnpackLimits::default()
-    };
-    let three = [
-        File("a", b"", 0o644),
-        File("b", b"", 0o644),
-        File("c", b"", 0o644),
-    ];
-    assert!(matches!(
-        refused(&three, few),
-        UnpackError::TooManyEntries { .. }
-    ));
+    let few = UnpackLimits { entries_max: 2, ..UnpackLimits::default() };
+    let three = [File("a", b"", 0o644), File("b", b"", 0o644), File("c", b"", 0o644)];
+    assert!(matches!(refused(&three, few), UnpackError::TooManyEntries { .. }));
     let deep = "d/".repeat(100) + "f";
     assert!(matches!(
         refused(&[File(&deep, b"", 0o644)], UnpackLimits::default()),
@@ -174,10 +125,7 @@ fn a_false_size_is_found_out() {
         }
     }
     let dir = tempfile::tempdir().unwrap();
-    let limits = UnpackLimits {
-        bytes_max: 1_000_000,
-        ..UnpackLimits::default()
-    };
+    let limits = UnpackLimits { bytes_max: 1_000_000, ..UnpackLimits::default() };
     assert!(unpack(&zip, &dir.path().join("code"), limits).is_err());
 }
 
@@ -186,24 +134,13 @@ fn noise_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let good = archive(&[File("a", b"hello", 0o644)]);
     for length in 0..good.len() {
-        let _ = unpack(
-            &good[..length],
-            &dir.path().join("code"),
-            UnpackLimits::default(),
-        );
+        let _ = unpack(&good[..length], &dir.path().join("code"), UnpackLimits::default());
     }
     for at in 0..good.len() {
         let mut bad = good.clone();
         bad[at] ^= 0x55;
         let _ = unpack(&bad, &dir.path().join("code2"), UnpackLimits::default());
     }
-    assert!(
-        unpack(
-            b"not a zip",
-            &dir.path().join("code3"),
-            UnpackLimits::default()
-        )
-        .is_err()
-    );
+    assert!(unpack(b"not a zip", &dir.path().join("code3"), UnpackLimits::default()).is_err());
     assert!(!Path::new(&dir.path().join("code3")).exists());
 }

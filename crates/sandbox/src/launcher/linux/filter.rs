@@ -95,10 +95,7 @@ fn filter(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: i32) -> Result<BpfProgr
 }
 
 fn absent() -> Result<BpfProgram, Error> {
-    filter(
-        ABSENT.iter().map(|call| (*call, Vec::new())).collect(),
-        libc::ENOSYS,
-    )
+    filter(ABSENT.iter().map(|call| (*call, Vec::new())).collect(), libc::ENOSYS)
 }
 
 fn refused() -> Result<BpfProgram, Error> {
@@ -156,11 +153,8 @@ pub(super) fn landlock(files: Option<&[Bind]>) -> Result<(), Error> {
             continue;
         };
         let is_dir = bind.from.is_dir();
-        let mut access = if bind.writable {
-            AccessFs::from_all(abi)
-        } else {
-            AccessFs::from_read(abi)
-        };
+        let mut access =
+            if bind.writable { AccessFs::from_all(abi) } else { AccessFs::from_read(abi) };
         if !is_dir {
             access &= AccessFs::from_file(abi);
         }
@@ -173,18 +167,13 @@ pub(super) fn landlock(files: Option<&[Bind]>) -> Result<(), Error> {
 pub(super) fn landlock_works(level: IsolationLevel) -> Result<(), String> {
     let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
     let (ruleset, missing) = match level {
-        IsolationLevel::Process => (
-            ruleset.handle_access(AccessFs::from_all(ABI::V1)),
-            "this kernel has no Landlock",
-        ),
+        IsolationLevel::Process => {
+            (ruleset.handle_access(AccessFs::from_all(ABI::V1)), "this kernel has no Landlock")
+        }
         IsolationLevel::Namespaces => (
             ruleset.scope(Scope::AbstractUnixSocket),
             "this kernel's Landlock has no scopes: abstract sockets are shared",
         ),
     };
-    ruleset
-        .map_err(|_| missing.to_owned())?
-        .create()
-        .map(drop)
-        .map_err(|_| missing.to_owned())
+    ruleset.map_err(|_| missing.to_owned())?.create().map(drop).map_err(|_| missing.to_owned())
 }
