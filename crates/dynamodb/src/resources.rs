@@ -103,13 +103,11 @@ fn stream(properties: &Value) -> Option<Value> {
 
 fn encryption(properties: &Value) -> Option<Value> {
     let wanted = properties.get("SSESpecification")?;
-    let mut sse = json!({"Enabled": is_true(wanted.get("SSEEnabled"))});
-    for name in ["SSEType", "KMSMasterKeyId"] {
-        if let Some(value) = wanted.get(name) {
-            sse[name] = value.clone();
-        }
-    }
-    Some(sse)
+    Some(json!({
+        "Enabled": is_true(wanted.get("SSEEnabled")),
+        "SSEType": wanted.get("SSEType"),
+        "KMSMasterKeyId": wanted.get("KMSMasterKeyId"),
+    }))
 }
 
 async fn row(ctx: &Context, name: &str) -> Result<Option<TableRow>, ServiceError> {
@@ -151,10 +149,10 @@ async fn extras(ctx: &Context, name: &str, properties: &Value) -> Result<(), Ser
     let wanted = properties.get("PointInTimeRecoverySpecification");
     let enabled = wanted.is_some_and(|w| is_true(w.get("PointInTimeRecoveryEnabled")));
     if enabled || row.backups.as_ref().is_some_and(|backups| backups.enabled) {
-        let mut specification = json!({"PointInTimeRecoveryEnabled": enabled});
-        if let Some(days) = wanted.and_then(|w| w.get("RecoveryPeriodInDays")) {
-            specification["RecoveryPeriodInDays"] = days.clone();
-        }
+        let specification = json!({
+            "PointInTimeRecoveryEnabled": enabled,
+            "RecoveryPeriodInDays": wanted.and_then(|w| w.get("RecoveryPeriodInDays")),
+        });
         let input = json!({"TableName": name, "PointInTimeRecoverySpecification": specification});
         call(ctx, "UpdateContinuousBackups", input).await?;
     }

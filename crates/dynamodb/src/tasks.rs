@@ -66,7 +66,7 @@ fn spawn(
 }
 
 fn payload<T: serde::de::DeserializeOwned>(task: &Task) -> Result<T, TaskError> {
-    serde_json::from_slice(&task.payload).map_err(|e| TaskError::fatal(e))
+    serde_json::from_slice(&task.payload).map_err(TaskError::fatal)
 }
 
 /// In the transaction that deletes a table or an index: its items, and its expiries.

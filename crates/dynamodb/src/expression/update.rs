@@ -78,7 +78,7 @@ impl Update {
         }
         let mut updated = item.clone();
         // In order, so that what is appended to one list is appended in the order of its indexes.
-        puts.sort_by(|(one, _), (two, _)| one.cmp(two));
+        puts.sort_by_key(|(path, _)| *path);
         for (path, value) in puts {
             put(&mut updated, path, value)?;
         }

@@ -9,7 +9,6 @@ use undercast_store::{Db, Env, Options, TaskRunner};
 pub struct Cloud {
     pub ctx: Context,
     pub kernel: Kernel,
-    pub db: Db,
     _tasks: TaskRunner,
 }
 
@@ -27,9 +26,8 @@ pub async fn cloud() -> Cloud {
     let root = Principal::Root { account: "000000000000".into() };
     Cloud {
         ctx: kernel.context(root, "000000000000", "us-east-1"),
-        _tasks: TaskRunner::start(db.clone(), kernel.task_kinds()),
+        _tasks: TaskRunner::start(db, kernel.task_kinds()),
         kernel,
-        db,
     }
 }
 
