@@ -33,6 +33,10 @@ pub(super) fn encode(
     let mut writer = HttpWriter::new(operation.status, BodyWriter::Xml(xml));
     output.write(&mut writer);
     let (mut reply, body) = writer.finish();
+    // A part of an object has a status of its own, which the model does not say.
+    if reply.headers.contains_key(http::header::CONTENT_RANGE) {
+        reply.status = http::StatusCode::PARTIAL_CONTENT;
+    }
     request_ids(service, &mut reply, request_id);
     match body {
         Some(body) if !body.is_empty() => {
