@@ -4,29 +4,16 @@ use serde_json::Value;
 use undercast_kernel::http::Response;
 
 fn list(cors: &Value, name: &str) -> Vec<String> {
-    let values = cors
-        .get(name)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    values
-        .filter_map(|v| v.as_str().map(str::to_owned))
-        .collect()
+    let values = cors.get(name).and_then(Value::as_array).into_iter().flatten();
+    values.filter_map(|v| v.as_str().map(str::to_owned)).collect()
 }
 
 /// What `access-control-allow-origin` says to this origin, if it is allowed.
 fn allowed(cors: &Value, origin: &str) -> Option<String> {
     let origins = list(cors, "AllowOrigins");
-    let credentials = cors
-        .get("AllowCredentials")
-        .and_then(Value::as_bool)
-        .unwrap_or(false);
+    let credentials = cors.get("AllowCredentials").and_then(Value::as_bool).unwrap_or(false);
     if origins.iter().any(|o| o == "*") {
-        return Some(if credentials {
-            origin.to_owned()
-        } else {
-            "*".to_owned()
-        });
+        return Some(if credentials { origin.to_owned() } else { "*".to_owned() });
     }
     let matches = |pattern: &String| match pattern.split_once('*') {
         Some((before, after)) => origin.starts_with(before) && origin.ends_with(after),
@@ -59,9 +46,7 @@ pub(crate) fn preflight(cors: &Value, origin: &str) -> Response {
 
 /// What the gateway says replaces what the function said.
 pub(crate) fn decorate(mut response: Response, cors: &Value, origin: &str) -> Response {
-    response
-        .headers
-        .retain(|(name, _)| !name.starts_with("access-control-"));
+    response.headers.retain(|(name, _)| !name.starts_with("access-control-"));
     let Some(origin) = allowed(cors, origin) else {
         return response;
     };
@@ -74,14 +59,8 @@ pub(crate) fn decorate(mut response: Response, cors: &Value, origin: &str) -> Re
 }
 
 fn common(response: Response, cors: &Value, origin: String) -> Response {
-    let response = response
-        .header("access-control-allow-origin", origin)
-        .header("vary", "Origin");
-    if cors
-        .get("AllowCredentials")
-        .and_then(Value::as_bool)
-        .unwrap_or(false)
-    {
+    let response = response.header("access-control-allow-origin", origin).header("vary", "Origin");
+    if cors.get("AllowCredentials").and_then(Value::as_bool).unwrap_or(false) {
         return response.header("access-control-allow-credentials", "true");
     }
     response

@@ -13,9 +13,7 @@ pub(crate) fn not_found(kind: &str, id: &str) -> ServiceError {
             "Unable to find {kind} by ID {id}. Verify that the {kind} ID you provided is correct."
         ),
     };
-    let message = message
-        .replace("API by ID", "Api by ID")
-        .replace("that the API", "that the Api");
+    let message = message.replace("API by ID", "Api by ID").replace("that the API", "that the Api");
     ServiceError::new("NotFoundException", message)
 }
 

@@ -51,17 +51,11 @@ struct Address {
 fn address(request: &Request) -> Option<Address> {
     if let Some(rest) = request.path.strip_prefix(PATH) {
         let (api, path) = rest.split_once('/').unwrap_or((rest, ""));
-        return Some(Address {
-            api: api.to_owned(),
-            path: format!("/{path}"),
-        });
+        return Some(Address { api: api.to_owned(), path: format!("/{path}") });
     }
     let (api, rest) = request.host_name().split_once('.')?;
     let known = rest.starts_with("execute-api.") && !api.is_empty();
-    known.then(|| Address {
-        api: api.to_owned(),
-        path: request.path.clone(),
-    })
+    known.then(|| Address { api: api.to_owned(), path: request.path.clone() })
 }
 
 impl HttpEndpoint for FrontDoor {
@@ -161,11 +155,7 @@ async fn load(
     let Some(row) = PARTS.get(tx, &part(STAGE, name)).await? else {
         return Ok(None);
     };
-    let auto = row
-        .document
-        .get("AutoDeploy")
-        .and_then(Value::as_bool)
-        .unwrap_or(false);
+    let auto = row.document.get("AutoDeploy").and_then(Value::as_bool).unwrap_or(false);
     let snapshot = if auto {
         let documents =
             |rows: Vec<crate::store::PartRow>| rows.into_iter().map(|r| r.document).collect();
@@ -175,25 +165,14 @@ async fn load(
         })
     } else {
         match row.document.get("DeploymentId").and_then(Value::as_str) {
-            Some(id) => PARTS
-                .get(tx, &part(DEPLOYMENT, id))
-                .await?
-                .and_then(|row| row.snapshot),
+            Some(id) => PARTS.get(tx, &part(DEPLOYMENT, id)).await?.and_then(|row| row.snapshot),
             None => None,
         }
     };
-    let key = (
-        ctx.account().to_owned(),
-        ctx.region().to_owned(),
-        api.to_owned(),
-    );
+    let key = (ctx.account().to_owned(), ctx.region().to_owned(), api.to_owned());
     let api_row = APIS.get(tx, &key).await?;
     let cors = api_row.and_then(|row| row.document.get("CorsConfiguration").cloned());
-    let variables = row
-        .document
-        .get("StageVariables")
-        .and_then(Value::as_object)
-        .cloned();
+    let variables = row.document.get("StageVariables").and_then(Value::as_object).cloned();
     Ok(Some(Stage {
         account: key.0,
         region: key.1,
@@ -239,16 +218,8 @@ async fn answer(
         path,
         domain: &domain,
     };
-    let response = call(
-        kernel,
-        &request,
-        &body,
-        &matched,
-        integration,
-        &around,
-        &stage.region,
-    )
-    .await;
+    let response =
+        call(kernel, &request, &body, &matched, integration, &around, &stage.region).await;
     match (&stage.cors, origin) {
         (Some(cors), Some(origin)) => crate::cors::decorate(response, cors, &origin),
         _ => response,

@@ -121,9 +121,7 @@ pub(crate) const TYPES: &[Type] = &[
 const MADE_BY: &str = "Description";
 
 async fn call(ctx: &Context, operation: &str, input: Value) -> Result<Value, ServiceError> {
-    ctx.kernel()
-        .call(ctx, "apigatewayv2", operation, &input)
-        .await
+    ctx.kernel().call(ctx, "apigatewayv2", operation, &input).await
 }
 
 /// Templates may give booleans and numbers as text; the operations' readers take both.
@@ -157,11 +155,7 @@ impl ResourceType for &'static Type {
                 input.insert("Tags".to_owned(), tags(&request));
             }
             let output = call(&ctx, &format!("Create{}", of.noun), Value::Object(input)).await?;
-            let id = output
-                .get(of.id)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned();
+            let id = output.get(of.id).and_then(Value::as_str).unwrap_or_default().to_owned();
             Ok(resource(&ctx, of, id, &request))
         }
         .boxed()
@@ -195,10 +189,7 @@ impl ResourceType for &'static Type {
         let of: &'static Type = self;
         async move {
             let mut input = Map::new();
-            input.insert(
-                "ApiId".to_owned(),
-                request.text("ApiId").unwrap_or_default().into(),
-            );
+            input.insert("ApiId".to_owned(), request.text("ApiId").unwrap_or_default().into());
             input.insert(of.id.to_owned(), request.physical_id.clone().into());
             match call(&ctx, &format!("Delete{}", of.noun), Value::Object(input)).await {
                 Err(error) if error.code() == "NotFoundException" => Ok(()),
@@ -223,29 +214,19 @@ async fn made_before(
 ) -> Result<Option<String>, ServiceError> {
     if of.noun == "Api" {
         let scope = (ctx.account().to_owned(), ctx.region().to_owned());
-        let rows = APIS
-            .list(ctx.store(), APIS.prefix(&scope), 10_000, false)
-            .await?;
+        let rows = APIS.list(ctx.store(), APIS.prefix(&scope), 10_000, false).await?;
         let mine = |row: &crate::store::ApiRow| {
             let tag = |name: &str| {
-                row.document
-                    .get("Tags")
-                    .and_then(|t| t.get(name))
-                    .and_then(Value::as_str)
+                row.document.get("Tags").and_then(|t| t.get(name)).and_then(Value::as_str)
             };
             tag("aws:cloudformation:stack-id") == Some(&request.stack_id)
                 && tag("aws:cloudformation:logical-id") == Some(&request.logical_id)
         };
-        return Ok(rows
-            .into_iter()
-            .find(|(_, row)| mine(row))
-            .map(|(key, _)| key.2));
+        return Ok(rows.into_iter().find(|(_, row)| mine(row)).map(|(key, _)| key.2));
     }
     let kind = of.noun.to_lowercase();
     let api = request.text("ApiId").unwrap_or_default().to_owned();
-    let rows = PARTS
-        .list(ctx.store(), PARTS.prefix(&(api, kind)), 1_000, false)
-        .await?;
+    let rows = PARTS.list(ctx.store(), PARTS.prefix(&(api, kind)), 1_000, false).await?;
     let unique = match of.noun {
         "Route" => "RouteKey",
         "Stage" => "StageName",
@@ -255,18 +236,14 @@ async fn made_before(
     let Some(wanted) = request.properties.get(unique) else {
         return Ok(None);
     };
-    let found = rows
-        .into_iter()
-        .find(|(_, row)| row.document.get(unique) == Some(wanted));
+    let found = rows.into_iter().find(|(_, row)| row.document.get(unique) == Some(wanted));
     Ok(found.map(|(key, _)| key.2))
 }
 
 fn resource(ctx: &Context, of: &Type, id: String, _: &ResourceRequest) -> Resource {
     let resource = Resource::new(id.clone());
     match of.noun {
-        "Api" => resource
-            .with("ApiId", id.clone())
-            .with("ApiEndpoint", endpoint(ctx, &id)),
+        "Api" => resource.with("ApiId", id.clone()).with("ApiEndpoint", endpoint(ctx, &id)),
         "Stage" => resource,
         _ => resource.with(of.id, id),
     }

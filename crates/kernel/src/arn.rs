@@ -38,12 +38,7 @@ impl Arn {
 
 impl fmt::Display for Arn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            service,
-            region,
-            account,
-            resource,
-        } = self;
+        let Self { service, region, account, resource } = self;
         write!(f, "arn:aws:{service}:{region}:{account}:{resource}")
     }
 }
@@ -58,10 +53,7 @@ mod tests {
         let arn = Arn::parse(text).unwrap();
         assert_eq!(arn.resource, "function:f:live");
         assert_eq!(arn.to_string(), text);
-        assert_eq!(
-            Arn::parse("arn:aws:s3:::bucket").unwrap().resource,
-            "bucket"
-        );
+        assert_eq!(Arn::parse("arn:aws:s3:::bucket").unwrap().resource, "bucket");
         assert_eq!(Arn::parse("orders"), None);
         assert_eq!(Arn::parse("arn:aws:sqs"), None);
     }

@@ -143,10 +143,7 @@ impl Context {
         Fut: Future<Output = Result<T, ServiceError>> + Send,
     {
         let input = Arc::new(input);
-        self.0
-            .store
-            .transact(|tx| run(tx, self.clone(), Arc::clone(&input)))
-            .await
+        self.0.store.transact(|tx| run(tx, self.clone(), Arc::clone(&input))).await
     }
 
     pub fn now_ms(&self) -> i64 {

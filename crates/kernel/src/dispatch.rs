@@ -97,18 +97,10 @@ impl Kernel {
 
     /// Puts the services in place. Only the first call has an effect.
     pub fn install(&self, list: Vec<Service>) {
-        let by_id = list
-            .iter()
-            .enumerate()
-            .map(|(i, s)| (s.schema.id, i))
-            .collect();
+        let by_id = list.iter().enumerate().map(|(i, s)| (s.schema.id, i)).collect();
         let types = list.iter().flat_map(|service| &service.resource_types);
         let resource_types = types.map(|t| (t.name(), Arc::clone(t))).collect();
-        let _ = self.0.services.set(Services {
-            list,
-            by_id,
-            resource_types,
-        });
+        let _ = self.0.services.set(Services { list, by_id, resource_types });
     }
 
     pub fn provide_invoke(&self, port: Arc<dyn Invoke>) {
@@ -153,16 +145,11 @@ impl Kernel {
     }
 
     pub fn endpoints(&self) -> impl Iterator<Item = &Arc<dyn HttpEndpoint>> {
-        self.services()
-            .iter()
-            .flat_map(|service| &service.endpoints)
+        self.services().iter().flat_map(|service| &service.endpoints)
     }
 
     pub fn invoke(&self) -> Result<&Arc<dyn Invoke>, ServiceError> {
-        self.0
-            .invoke
-            .get()
-            .ok_or_else(|| ServiceError::unsupported("invoking functions"))
+        self.0.invoke.get().ok_or_else(|| ServiceError::unsupported("invoking functions"))
     }
 
     pub fn credentials(&self) -> Option<&Arc<dyn Credentials>> {
@@ -181,10 +168,7 @@ impl Kernel {
 
     /// A context in which a service acts by itself.
     pub fn service_context(&self, name: &'static str, account: &str, region: &str) -> Context {
-        let principal = Principal::Service {
-            name,
-            account: account.to_owned(),
-        };
+        let principal = Principal::Service { name, account: account.to_owned() };
         self.context(principal, account, region)
     }
 
@@ -274,14 +258,9 @@ impl Kernel {
         let handler = service
             .handler(operation)
             .ok_or_else(|| ServiceError::not_implemented(service.schema.id, operation))?;
-        let (call, violations) = handler
-            .decode(reader)
-            .map_err(|error| (service.unreadable)(&error))?;
-        if violations.is_empty() {
-            Ok(call)
-        } else {
-            Err((service.refuse)(&violations))
-        }
+        let (call, violations) =
+            handler.decode(reader).map_err(|error| (service.unreadable)(&error))?;
+        if violations.is_empty() { Ok(call) } else { Err((service.refuse)(&violations)) }
     }
 
     async fn run(
@@ -296,16 +275,8 @@ impl Kernel {
 
     /// Asks IAM, and enforces or only reports what it says.
     pub async fn check(&self, ctx: &Context, accesses: Vec<Access>) -> Result<(), ServiceError> {
-        let trusted = matches!(
-            ctx.principal(),
-            Principal::Service { .. } | Principal::Root { .. }
-        );
-        let Some(port) = self
-            .0
-            .authorize
-            .get()
-            .filter(|_| !trusted && !accesses.is_empty())
-        else {
+        let trusted = matches!(ctx.principal(), Principal::Service { .. } | Principal::Root { .. });
+        let Some(port) = self.0.authorize.get().filter(|_| !trusted && !accesses.is_empty()) else {
             return Ok(());
         };
         match port.authorize(ctx.clone(), accesses).await? {

@@ -59,11 +59,8 @@ impl ServiceError {
 
     /// The service does what it was asked in general, but not this part of it.
     pub fn unsupported(what: impl fmt::Display) -> Self {
-        Self::new(
-            "NotImplemented",
-            format!("{what} is not implemented by Undercast"),
-        )
-        .with_status(501)
+        Self::new("NotImplemented", format!("{what} is not implemented by Undercast"))
+            .with_status(501)
     }
 
     pub fn access_denied(message: impl Into<String>) -> Self {

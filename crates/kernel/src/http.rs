@@ -26,10 +26,7 @@ pub struct Request {
 impl Request {
     /// The first header of that name (given in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
     /// The host without its port.
@@ -50,10 +47,7 @@ pub struct Response {
 
 impl Response {
     pub fn new(status: u16) -> Self {
-        Self {
-            status,
-            ..Self::default()
-        }
+        Self { status, ..Self::default() }
     }
 
     #[must_use]
@@ -70,9 +64,7 @@ impl Response {
 
     /// A JSON answer.
     pub fn json(status: u16, value: &undercast_smithy::Document) -> Self {
-        Self::new(status)
-            .header("content-type", "application/json")
-            .body(value.to_string())
+        Self::new(status).header("content-type", "application/json").body(value.to_string())
     }
 }
 

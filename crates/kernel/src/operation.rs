@@ -31,11 +31,7 @@ pub struct Access {
 
 impl Access {
     pub fn new(action: impl Into<String>, resource: impl Into<String>) -> Self {
-        Self {
-            action: action.into(),
-            resource: resource.into(),
-            conditions: Vec::new(),
-        }
+        Self { action: action.into(), resource: resource.into(), conditions: Vec::new() }
     }
 
     #[must_use]
@@ -103,10 +99,7 @@ struct Erased<O, H> {
 
 /// Takes the types off a handler. [`crate::Service::route`] calls this.
 pub(crate) fn erase<O: Operation, H: Handler<O>>(handler: Arc<H>) -> Box<dyn ErasedHandler> {
-    Box::new(Erased::<O, H> {
-        handler,
-        operation: PhantomData,
-    })
+    Box::new(Erased::<O, H> { handler, operation: PhantomData })
 }
 
 impl<O: Operation, H: Handler<O>> ErasedHandler for Erased<O, H> {

@@ -47,12 +47,9 @@ impl Principal {
             Self::User { account, name, .. } => {
                 Arn::new("iam", "", account, format!("user/{name}")).to_string()
             }
-            Self::Role {
-                account,
-                name,
-                session,
-                ..
-            } => Arn::new("sts", "", account, format!("assumed-role/{name}/{session}")).to_string(),
+            Self::Role { account, name, session, .. } => {
+                Arn::new("sts", "", account, format!("assumed-role/{name}/{session}")).to_string()
+            }
             Self::Service { name, .. } => (*name).to_owned(),
             Self::Anonymous => "anonymous".to_owned(),
         }

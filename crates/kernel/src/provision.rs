@@ -78,11 +78,8 @@ impl ResourceRequest {
         let suffix: String = self.suffix.chars().take(12).collect();
         let room = max.saturating_sub(suffix.len() + 2);
         let logical: String = self.logical_id.chars().take(room / 2).collect();
-        let stack: String = self
-            .stack_name
-            .chars()
-            .take(room.saturating_sub(logical.len()))
-            .collect();
+        let stack: String =
+            self.stack_name.chars().take(room.saturating_sub(logical.len())).collect();
         format!("{stack}-{logical}-{suffix}")
     }
 
@@ -99,13 +96,7 @@ impl ResourceRequest {
     /// The tags in the list form that most services take, the resource's own first.
     pub fn tag_list(&self) -> Vec<(String, String)> {
         let mut tags: BTreeMap<String, String> = BTreeMap::new();
-        for tag in self
-            .properties
-            .get("Tags")
-            .and_then(Document::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for tag in self.properties.get("Tags").and_then(Document::as_array).into_iter().flatten() {
             if let (Some(key), Some(value)) = (
                 tag.get("Key").and_then(Document::as_str),
                 tag.get("Value").and_then(Document::as_str),
@@ -136,10 +127,7 @@ pub struct Resource {
 
 impl Resource {
     pub fn new(physical_id: impl Into<String>) -> Self {
-        Self {
-            physical_id: physical_id.into(),
-            attributes: BTreeMap::new(),
-        }
+        Self { physical_id: physical_id.into(), attributes: BTreeMap::new() }
     }
 
     #[must_use]

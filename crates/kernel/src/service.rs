@@ -80,8 +80,7 @@ impl Service {
     /// Registers the handler of one operation.
     #[must_use]
     pub fn route<O: Operation>(mut self, handler: &Arc<impl Handler<O>>) -> Self {
-        self.handlers
-            .insert(O::SCHEMA.name, erase::<O, _>(Arc::clone(handler)));
+        self.handlers.insert(O::SCHEMA.name, erase::<O, _>(Arc::clone(handler)));
         self
     }
 
@@ -141,15 +140,12 @@ impl Service {
     /// Generated operations that nobody registered. A test of each service wants this empty.
     pub fn unrouted(&self) -> Vec<&'static str> {
         let all = self.schema.operations.iter().map(|o| o.name);
-        all.filter(|name| !self.handlers.contains_key(name))
-            .collect()
+        all.filter(|name| !self.handlers.contains_key(name)).collect()
     }
 }
 
 impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Service")
-            .field("id", &self.schema.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Service").field("id", &self.schema.id).finish_non_exhaustive()
     }
 }

@@ -9,11 +9,7 @@ const DEPTH_MAX: usize = 32;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Pattern {
     All,
-    Terms {
-        every: Vec<String>,
-        any: Vec<String>,
-        none: Vec<String>,
-    },
+    Terms { every: Vec<String>, any: Vec<String>, none: Vec<String> },
     Json(Condition),
 }
 
@@ -21,12 +17,7 @@ pub(crate) enum Pattern {
 pub(crate) enum Condition {
     And(Box<Condition>, Box<Condition>),
     Or(Box<Condition>, Box<Condition>),
-    Compare {
-        path: Vec<String>,
-        operator: &'static str,
-        value: String,
-        quoted: bool,
-    },
+    Compare { path: Vec<String>, operator: &'static str, value: String, quoted: bool },
 }
 
 impl Pattern {
@@ -47,7 +38,7 @@ impl Pattern {
         }
         if text.starts_with('[') {
             return Err(
-                "space-delimited filter patterns are not implemented by Undercast".to_owned(),
+                "space-delimited filter patterns are not implemented by Undercast".to_owned()
             );
         }
         Ok(terms(text))
@@ -108,11 +99,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
             out.push(Token::Operator(operator));
             rest = rest.get(operator.len()..).unwrap_or_default();
         } else if first == '(' || first == ')' {
-            out.push(if first == '(' {
-                Token::Open
-            } else {
-                Token::Close
-            });
+            out.push(if first == '(' { Token::Open } else { Token::Close });
             rest = rest.get(1..).unwrap_or_default();
         } else if let Some(quoted) = rest.strip_prefix('"') {
             let (word, tail) = quoted.split_once('"').ok_or("Invalid filter pattern")?;
@@ -158,34 +145,17 @@ fn one(tokens: &mut Vec<Token>, depth: usize) -> Result<Condition, String> {
     match tokens.pop() {
         Some(Token::Open) => {
             let inner = either(tokens, depth + 1)?;
-            if tokens.pop() == Some(Token::Close) {
-                Ok(inner)
-            } else {
-                Err(wrong())
-            }
+            if tokens.pop() == Some(Token::Close) { Ok(inner) } else { Err(wrong()) }
         }
         Some(Token::Word(path)) if path.starts_with('$') => {
-            let path = path
-                .trim_start_matches('$')
-                .split('.')
-                .filter(|p| !p.is_empty());
+            let path = path.trim_start_matches('$').split('.').filter(|p| !p.is_empty());
             let path = path.map(str::to_owned).collect();
             match (tokens.pop(), tokens.pop()) {
                 (Some(Token::Operator(operator)), Some(Token::Word(value))) => {
-                    Ok(Condition::Compare {
-                        path,
-                        operator,
-                        value,
-                        quoted: false,
-                    })
+                    Ok(Condition::Compare { path, operator, value, quoted: false })
                 }
                 (Some(Token::Operator(operator)), Some(Token::Quoted(value))) => {
-                    Ok(Condition::Compare {
-                        path,
-                        operator,
-                        value,
-                        quoted: true,
-                    })
+                    Ok(Condition::Compare { path, operator, value, quoted: true })
                 }
                 (Some(Token::Word(verb)), Some(Token::Word(what))) => {
                     let operator =
@@ -196,12 +166,7 @@ fn one(tokens: &mut Vec<Token>, depth: usize) -> Result<Condition, String> {
                             ("NOT", "EXISTS") => "NOT EXISTS",
                             _ => return Err(wrong()),
                         };
-                    Ok(Condition::Compare {
-                        path,
-                        operator,
-                        value: String::new(),
-                        quoted: false,
-                    })
+                    Ok(Condition::Compare { path, operator, value: String::new(), quoted: false })
                 }
                 _ => Err(wrong()),
             }
@@ -215,12 +180,7 @@ impl Condition {
         match self {
             Self::And(a, b) => a.holds(value) && b.holds(value),
             Self::Or(a, b) => a.holds(value) || b.holds(value),
-            Self::Compare {
-                path,
-                operator,
-                value: wanted,
-                quoted,
-            } => {
+            Self::Compare { path, operator, value: wanted, quoted } => {
                 let found = path.iter().try_fold(value, |value, part| step(value, part));
                 compare(found, operator, wanted, *quoted)
             }
@@ -248,9 +208,7 @@ fn compare(found: Option<&Value>, operator: &str, wanted: &str, quoted: bool) ->
         _ => {}
     }
     let Some(found) = found else { return false };
-    let numbers = found
-        .as_f64()
-        .zip(wanted.parse::<f64>().ok().filter(|_| !quoted));
+    let numbers = found.as_f64().zip(wanted.parse::<f64>().ok().filter(|_| !quoted));
     match (operator, numbers) {
         ("=", Some((a, b))) => a == b,
         ("!=", Some((a, b))) => a != b,
@@ -259,9 +217,7 @@ fn compare(found: Option<&Value>, operator: &str, wanted: &str, quoted: bool) ->
         ("<", Some((a, b))) => a < b,
         ("<=", Some((a, b))) => a <= b,
         ("=" | "!=", None) => {
-            let text = found
-                .as_str()
-                .map_or_else(|| found.to_string(), str::to_owned);
+            let text = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
             wildcard(wanted, &text) == (operator == "=")
         }
         _ => false,

@@ -39,13 +39,7 @@ impl ResourceType for LogGroupType {
     }
 
     fn properties(&self) -> &'static [&'static str] {
-        &[
-            "KmsKeyId",
-            "LogGroupClass",
-            "LogGroupName",
-            "RetentionInDays",
-            "Tags",
-        ]
+        &["KmsKeyId", "LogGroupClass", "LogGroupName", "RetentionInDays", "Tags"]
     }
 
     fn inert_properties(&self) -> &'static [&'static str] {
@@ -77,11 +71,7 @@ impl ResourceType for LogGroupType {
                 "logGroupName": name, "kmsKeyId": p.get("KmsKeyId"),
                 "logGroupClass": p.get("LogGroupClass"), "tags": tags,
             });
-            unless(
-                call(&ctx, "CreateLogGroup", input).await,
-                THERE,
-                request.attempt > 1,
-            )?;
+            unless(call(&ctx, "CreateLogGroup", input).await, THERE, request.attempt > 1)?;
             set_retention(&ctx, &name, &request).await?;
             Ok(resource(&ctx, name))
         }
@@ -116,9 +106,7 @@ async fn set_retention(
             let input = json!({"logGroupName": name, "retentionInDays": days});
             call(ctx, "PutRetentionPolicy", input).await.map(|_| ())
         }
-        None => call(ctx, "DeleteRetentionPolicy", json!({"logGroupName": name}))
-            .await
-            .map(|_| ()),
+        None => call(ctx, "DeleteRetentionPolicy", json!({"logGroupName": name})).await.map(|_| ()),
     }
 }
 
@@ -147,11 +135,7 @@ impl ResourceType for LogStreamType {
                 .map_or_else(|| request.generated_name(512), str::to_owned);
             let input =
                 json!({"logGroupName": request.text("LogGroupName"), "logStreamName": name});
-            unless(
-                call(&ctx, "CreateLogStream", input).await,
-                THERE,
-                request.attempt > 1,
-            )?;
+            unless(call(&ctx, "CreateLogStream", input).await, THERE, request.attempt > 1)?;
             Ok(Resource::new(name))
         }
         .boxed()
@@ -172,9 +156,7 @@ impl ResourceType for LogStreamType {
 
 /// Log groups, for `undercast ls`.
 pub(crate) async fn list(kernel: Kernel) -> Result<Vec<Listed>, ServiceError> {
-    let rows = GROUPS
-        .list(kernel.db(), GROUPS.all(), 10_000, false)
-        .await?;
+    let rows = GROUPS.list(kernel.db(), GROUPS.all(), 10_000, false).await?;
     Ok(rows
         .into_iter()
         .map(|((account, region, name), row)| Listed {
@@ -183,10 +165,7 @@ pub(crate) async fn list(kernel: Kernel) -> Result<Vec<Listed>, ServiceError> {
             account,
             region,
             name,
-            note: row
-                .retention_days
-                .map(|days| format!("{days} days"))
-                .unwrap_or_default(),
+            note: row.retention_days.map(|days| format!("{days} days")).unwrap_or_default(),
         })
         .collect())
 }

@@ -16,41 +16,21 @@ const RETENTION: &str = "logs.retention";
 const CHUNK: usize = 1_000;
 
 fn spec(name: &'static str, run: undercast_kernel::service::RunTask) -> TaskSpec {
-    let backoff = Backoff {
-        first: Duration::from_millis(200),
-        max: Duration::from_secs(60),
-    };
-    TaskSpec {
-        name,
-        concurrency: 1,
-        attempts_max: 0,
-        backoff,
-        run,
-    }
+    let backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(60) };
+    TaskSpec { name, concurrency: 1, attempts_max: 0, backoff, run }
 }
 
 pub(crate) fn drop_group() -> TaskSpec {
-    spec(
-        DROP,
-        Arc::new(|kernel, task| run_drop(kernel, task).boxed()),
-    )
+    spec(DROP, Arc::new(|kernel, task| run_drop(kernel, task).boxed()))
 }
 
 pub(crate) fn retention() -> TaskSpec {
-    spec(
-        RETENTION,
-        Arc::new(|kernel, task| run_retention(kernel, task).boxed()),
-    )
+    spec(RETENTION, Arc::new(|kernel, task| run_retention(kernel, task).boxed()))
 }
 
 pub(crate) fn spawn_drop(tx: &Tx, group: u64) -> Result<(), ServiceError> {
     let payload = group.to_be_bytes().to_vec().into();
-    tx.spawn(NewTask {
-        kind: DROP,
-        key: Vec::new(),
-        due_ms: tx.now_ms(),
-        payload,
-    })?;
+    tx.spawn(NewTask { kind: DROP, key: Vec::new(), due_ms: tx.now_ms(), payload })?;
     Ok(())
 }
 
@@ -73,17 +53,11 @@ fn broken(error: &impl std::fmt::Display) -> TaskError {
 async fn run_drop(kernel: Kernel, task: Task) -> Result<Outcome, TaskError> {
     let number: [u8; 8] = task.payload.as_ref().try_into().map_err(|e| broken(&e))?;
     let group = u64::from_be_bytes(number);
-    while sweep(&kernel, group, i64::MAX)
-        .await
-        .map_err(|e| broken(&e))?
-    {}
+    while sweep(&kernel, group, i64::MAX).await.map_err(|e| broken(&e))? {}
     kernel
         .db()
         .transact(move |tx| async move {
-            for (key, _) in STREAMS
-                .scan(&tx, STREAMS.prefix(&(group,)), 100_000, false)
-                .await?
-            {
+            for (key, _) in STREAMS.scan(&tx, STREAMS.prefix(&(group,)), 100_000, false).await? {
                 STREAMS.delete(&tx, &key)?;
             }
             Ok::<_, ServiceError>(())
@@ -95,30 +69,16 @@ async fn run_drop(kernel: Kernel, task: Task) -> Result<Outcome, TaskError> {
 
 async fn run_retention(kernel: Kernel, task: Task) -> Result<Outcome, TaskError> {
     let key: GroupKey = serde_json::from_slice(&task.payload).map_err(|e| broken(&e))?;
-    let row = GROUPS
-        .read(kernel.db(), &key)
-        .await
-        .map_err(|e| broken(&e))?;
+    let row = GROUPS.read(kernel.db(), &key).await.map_err(|e| broken(&e))?;
     let Some((row, days)) = row.and_then(|row| row.retention_days.map(|days| (row, days))) else {
         return Ok(Outcome::Done);
     };
     let period_ms = i64::from(days) * DAY_MS;
     let now = kernel.env().clock.now_ms();
-    while sweep(&kernel, row.number, now - period_ms)
-        .await
-        .map_err(|e| broken(&e))?
-    {}
-    let oldest = EVENTS
-        .list(kernel.db(), EVENTS.prefix(&(row.number,)), 1, false)
-        .await;
-    let oldest = oldest
-        .map_err(|e| broken(&e))?
-        .first()
-        .map_or(now, |(key, _)| key.1);
-    Ok(Outcome::Again {
-        due_ms: (oldest + period_ms).max(now + 1_000),
-        payload: None,
-    })
+    while sweep(&kernel, row.number, now - period_ms).await.map_err(|e| broken(&e))? {}
+    let oldest = EVENTS.list(kernel.db(), EVENTS.prefix(&(row.number,)), 1, false).await;
+    let oldest = oldest.map_err(|e| broken(&e))?.first().map_or(now, |(key, _)| key.1);
+    Ok(Outcome::Again { due_ms: (oldest + period_ms).max(now + 1_000), payload: None })
 }
 
 /// Removes some events before a moment; whether there may be more.
@@ -126,9 +86,7 @@ async fn sweep(kernel: &Kernel, group: u64, before_ms: i64) -> Result<bool, Serv
     kernel
         .db()
         .transact(move |tx| async move {
-            let range = EVENTS
-                .prefix(&(group,))
-                .before_key(EVENTS.key(&(group, before_ms)));
+            let range = EVENTS.prefix(&(group,)).before_key(EVENTS.key(&(group, before_ms)));
             let rows = EVENTS.scan(&tx, range, CHUNK, false).await?;
             for (key, _) in &rows {
                 EVENTS.delete(&tx, key)?;

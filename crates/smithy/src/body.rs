@@ -21,10 +21,7 @@ pub enum BodyError {
 /// What a body holds, once it is taken.
 pub enum Content {
     Bytes(Bytes),
-    Stream {
-        stream: BoxStream<'static, Result<Bytes, BodyError>>,
-        length: Option<u64>,
-    },
+    Stream { stream: BoxStream<'static, Result<Bytes, BodyError>>, length: Option<u64> },
 }
 
 /// A body: a handle whose content can be taken once. The default is empty.
@@ -40,10 +37,7 @@ impl Body {
         stream: BoxStream<'static, Result<Bytes, BodyError>>,
         length: Option<u64>,
     ) -> Self {
-        Self(Arc::new(Mutex::new(Some(Content::Stream {
-            stream,
-            length,
-        }))))
+        Self(Arc::new(Mutex::new(Some(Content::Stream { stream, length }))))
     }
 
     /// Takes the content; whoever comes second finds nothing.
@@ -54,12 +48,7 @@ impl Body {
 
     /// The length in bytes, where it is known.
     pub fn length(&self) -> Option<u64> {
-        match self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-        {
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             None => Some(0),
             Some(Content::Bytes(bytes)) => Some(bytes.len() as u64),
             Some(Content::Stream { length, .. }) => *length,
@@ -112,8 +101,6 @@ impl PartialEq for Body {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Body")
-            .field("length", &self.length())
-            .finish()
+        f.debug_struct("Body").field("length", &self.length()).finish()
     }
 }

@@ -73,18 +73,14 @@ impl ShapeReader for DocumentReader<'_> {
         let Json::Array(values) = self.value else {
             return Err(self.wrong("a list"));
         };
-        values
-            .iter()
-            .try_for_each(|value| on(&mut DocumentReader { value }))
+        values.iter().try_for_each(|value| on(&mut DocumentReader { value }))
     }
 
     fn map(&mut self, _: &'static Schema, on: OnEntry<'_>) -> Result<(), ReadError> {
         let Json::Object(object) = self.value else {
             return Err(self.wrong("an object"));
         };
-        object
-            .iter()
-            .try_for_each(|(key, value)| on(key.clone(), &mut DocumentReader { value }))
+        object.iter().try_for_each(|(key, value)| on(key.clone(), &mut DocumentReader { value }))
     }
 
     fn boolean(&mut self) -> Result<bool, ReadError> {
@@ -100,12 +96,7 @@ impl ShapeReader for DocumentReader<'_> {
         match self.value {
             Json::Number(number) => number
                 .as_i64()
-                .or_else(|| {
-                    number
-                        .as_f64()
-                        .filter(|f| f.fract() == 0.0)
-                        .map(|f| f as i64)
-                })
+                .or_else(|| number.as_f64().filter(|f| f.fract() == 0.0).map(|f| f as i64))
                 .ok_or_else(|| self.wrong("an integer")),
             Json::String(text) => text.parse().map_err(|_| self.wrong("an integer")),
             _ => Err(self.wrong("an integer")),
@@ -134,10 +125,7 @@ impl ShapeReader for DocumentReader<'_> {
         let Json::String(text) = self.value else {
             return Err(self.wrong("base64 text"));
         };
-        BASE64
-            .decode(text)
-            .map(Bytes::from)
-            .map_err(|_| self.wrong("base64 text"))
+        BASE64.decode(text).map(Bytes::from).map_err(|_| self.wrong("base64 text"))
     }
 
     fn timestamp(&mut self, _: &'static Member) -> Result<Timestamp, ReadError> {
@@ -185,10 +173,7 @@ pub struct DocumentWriter {
 }
 
 enum Frame {
-    Object {
-        object: Map<String, Json>,
-        key: String,
-    },
+    Object { object: Map<String, Json>, key: String },
     List(Vec<Json>),
 }
 
@@ -199,10 +184,7 @@ impl DocumentWriter {
 
     /// The document, and the stream that the shape carries beside it.
     pub fn finish_with_body(self) -> (Document, Body) {
-        (
-            self.done.unwrap_or(Json::Null),
-            self.body.unwrap_or_default(),
-        )
+        (self.done.unwrap_or(Json::Null), self.body.unwrap_or_default())
     }
 
     fn value(&mut self, value: Json) {
@@ -216,10 +198,7 @@ impl DocumentWriter {
     }
 
     fn begin_object(&mut self) {
-        self.stack.push(Frame::Object {
-            object: Map::new(),
-            key: String::new(),
-        });
+        self.stack.push(Frame::Object { object: Map::new(), key: String::new() });
     }
 
     fn end(&mut self) {

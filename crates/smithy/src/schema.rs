@@ -160,10 +160,7 @@ impl Schema {
 
     /// The member that carries the whole payload, if one does.
     pub fn payload(&self) -> Option<(usize, &'static Member)> {
-        self.members()
-            .iter()
-            .enumerate()
-            .find(|(_, m)| m.binding == Binding::Payload)
+        self.members().iter().enumerate().find(|(_, m)| m.binding == Binding::Payload)
     }
 }
 
@@ -253,9 +250,7 @@ impl Member {
 
     /// The timestamp format of this member, or `default` where the model says nothing.
     pub fn timestamp_format_or(&self, default: TimestampFormat) -> TimestampFormat {
-        self.timestamp_format
-            .or(self.schema.timestamp_format)
-            .unwrap_or(default)
+        self.timestamp_format.or(self.schema.timestamp_format).unwrap_or(default)
     }
 }
 

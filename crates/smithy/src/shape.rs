@@ -111,9 +111,7 @@ pub trait Value: Sized {
 /// Reads a whole structure.
 pub fn read_shape<T: Shape>(reader: &mut dyn ShapeReader) -> Result<T, ReadError> {
     let mut shape = T::default();
-    reader.structure(T::SCHEMA, &mut |index, reader| {
-        shape.read_member(index, reader)
-    })?;
+    reader.structure(T::SCHEMA, &mut |index, reader| shape.read_member(index, reader))?;
     Ok(shape)
 }
 
@@ -182,9 +180,7 @@ macro_rules! scalar {
 scalar!(bool, boolean, |v| *v, |v| Ok(v));
 scalar!(i64, integer, |v| *v, |v| Ok(v));
 scalar!(i32, integer, |v| i64::from(*v), |v| i32::try_from(v)
-    .map_err(|_| ReadError::Kind(format!(
-        "`{v}` is not a 32-bit integer"
-    ))));
+    .map_err(|_| ReadError::Kind(format!("`{v}` is not a 32-bit integer"))));
 scalar!(f64, float, |v| *v, |v| Ok(v));
 scalar!(f32, float, |v| f64::from(*v), |v| Ok(v as f32));
 scalar!(String, string, |v| v, |v| Ok(v));

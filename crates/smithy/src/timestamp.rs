@@ -71,9 +71,7 @@ impl Timestamp {
 
     /// Reads ISO 8601 with any offset.
     pub fn parse_iso8601(text: &str) -> Option<Self> {
-        text.parse::<Instant>()
-            .ok()
-            .map(|t| Self(t.as_millisecond()))
+        text.parse::<Instant>().ok().map(|t| Self(t.as_millisecond()))
     }
 
     /// Reads the date form of HTTP headers.
@@ -87,9 +85,7 @@ impl Timestamp {
     /// Reads whichever of the three forms `text` has.
     pub fn parse(text: &str) -> Option<Self> {
         if let Ok(seconds) = text.parse::<f64>() {
-            return seconds
-                .is_finite()
-                .then(|| Self::from_epoch_seconds(seconds));
+            return seconds.is_finite().then(|| Self::from_epoch_seconds(seconds));
         }
         Self::parse_iso8601(text).or_else(|| Self::parse_http_date(text))
     }
@@ -123,9 +119,6 @@ mod tests {
         assert_eq!(Timestamp::parse("1795507200"), Some(time));
         assert_eq!(Timestamp::parse("2026-11-24T09:00:00+01:00"), Some(time));
         assert_eq!(Timestamp::parse("yesterday"), None);
-        assert_eq!(
-            Timestamp::from_millis(1).iso8601(),
-            "1970-01-01T00:00:00.001Z"
-        );
+        assert_eq!(Timestamp::from_millis(1).iso8601(), "1970-01-01T00:00:00.001Z");
     }
 }

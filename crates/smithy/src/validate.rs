@@ -36,10 +36,7 @@ pub enum Constraint {
 impl Violation {
     /// The sentence about this one violation.
     pub fn sentence(&self) -> String {
-        let value = self
-            .value
-            .as_ref()
-            .map_or_else(|| "null".to_owned(), |v| format!("'{v}'"));
+        let value = self.value.as_ref().map_or_else(|| "null".to_owned(), |v| format!("'{v}'"));
         let must = match &self.constraint {
             Constraint::Missing => "Member must not be null".to_owned(),
             Constraint::LengthMin(n) => {
@@ -56,16 +53,10 @@ impl Violation {
                 format!("Member must satisfy regular expression pattern: {p}")
             }
             Constraint::Values(values) => {
-                format!(
-                    "Member must satisfy enum value set: [{}]",
-                    values.join(", ")
-                )
+                format!("Member must satisfy enum value set: [{}]", values.join(", "))
             }
         };
-        format!(
-            "Value {value} at '{}' failed to satisfy constraint: {must}",
-            self.path
-        )
+        format!("Value {value} at '{}' failed to satisfy constraint: {must}", self.path)
     }
 }
 
@@ -73,11 +64,7 @@ impl Violation {
 pub fn message(violations: &[Violation]) -> String {
     let sentences: Vec<_> = violations.iter().map(Violation::sentence).collect();
     let plural = if violations.len() == 1 { "" } else { "s" };
-    format!(
-        "{} validation error{plural} detected: {}",
-        violations.len(),
-        sentences.join("; ")
-    )
+    format!("{} validation error{plural} detected: {}", violations.len(), sentences.join("; "))
 }
 
 /// Reads a shape and collects what it violates. At most ten violations are kept.
@@ -85,11 +72,7 @@ pub fn read_validated<T: Shape>(
     reader: &mut dyn ShapeReader,
 ) -> Result<(T, Vec<Violation>), ReadError> {
     let mut found = Found::default();
-    let shape = read_shape(&mut Validator {
-        reader,
-        at: None,
-        found: &mut found,
-    })?;
+    let shape = read_shape(&mut Validator { reader, at: None, found: &mut found })?;
     Ok((shape, found.violations))
 }
 
@@ -110,11 +93,7 @@ enum Segment {
 impl Found {
     fn add(&mut self, value: Option<String>, constraint: Constraint) {
         if self.violations.len() < VIOLATIONS_MAX {
-            self.violations.push(Violation {
-                path: self.render(),
-                value,
-                constraint,
-            });
+            self.violations.push(Violation { path: self.render(), value, constraint });
         }
     }
 
@@ -149,11 +128,7 @@ impl Found {
 
     fn text(&mut self, schema: &'static Schema, text: &str) {
         let shown = || {
-            if schema.sensitive {
-                "***".to_owned()
-            } else {
-                shorten(text)
-            }
+            if schema.sensitive { "***".to_owned() } else { shorten(text) }
         };
         self.length(schema, text.chars().count(), shown);
         if !schema.values.is_empty() && !schema.values.contains(&text) {
@@ -189,11 +164,7 @@ type Patterns = HashMap<&'static str, Option<Arc<Regex>>>;
 static PATTERNS: LazyLock<RwLock<Patterns>> = LazyLock::new(RwLock::default);
 
 fn matches(pattern: &'static str, text: &str) -> bool {
-    let known = PATTERNS
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(pattern)
-        .cloned();
+    let known = PATTERNS.read().unwrap_or_else(PoisonError::into_inner).get(pattern).cloned();
     let regex = known.unwrap_or_else(|| {
         let compiled = Regex::new(&format!("^(?:{pattern})$")).ok().map(Arc::new);
         let mut patterns = PATTERNS.write().unwrap_or_else(PoisonError::into_inner);
@@ -220,19 +191,13 @@ impl ShapeReader for Validator<'_> {
                 *seen = true;
             }
             let member = members.get(index);
-            found
-                .path
-                .push(Segment::Member(member.map_or("", |m| m.name)));
+            found.path.push(Segment::Member(member.map_or("", |m| m.name)));
             let at = member.map(|m| m.schema);
             let result = on(index, &mut Validator { reader, at, found });
             found.path.pop();
             result
         })?;
-        for (member, _) in members
-            .iter()
-            .zip(seen)
-            .filter(|(m, seen)| m.required && !seen)
-        {
+        for (member, _) in members.iter().zip(seen).filter(|(m, seen)| m.required && !seen) {
             self.found.path.push(Segment::Member(member.name));
             self.found.add(None, Constraint::Missing);
             self.found.path.pop();
@@ -249,11 +214,7 @@ impl ShapeReader for Validator<'_> {
         self.reader.list(schema, &mut |reader| {
             found.path.push(Segment::Element(length));
             length += 1;
-            let result = on(&mut Validator {
-                reader,
-                at: Some(element.schema),
-                found,
-            });
+            let result = on(&mut Validator { reader, at: Some(element.schema), found });
             found.path.pop();
             result
         })?;
@@ -271,14 +232,7 @@ impl ShapeReader for Validator<'_> {
             length += 1;
             found.text(key_member.schema, &key);
             found.path.push(Segment::Entry(key.clone()));
-            let result = on(
-                key,
-                &mut Validator {
-                    reader,
-                    at: Some(element.schema),
-                    found,
-                },
-            );
+            let result = on(key, &mut Validator { reader, at: Some(element.schema), found });
             found.path.pop();
             result
         })?;
@@ -318,10 +272,7 @@ impl ShapeReader for Validator<'_> {
         let value = self.reader.blob()?;
         if let Some(schema) = self.at {
             self.found.length(schema, value.len(), || {
-                format!(
-                    "java.nio.HeapByteBuffer[pos=0 lim={0} cap={0}]",
-                    value.len()
-                )
+                format!("java.nio.HeapByteBuffer[pos=0 lim={0} cap={0}]", value.len())
             });
         }
         Ok(value)

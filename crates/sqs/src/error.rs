@@ -12,17 +12,11 @@ pub(crate) fn parameter(message: impl Into<String>) -> ServiceError {
 }
 
 pub(crate) fn missing(name: &str) -> ServiceError {
-    ServiceError::new(
-        "MissingParameter",
-        format!("The request must contain the parameter {name}."),
-    )
+    ServiceError::new("MissingParameter", format!("The request must contain the parameter {name}."))
 }
 
 pub(crate) fn attribute_value(name: &str) -> ServiceError {
-    ServiceError::new(
-        "InvalidAttributeValue",
-        format!("Invalid value for the parameter {name}."),
-    )
+    ServiceError::new("InvalidAttributeValue", format!("Invalid value for the parameter {name}."))
 }
 
 pub(crate) fn handle(text: &str) -> ServiceError {
@@ -37,11 +31,7 @@ pub(crate) fn refuse(violations: &[Violation]) -> ServiceError {
     match violations.first() {
         Some(violation) if violation.constraint == Constraint::Missing => {
             let mut chars = violation.path.chars();
-            let first: String = chars
-                .next()
-                .map(|c| c.to_ascii_uppercase())
-                .into_iter()
-                .collect();
+            let first: String = chars.next().map(|c| c.to_ascii_uppercase()).into_iter().collect();
             missing(&format!("{first}{}", chars.as_str()))
         }
         _ => parameter(message(violations)),

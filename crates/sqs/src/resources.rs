@@ -32,9 +32,7 @@ async fn call(ctx: &Context, operation: &str, input: Value) -> Result<Value, Ser
 }
 
 fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// The attributes that the properties set; those that only the old ones set are taken back.
@@ -56,10 +54,7 @@ fn attributes(request: &ResourceRequest) -> Map<String, Value> {
 }
 
 fn tags(request: &ResourceRequest) -> Value {
-    let own = request
-        .tag_list()
-        .into_iter()
-        .filter(|(key, _)| !key.starts_with("aws:"));
+    let own = request.tag_list().into_iter().filter(|(key, _)| !key.starts_with("aws:"));
     Value::Object(own.map(|(key, value)| (key, value.into())).collect())
 }
 
@@ -98,9 +93,7 @@ impl ResourceType for QueueType {
             let named = request.text("QueueName").map(str::to_owned);
             let name = named.clone().unwrap_or_else(|| request.generated_name(80));
             // SQS answers an existing queue of the same form; CloudFormation does not take it over.
-            let existing = call(&ctx, "GetQueueUrl", json!({"QueueName": name}))
-                .await
-                .is_ok();
+            let existing = call(&ctx, "GetQueueUrl", json!({"QueueName": name})).await.is_ok();
             if existing && request.attempt == 1 {
                 return Err(ServiceError::new(
                     "QueueNameExists",
@@ -142,12 +135,7 @@ impl ResourceType for QueueType {
                 .filter(|key| wanted.get(key.as_str()).is_none())
                 .collect();
             if !gone.is_empty() {
-                call(
-                    &ctx,
-                    "UntagQueue",
-                    json!({"QueueUrl": url, "TagKeys": gone}),
-                )
-                .await?;
+                call(&ctx, "UntagQueue", json!({"QueueUrl": url, "TagKeys": gone})).await?;
             }
             if wanted.as_object().is_some_and(|w| !w.is_empty()) {
                 call(&ctx, "TagQueue", json!({"QueueUrl": url, "Tags": wanted})).await?;
@@ -160,13 +148,7 @@ impl ResourceType for QueueType {
 
     fn delete(&self, ctx: Context, request: ResourceRequest) -> Future<()> {
         async move {
-            match call(
-                &ctx,
-                "DeleteQueue",
-                json!({"QueueUrl": request.physical_id}),
-            )
-            .await
-            {
+            match call(&ctx, "DeleteQueue", json!({"QueueUrl": request.physical_id})).await {
                 Err(error) if error.code() == "QueueDoesNotExist" => Ok(()),
                 other => other.map(|_| ()),
             }
@@ -217,20 +199,11 @@ impl ResourceType for QueuePolicyType {
 }
 
 fn policy(request: &ResourceRequest) -> String {
-    request
-        .properties
-        .get("PolicyDocument")
-        .map(text)
-        .unwrap_or_default()
+    request.properties.get("PolicyDocument").map(text).unwrap_or_default()
 }
 
 async fn set_policy(ctx: &Context, properties: &Value, policy: &str) -> Result<(), ServiceError> {
-    for url in properties
-        .get("Queues")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    for url in properties.get("Queues").and_then(Value::as_array).into_iter().flatten() {
         let input = json!({"QueueUrl": url, "Attributes": {"Policy": policy}});
         match call(ctx, "SetQueueAttributes", input).await {
             Err(error) if error.code() == "QueueDoesNotExist" && policy.is_empty() => {}

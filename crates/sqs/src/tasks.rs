@@ -17,10 +17,7 @@ const RETENTION: &str = "sqs.retention";
 const CHUNK: usize = 500;
 
 fn backoff() -> Backoff {
-    Backoff {
-        first: Duration::from_millis(200),
-        max: Duration::from_secs(60),
-    }
+    Backoff { first: Duration::from_millis(200), max: Duration::from_secs(60) }
 }
 
 /// Removes all messages of a queue that were sent before a moment; all if the queue is gone.
@@ -74,18 +71,13 @@ fn broken(error: &impl std::fmt::Display) -> TaskError {
 async fn run_purge(kernel: Kernel, task: Task) -> Result<Outcome, TaskError> {
     let (queue, before_ms): (u64, i64) =
         serde_json::from_slice(&task.payload).map_err(|e| broken(&e))?;
-    sweep(&kernel, queue, before_ms)
-        .await
-        .map_err(|e| broken(&e))?;
+    sweep(&kernel, queue, before_ms).await.map_err(|e| broken(&e))?;
     Ok(Outcome::Done)
 }
 
 async fn run_retention(kernel: Kernel, task: Task) -> Result<Outcome, TaskError> {
     let key: QueueKey = serde_json::from_slice(&task.payload).map_err(|e| broken(&e))?;
-    let row = QUEUES
-        .read(kernel.db(), &key)
-        .await
-        .map_err(|e| broken(&e))?;
+    let row = QUEUES.read(kernel.db(), &key).await.map_err(|e| broken(&e))?;
     let own = row.filter(|row| row.number.to_be_bytes().as_slice() == task.key.as_ref() as &[u8]);
     let Some(row) = own else {
         return Ok(Outcome::Done);
@@ -95,10 +87,7 @@ async fn run_retention(kernel: Kernel, task: Task) -> Result<Outcome, TaskError>
         .await
         .map_err(|e| broken(&e))?;
     let from = oldest.unwrap_or_else(|| kernel.env().clock.now_ms());
-    Ok(Outcome::Again {
-        due_ms: from + period_ms,
-        payload: None,
-    })
+    Ok(Outcome::Again { due_ms: from + period_ms, payload: None })
 }
 
 /// Removes what was sent before a moment. Answers when the oldest that is left was sent.

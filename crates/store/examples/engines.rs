@@ -31,9 +31,7 @@ struct Setting {
 fn value(rng: &mut SimRng) -> Bytes {
     // Half noise, half not: compresses about as well as JSON does.
     let noise = (0..VALUE_BYTES / 16).flat_map(|_| rng.next_u64().to_le_bytes());
-    noise
-        .chain(std::iter::repeat_n(b' ', VALUE_BYTES / 2))
-        .collect()
+    noise.chain(std::iter::repeat_n(b' ', VALUE_BYTES / 2)).collect()
 }
 
 fn row(n: u64) -> Bytes {
@@ -44,9 +42,7 @@ fn row(n: u64) -> Bytes {
 
 fn disk_written() -> u64 {
     let io = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
-    io.lines()
-        .find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok())
-        .unwrap_or(0)
+    io.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok()).unwrap_or(0)
 }
 
 fn resident() -> String {
@@ -93,11 +89,8 @@ where
     let running: Vec<_> = (0..clients).map(client).collect();
     tokio::time::sleep(time).await;
     stop.store(true, Ordering::Relaxed);
-    let mut all: Vec<u32> = join_all(running)
-        .await
-        .into_iter()
-        .flat_map(|done| done.unwrap())
-        .collect();
+    let mut all: Vec<u32> =
+        join_all(running).await.into_iter().flat_map(|done| done.unwrap()).collect();
     let seconds = began.elapsed().as_secs_f64();
     all.sort_unstable();
     let at = |share: f64| f64::from(all[((all.len() - 1) as f64 * share) as usize]) / 1000.0;
@@ -120,11 +113,7 @@ async fn load(db: &Db, rows: u64) {
         let batch: Vec<(Bytes, Bytes)> = (from..to).map(|n| (row(n), value(&mut rng))).collect();
         db.transact(|tx| {
             let batch = batch.clone();
-            async move {
-                batch
-                    .into_iter()
-                    .try_for_each(|(key, value)| tx.put(key, value))
-            }
+            async move { batch.into_iter().try_for_each(|(key, value)| tx.put(key, value)) }
         })
         .await
         .unwrap();
@@ -146,13 +135,7 @@ async fn mixed(db: &Db, setting: &Setting) {
     let read = move |client, n| {
         let store = store.clone();
         async move {
-            let found = store
-                .begin()
-                .await
-                .unwrap()
-                .get(&row(random(client, n)))
-                .await
-                .unwrap();
+            let found = store.begin().await.unwrap().get(&row(random(client, n))).await.unwrap();
             assert!(found.is_some());
         }
     };
@@ -226,24 +209,13 @@ async fn queue(db: &Db, clients: u64, batch: u64, time: Duration) {
                 .unwrap_or_else(|error: Error| panic!("{error}"));
         }
     };
-    measure(
-        &format!("messages, {clients} x {batch}"),
-        clients,
-        batch,
-        time,
-        cycle,
-    )
-    .await;
+    measure(&format!("messages, {clients} x {batch}"), clients, batch, time, cycle).await;
 }
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let argument = |n: usize, default: &str| {
-        arguments
-            .get(n)
-            .cloned()
-            .unwrap_or_else(|| default.to_owned())
-    };
+    let argument =
+        |n: usize, default: &str| arguments.get(n).cloned().unwrap_or_else(|| default.to_owned());
     let gib: f64 = argument(2, "1").parse().unwrap();
     let time = Duration::from_secs_f64(argument(3, "10").parse().unwrap());
     let kind = argument(1, "fjall");
@@ -251,27 +223,15 @@ fn main() {
         .join(format!("undercast-engines-{}", std::process::id()));
     let options = match EngineKind::from_name(&kind) {
         None if kind.contains("host=") => Options {
-            location: Location::Postgres {
-                url: kind.clone(),
-                blobs: dir.clone(),
-            },
+            location: Location::Postgres { url: kind.clone(), blobs: dir.clone() },
             ..Options::memory()
         },
-        Some(engine) => Options {
-            engine,
-            ..Options::dir(&dir)
-        },
+        Some(engine) => Options { engine, ..Options::dir(&dir) },
         None => Options::memory(),
     };
-    let setting = Setting {
-        rows: (gib * (1u64 << 30) as f64) as u64 / VALUE_BYTES as u64,
-        time,
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let setting = Setting { rows: (gib * (1u64 << 30) as f64) as u64 / VALUE_BYTES as u64, time };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let opened = Instant::now();
         let db = Db::open(options.clone(), Env::system()).await.unwrap();

@@ -89,13 +89,9 @@ where
     if range.is_empty() || limit == 0 {
         return Ok(Vec::new());
     }
-    let end = range
-        .end
-        .clone()
-        .map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-    let over: BTreeMap<&Bytes, &Option<Bytes>> = over
-        .range((std::ops::Bound::Included(range.start.clone()), end))
-        .collect();
+    let end = range.end.clone().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+    let over: BTreeMap<&Bytes, &Option<Bytes>> =
+        over.range((std::ops::Bound::Included(range.start.clone()), end)).collect();
     if over.is_empty() {
         return fetch(range.clone(), limit).await;
     }
@@ -104,22 +100,15 @@ where
     loop {
         let asked = limit - out.len() + over.len().min(64);
         let page = fetch(rest.clone(), asked).await?;
-        let last = (page.len() == asked)
-            .then(|| page.last().map(|(key, _)| key.clone()))
-            .flatten();
+        let last = (page.len() == asked).then(|| page.last().map(|(key, _)| key.clone())).flatten();
         // What lies over this page: all that is left if it is the last one.
         let next = match (&last, reverse) {
             (Some(last), false) => rest.clone().after_key(last),
             (Some(last), true) => rest.clone().before_key(last.clone()),
-            (None, _) => KeyRange {
-                start: Bytes::new(),
-                end: Some(Bytes::new()),
-            },
+            (None, _) => KeyRange { start: Bytes::new(), end: Some(Bytes::new()) },
         };
         let mut rows: BTreeMap<Bytes, Bytes> = page.into_iter().collect();
-        for (key, value) in over
-            .iter()
-            .filter(|(key, _)| rest.contains(key) && !next.contains(key))
+        for (key, value) in over.iter().filter(|(key, _)| rest.contains(key) && !next.contains(key))
         {
             match value {
                 Some(value) => rows.insert((*key).clone(), value.clone()),

@@ -38,10 +38,7 @@ pub struct BlobHash(pub [u8; 32]);
 
 impl BlobId {
     pub fn of(content: &[u8]) -> BlobId {
-        BlobId {
-            hash: BlobHash(blake3::hash(content).into()),
-            len: content.len() as u64,
-        }
+        BlobId { hash: BlobHash(blake3::hash(content).into()), len: content.len() as u64 }
     }
 }
 
@@ -65,9 +62,7 @@ impl Serialize for BlobHash {
 
 impl<'de> Deserialize<'de> for BlobHash {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<BlobHash, D::Error> {
-        Ok(BlobHash(
-            serde_bytes::ByteArray::<32>::deserialize(deserializer)?.into_array(),
-        ))
+        Ok(BlobHash(serde_bytes::ByteArray::<32>::deserialize(deserializer)?.into_array()))
     }
 }
 
@@ -120,10 +115,7 @@ impl Blobs {
 
     /// Files in a folder. Needs a tokio runtime.
     pub fn files(dir: PathBuf, durability: Durability) -> Result<Blobs, Error> {
-        Ok(Blobs::new(Arc::new(files::FileBlobs::open(
-            dir,
-            durability != Durability::None,
-        )?)))
+        Ok(Blobs::new(Arc::new(files::FileBlobs::open(dir, durability != Durability::None)?)))
     }
 
     pub async fn put(&self, content: impl Into<Bytes>) -> Result<BlobId, Error> {
@@ -131,9 +123,7 @@ impl Blobs {
         if self.store.touch(BlobId::of(&content)).await? {
             return Ok(BlobId::of(&content));
         }
-        self.store
-            .put(futures::stream::iter([Ok(content)]).boxed())
-            .await
+        self.store.put(futures::stream::iter([Ok(content)]).boxed()).await
     }
 
     /// Stores a stream; memory holds only the piece that is under way.
@@ -142,13 +132,7 @@ impl Blobs {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: std::fmt::Display,
     {
-        self.store
-            .put(
-                content
-                    .map(|piece| piece.map_err(Error::unavailable))
-                    .boxed(),
-            )
-            .await
+        self.store.put(content.map(|piece| piece.map_err(Error::unavailable)).boxed()).await
     }
 
     /// The whole content, checked against its name.
@@ -160,9 +144,7 @@ impl Blobs {
             content.extend_from_slice(&piece?);
         }
         if BlobId::of(&content) != *id {
-            return Err(Error::BlobDamaged {
-                hash: id.hash.to_string(),
-            });
+            return Err(Error::BlobDamaged { hash: id.hash.to_string() });
         }
         Ok(content.freeze())
     }

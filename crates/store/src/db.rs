@@ -60,9 +60,7 @@ impl EngineKind {
     }
 
     pub fn from_name(name: &str) -> Option<EngineKind> {
-        [EngineKind::Fjall, EngineKind::Redb]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        [EngineKind::Fjall, EngineKind::Redb].into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -99,10 +97,7 @@ impl Options {
     }
 
     pub fn dir(path: impl Into<PathBuf>) -> Options {
-        Options {
-            location: Location::Dir(path.into()),
-            ..Options::memory()
-        }
+        Options { location: Location::Dir(path.into()), ..Options::memory() }
     }
 }
 
@@ -163,14 +158,7 @@ impl Db {
     }
 
     pub(crate) fn new(backend: Arc<dyn Backend>, env: Env, blobs: Blobs) -> Db {
-        Db {
-            backend,
-            env,
-            blobs,
-            hot: Arc::default(),
-            recorder: None,
-            begun: Arc::default(),
-        }
+        Db { backend, env, blobs, hot: Arc::default(), recorder: None, begun: Arc::default() }
     }
 
     pub fn env(&self) -> &Env {
@@ -217,19 +205,10 @@ impl Db {
     /// A transaction that the caller commits or drops: for code that cannot be a closure. No retry.
     pub async fn begin(&self) -> Result<Tx, Error> {
         // Reads of an embedded store never wait, so a loop of transactions would keep its thread for good.
-        if self
-            .begun
-            .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
-            % 16
-            == 15
-        {
+        if self.begun.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 16 == 15 {
             yield_now().await;
         }
-        Ok(Tx::new(
-            self.backend.begin().await?,
-            self.env.clone(),
-            self.recorder.clone(),
-        ))
+        Ok(Tx::new(self.backend.begin().await?, self.env.clone(), self.recorder.clone()))
     }
 
     /// Tells of commits under `prefix` from now on.
@@ -239,10 +218,7 @@ impl Db {
 
     /// A handle whose commits note in `recorder` what they replaced.
     pub fn recording(&self, recorder: &Recorder) -> Db {
-        Db {
-            recorder: Some(recorder.clone()),
-            ..self.clone()
-        }
+        Db { recorder: Some(recorder.clone()), ..self.clone() }
     }
 
     /// Whether other processes write the same data.
@@ -277,7 +253,5 @@ impl Db {
 }
 
 pub(crate) fn too_slow() -> Error {
-    Error::TooSlow {
-        limit_ms: u64::try_from(TRANSACTION_LIMIT.as_millis()).unwrap_or(u64::MAX),
-    }
+    Error::TooSlow { limit_ms: u64::try_from(TRANSACTION_LIMIT.as_millis()).unwrap_or(u64::MAX) }
 }

@@ -24,19 +24,13 @@ pub struct Effect {
 
 impl Effects {
     pub(crate) fn of(rows: BTreeMap<Bytes, Change>, counters: BTreeMap<Bytes, i64>) -> Effects {
-        let mut effects = Effects {
-            counters: counters.into_iter().collect(),
-            ..Effects::default()
-        };
+        let mut effects =
+            Effects { counters: counters.into_iter().collect(), ..Effects::default() };
         for (key, change) in rows {
             if is_task_row(&key) {
                 effects.tasks.extend(task_effect(&key, &change));
             } else if change.before != change.after {
-                effects.rows.push(Effect {
-                    key,
-                    before: change.before,
-                    after: change.after,
-                });
+                effects.rows.push(Effect { key, before: change.before, after: change.after });
             }
         }
         effects

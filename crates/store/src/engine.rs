@@ -23,10 +23,7 @@ pub fn redb_on(
     storage: impl ::redb::StorageBackend,
     cache_bytes: usize,
 ) -> Result<Arc<dyn Engine>, Error> {
-    Ok(Arc::new(thread::Threaded::start(
-        redb::Redb::open_on(storage, cache_bytes)?,
-        (),
-    )?))
+    Ok(Arc::new(thread::Threaded::start(redb::Redb::open_on(storage, cache_bytes)?, ())?))
 }
 
 pub type Pair = (Bytes, Bytes);

@@ -165,26 +165,17 @@ impl SystemClock {
         reason = "the one place that asks the system for the time"
     )]
     fn new() -> SystemClock {
-        SystemClock {
-            origin: std::time::Instant::now(),
-            offset_ms: watch::Sender::new(0),
-        }
+        SystemClock { origin: std::time::Instant::now(), offset_ms: watch::Sender::new(0) }
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that asks the system for the time"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place that asks the system for the time")]
 fn system_now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that waits on the system's timer"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place that waits on the system's timer")]
 fn system_sleep(duration: Duration) -> impl Future<Output = ()> + Send + 'static {
     tokio::time::sleep(duration)
 }
@@ -223,8 +214,7 @@ impl Clock for SystemClock {
 
     fn advance(&self, duration: Duration) {
         let by_ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        self.offset_ms
-            .send_modify(|offset_ms| *offset_ms = offset_ms.saturating_add(by_ms));
+        self.offset_ms.send_modify(|offset_ms| *offset_ms = offset_ms.saturating_add(by_ms));
     }
 }
 
@@ -245,10 +235,7 @@ impl Ids for SystemIds {
 struct TokioSpawn;
 
 impl Spawn for TokioSpawn {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that spawns on the runtime"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one place that spawns on the runtime")]
     fn spawn(&self, _name: &'static str, future: BoxFuture<'static, ()>) {
         tokio::spawn(future);
     }

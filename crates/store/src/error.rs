@@ -11,11 +11,7 @@ pub enum Error {
     #[error("the transaction conflicted with others {attempts} times")]
     Conflict { key: Bytes, attempts: u32 },
     #[error("{what} has {bytes} bytes, the limit is {bytes_max}")]
-    TooLarge {
-        what: &'static str,
-        bytes: usize,
-        bytes_max: usize,
-    },
+    TooLarge { what: &'static str, bytes: usize, bytes_max: usize },
     /// The closure ran longer than a transaction may.
     #[error("the transaction took longer than {limit_ms} ms")]
     TooSlow { limit_ms: u64 },
@@ -46,15 +42,11 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn unavailable(reason: impl std::fmt::Display) -> Error {
-        Error::Unavailable {
-            reason: reason.to_string().into(),
-        }
+        Error::Unavailable { reason: reason.to_string().into() }
     }
 
     pub(crate) fn corrupt(what: impl std::fmt::Display) -> Error {
-        Error::Corrupt {
-            what: what.to_string(),
-        }
+        Error::Corrupt { what: what.to_string() }
     }
 
     pub(crate) fn conflict(key: Bytes) -> Error {
@@ -63,17 +55,12 @@ impl Error {
 
     /// Whether the same call may succeed when it is made again.
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self,
-            Error::Conflict { .. } | Error::TooSlow { .. } | Error::Unavailable { .. }
-        )
+        matches!(self, Error::Conflict { .. } | Error::TooSlow { .. } | Error::Unavailable { .. })
     }
 }
 
 /// A poisoned lock only says that some thread panicked while it held it; the data behind every lock of
 /// this crate is valid between any two statements, so going on is right.
 pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -18,9 +18,7 @@ pub(crate) struct Folder {
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Error {
-    Error::Unavailable {
-        reason: format!("{}: {error}", path.display()).into(),
-    }
+    Error::Unavailable { reason: format!("{}: {error}", path.display()).into() }
 }
 
 impl Folder {
@@ -37,9 +35,7 @@ impl Folder {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::Locked {
-                    path: path.display().to_string(),
-                });
+                return Err(Error::Locked { path: path.display().to_string() });
             }
             Err(TryLockError::Error(error)) => return Err(io(error)),
         }
@@ -52,11 +48,7 @@ impl Folder {
             }
             Err(error) => return Err(io(error)),
         };
-        Ok(Folder {
-            path: path.to_owned(),
-            engine,
-            _lock: lock,
-        })
+        Ok(Folder { path: path.to_owned(), engine, _lock: lock })
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -71,11 +63,7 @@ impl Folder {
 fn write_format(folder: &Path, format: &Path, engine: EngineKind) -> std::io::Result<()> {
     let temporary = folder.join("format.new");
     let mut file = File::create(&temporary)?;
-    writeln!(
-        file,
-        "undercast store\nformat {FORMAT}\nengine {}",
-        engine.name()
-    )?;
+    writeln!(file, "undercast store\nformat {FORMAT}\nengine {}", engine.name())?;
     file.sync_all()?;
     fs::rename(&temporary, format)?;
     File::open(folder)?.sync_all()
@@ -84,9 +72,7 @@ fn write_format(folder: &Path, format: &Path, engine: EngineKind) -> std::io::Re
 fn parse(text: &str) -> Result<EngineKind, Error> {
     let mut lines = text.lines();
     let (title, format, engine) = (lines.next(), lines.next(), lines.next());
-    let not_ours = || Error::Format {
-        reason: "its file `format` is not ours".to_owned(),
-    };
+    let not_ours = || Error::Format { reason: "its file `format` is not ours".to_owned() };
     if title != Some("undercast store") {
         return Err(not_ours());
     }
@@ -100,17 +86,12 @@ fn parse(text: &str) -> Result<EngineKind, Error> {
             return Err(Error::Format { reason });
         }
         older => {
-            return Err(Error::Format {
-                reason: format!("format {older} is unknown"),
-            });
+            return Err(Error::Format { reason: format!("format {older} is unknown") });
         }
     }
-    let name = engine
-        .and_then(|line| line.strip_prefix("engine "))
-        .ok_or_else(not_ours)?;
-    EngineKind::from_name(name).ok_or_else(|| Error::Format {
-        reason: format!("engine {name} is unknown"),
-    })
+    let name = engine.and_then(|line| line.strip_prefix("engine ")).ok_or_else(not_ours)?;
+    EngineKind::from_name(name)
+        .ok_or_else(|| Error::Format { reason: format!("engine {name} is unknown") })
 }
 
 #[cfg(test)]
@@ -121,31 +102,18 @@ mod tests {
     fn a_folder_is_locked_and_keeps_its_engine() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(dir.path(), EngineKind::Redb).unwrap();
-        assert!(matches!(
-            Folder::open(dir.path(), EngineKind::Redb),
-            Err(Error::Locked { .. })
-        ));
+        assert!(matches!(Folder::open(dir.path(), EngineKind::Redb), Err(Error::Locked { .. })));
         drop(folder);
-        assert_eq!(
-            Folder::open(dir.path(), EngineKind::Fjall).unwrap().engine,
-            EngineKind::Redb
-        );
+        assert_eq!(Folder::open(dir.path(), EngineKind::Fjall).unwrap().engine, EngineKind::Redb);
     }
 
     #[test]
     fn a_newer_or_foreign_format_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        for text in [
-            "undercast store\nformat 2\nengine fjall\n",
-            "something else\n",
-            "",
-        ] {
+        for text in ["undercast store\nformat 2\nengine fjall\n", "something else\n", ""] {
             fs::write(dir.path().join("format"), text).unwrap();
             assert!(
-                matches!(
-                    Folder::open(dir.path(), EngineKind::Fjall),
-                    Err(Error::Format { .. })
-                ),
+                matches!(Folder::open(dir.path(), EngineKind::Fjall), Err(Error::Format { .. })),
                 "{text}"
             );
         }

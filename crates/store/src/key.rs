@@ -75,9 +75,8 @@ fn decode_bytes(bytes: &mut &[u8]) -> Result<(Vec<u8>, Option<[u8; 32]>), Error>
 }
 
 fn decode_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Error> {
-    let (head, tail) = bytes
-        .split_first_chunk::<N>()
-        .ok_or_else(|| Error::corrupt("a key is too short"))?;
+    let (head, tail) =
+        bytes.split_first_chunk::<N>().ok_or_else(|| Error::corrupt("a key is too short"))?;
     *bytes = tail;
     Ok(*head)
 }
@@ -233,25 +232,16 @@ impl KeyRange {
     }
 
     pub fn between(from: impl Into<Bytes>, to: impl Into<Bytes>) -> KeyRange {
-        KeyRange {
-            start: from.into(),
-            end: Some(to.into()),
-        }
+        KeyRange { start: from.into(), end: Some(to.into()) }
     }
 
     pub fn all() -> KeyRange {
-        KeyRange {
-            start: Bytes::new(),
-            end: None,
-        }
+        KeyRange { start: Bytes::new(), end: None }
     }
 
     /// The part of this range that begins with `start`.
     pub fn from_key(self, start: impl Into<Bytes>) -> KeyRange {
-        KeyRange {
-            start: self.start.max(start.into()),
-            end: self.end,
-        }
+        KeyRange { start: self.start.max(start.into()), end: self.end }
     }
 
     /// The part of this range that comes after `key`.
@@ -266,10 +256,7 @@ impl KeyRange {
             Some(end) => end.min(key),
             None => key,
         };
-        KeyRange {
-            start: self.start,
-            end: Some(end),
-        }
+        KeyRange { start: self.start, end: Some(end) }
     }
 
     pub fn contains(&self, key: &[u8]) -> bool {
@@ -328,22 +315,10 @@ mod tests {
 
     #[test]
     fn zero_bytes_and_high_numbers_do_not_run_into_each_other() {
-        for a in [
-            &b""[..],
-            b"\0",
-            b"\0\xff",
-            b"a",
-            b"a\0",
-            b"a\0\0",
-            b"a\x01",
-            b"\xff",
-        ] {
+        for a in [&b""[..], b"\0", b"\0\xff", b"a", b"a\0", b"a\0\0", b"a\x01", b"\xff"] {
             for b in [0, 1, 0x00ff, 0xff00, u64::MAX] {
                 let key = (a.to_vec(), b);
-                assert_eq!(
-                    <(Vec<u8>, u64)>::decode(&mut encoded(&key).as_slice()).unwrap(),
-                    key
-                );
+                assert_eq!(<(Vec<u8>, u64)>::decode(&mut encoded(&key).as_slice()).unwrap(), key);
             }
         }
     }
@@ -356,12 +331,7 @@ mod tests {
             assert!(whole.len() <= KEY_BYTES_MAX, "{}", whole.len());
             assert!(whole.starts_with(&encoded(&(key.0.as_str(),))));
             assert!(whole.starts_with(&encoded(&(key.0.as_str(), key.1.as_str()))));
-            assert_eq!(
-                <(String, String, u64)>::decode(&mut whole.as_slice())
-                    .unwrap()
-                    .2,
-                7
-            );
+            assert_eq!(<(String, String, u64)>::decode(&mut whole.as_slice()).unwrap().2, 7);
         }
     }
 

@@ -40,14 +40,9 @@ fn physical(space: u8, key: &[u8]) -> Bytes {
 }
 
 fn physical_range(range: &KeyRange) -> KeyRange {
-    let end = range
-        .end
-        .as_ref()
-        .map_or_else(|| Bytes::from_static(&[ROW + 1]), |end| physical(ROW, end));
-    KeyRange {
-        start: physical(ROW, &range.start),
-        end: Some(end),
-    }
+    let end =
+        range.end.as_ref().map_or_else(|| Bytes::from_static(&[ROW + 1]), |end| physical(ROW, end));
+    KeyRange { start: physical(ROW, &range.start), end: Some(end) }
 }
 
 pub(crate) struct Local {
@@ -136,10 +131,7 @@ impl Local {
             env.spawn("store writer", write_groups(core.clone(), receiver));
             sender
         });
-        Ok(Local {
-            core,
-            queue: Mutex::new(queue),
-        })
+        Ok(Local { core, queue: Mutex::new(queue) })
     }
 
     fn attempt(&self) -> LocalAttempt {
@@ -186,10 +178,7 @@ impl Changes {
 
 impl Group {
     fn take_writes(&mut self) -> Vec<Write> {
-        let rows = self
-            .writes
-            .iter()
-            .map(|(key, value)| (physical(ROW, key), value.clone()));
+        let rows = self.writes.iter().map(|(key, value)| (physical(ROW, key), value.clone()));
         let counters = self.counters.iter().map(|(key, sum)| {
             let value = (*sum != 0).then(|| Bytes::copy_from_slice(&sum.to_be_bytes()));
             (physical(COUNTER, key), value)
@@ -202,10 +191,8 @@ fn read_sum(view: &dyn View, key: &[u8]) -> Result<i64, Error> {
     let Some(value) = view.get(&physical(COUNTER, key))? else {
         return Ok(0);
     };
-    let bytes = value
-        .as_ref()
-        .try_into()
-        .map_err(|_| Error::corrupt("a counter is not eight bytes"))?;
+    let bytes =
+        value.as_ref().try_into().map_err(|_| Error::corrupt("a counter is not eight bytes"))?;
     Ok(i64::from_be_bytes(bytes))
 }
 
@@ -213,28 +200,17 @@ impl State {
     /// The first key that forbids the commit.
     fn conflict(&self, pending: &Pending) -> Option<Bytes> {
         let changed = |key: &&Bytes| {
-            self.recent
-                .get(*key)
-                .is_some_and(|version| *version > pending.hold.version)
+            self.recent.get(*key).is_some_and(|version| *version > pending.hold.version)
         };
-        let held = |key: &&Bytes| {
-            self.claimed
-                .get(*key)
-                .is_some_and(|owner| *owner != pending.hold.owner)
-        };
+        let held =
+            |key: &&Bytes| self.claimed.get(*key).is_some_and(|owner| *owner != pending.hold.owner);
         let reads = pending.changes.reads.iter().find(changed);
-        reads
-            .or_else(|| pending.changes.writes.keys().find(held))
-            .cloned()
+        reads.or_else(|| pending.changes.writes.keys().find(held)).cloned()
     }
 
     fn forget_old(&mut self) {
         let oldest = self.open.keys().next().copied().unwrap_or(self.version);
-        while self
-            .log
-            .front()
-            .is_some_and(|(version, _)| *version <= oldest)
-        {
+        while self.log.front().is_some_and(|(version, _)| *version <= oldest) {
             let Some((version, keys)) = self.log.pop_front() else {
                 return;
             };
@@ -256,13 +232,9 @@ impl Core {
         let mut touched = Vec::new();
         for pending in pending {
             if let Some(error) = self.failed.get() {
-                group
-                    .rejected
-                    .push((pending.reply, error.clone(), pending.hold));
+                group.rejected.push((pending.reply, error.clone(), pending.hold));
             } else if let Some(key) = state.conflict(&pending) {
-                group
-                    .rejected
-                    .push((pending.reply, Error::conflict(key), pending.hold));
+                group.rejected.push((pending.reply, Error::conflict(key), pending.hold));
             } else {
                 match group.add(&*state.view, pending.changes) {
                     Ok((keys, before)) => {
@@ -314,12 +286,8 @@ impl Core {
         };
         // The last look at an old view may free a lot; nobody should wait for that.
         drop(old);
-        let rows = group
-            .writes
-            .iter()
-            .map(|(key, value)| (key, value.is_some()));
-        self.watches
-            .mark(rows.chain(group.counters.keys().map(|key| (key, true))));
+        let rows = group.writes.iter().map(|(key, value)| (key, value.is_some()));
+        self.watches.mark(rows.chain(group.counters.keys().map(|key| (key, true))));
         for accepted in group.accepted {
             accepted.hold.committed.store(true, SeqCst);
             let _ = accepted.reply.send(Ok(accepted.before));
@@ -358,30 +326,17 @@ impl Core {
             claims: Mutex::new(Vec::new()),
             committed: AtomicBool::new(false),
         };
-        LocalAttempt {
-            view: state.view.clone(),
-            hold: Arc::new(hold),
-            queue,
-        }
+        LocalAttempt { view: state.view.clone(), hold: Arc::new(hold), queue }
     }
 
     async fn commit(&self, attempt: &LocalAttempt, changes: Changes) -> Result<Before, Error> {
         let (reply, answer) = oneshot::channel();
-        let pending = Pending {
-            changes,
-            hold: attempt.hold.clone(),
-            reply,
-        };
+        let pending = Pending { changes, hold: attempt.hold.clone(), reply };
         if self.engine.is_immediate() {
             self.commit_here(pending);
         } else {
             let closed = || Error::Closed { what: "store" };
-            attempt
-                .queue
-                .as_ref()
-                .ok_or_else(closed)?
-                .send(pending)
-                .map_err(|_| closed())?;
+            attempt.queue.as_ref().ok_or_else(closed)?.send(pending).map_err(|_| closed())?;
         }
         answer.await.unwrap_or(Err(Error::Closed { what: "store" }))
     }
@@ -449,16 +404,10 @@ impl Backend for Local {
                 if page.is_empty() && counters.is_empty() {
                     return Ok(());
                 }
-                let reset = crate::backend::Add {
-                    reset: true,
-                    delta: 0,
-                };
+                let reset = crate::backend::Add { reset: true, delta: 0 };
                 let changes = Changes {
                     writes: page.into_iter().map(|(key, _)| (key, None)).collect(),
-                    adds: counters
-                        .into_iter()
-                        .map(|(key, _)| (key.slice(1..), reset))
-                        .collect(),
+                    adds: counters.into_iter().map(|(key, _)| (key.slice(1..), reset)).collect(),
                     ..Changes::default()
                 };
                 match self.core.commit(&attempt, changes).await {
@@ -515,10 +464,7 @@ struct Hold {
 impl LocalAttempt {
     fn range_now(&self, range: &KeyRange, limit: usize, reverse: bool) -> Result<Vec<Pair>, Error> {
         let rows = self.view.range(&physical_range(range), limit, reverse)?;
-        Ok(rows
-            .into_iter()
-            .map(|(key, value)| (key.slice(1..), value))
-            .collect())
+        Ok(rows.into_iter().map(|(key, value)| (key.slice(1..), value)).collect())
     }
 
     fn claim_now(
@@ -536,10 +482,8 @@ impl LocalAttempt {
             let was_full = page.len() == asked;
             let mut state = lock(&self.hold.core.state);
             for (key, value) in page {
-                let is_gone = state
-                    .recent
-                    .get(&key)
-                    .is_some_and(|version| *version > self.hold.version);
+                let is_gone =
+                    state.recent.get(&key).is_some_and(|version| *version > self.hold.version);
                 if out.len() == n
                     || is_gone
                     || state.claimed.contains_key(&key)
@@ -583,13 +527,7 @@ impl Attempt for LocalAttempt {
         n: usize,
         except: Vec<Bytes>,
     ) -> BoxFuture<'a, Result<Vec<Pair>, Error>> {
-        ready(
-            self.hold
-                .core
-                .check()
-                .and_then(|()| self.claim_now(range, n, &except)),
-        )
-        .boxed()
+        ready(self.hold.core.check().and_then(|()| self.claim_now(range, n, &except))).boxed()
     }
 
     fn commit<'a>(&'a self, changes: Changes) -> BoxFuture<'a, Result<Before, Error>> {

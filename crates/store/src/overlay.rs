@@ -29,10 +29,7 @@ pub struct OverlayOptions {
 
 impl Default for OverlayOptions {
     fn default() -> OverlayOptions {
-        OverlayOptions {
-            bytes_max: 16 << 20,
-            without: Vec::new(),
-        }
+        OverlayOptions { bytes_max: 16 << 20, without: Vec::new() }
     }
 }
 
@@ -79,11 +76,7 @@ impl Overlay {
     /// What was written up to now.
     pub fn effects(&self) -> Effects {
         let state = lock(&self.core.state);
-        let counters = state
-            .adds
-            .iter()
-            .map(|(key, add)| (key.clone(), add.delta))
-            .collect();
+        let counters = state.adds.iter().map(|(key, add)| (key.clone(), add.delta)).collect();
         Effects::of(state.rows.clone(), counters)
     }
 }
@@ -101,12 +94,7 @@ impl Backend for Dark {
                 over.extend(recorder.before());
             }
             let state = lock(&self.core.state);
-            over.extend(
-                state
-                    .rows
-                    .iter()
-                    .map(|(key, change)| (key.clone(), change.after.clone())),
-            );
+            over.extend(state.rows.iter().map(|(key, change)| (key.clone(), change.after.clone())));
             let attempt = DarkAttempt {
                 core: self.core.clone(),
                 base,
@@ -124,10 +112,7 @@ impl Backend for Dark {
     }
 
     fn clear(&self) -> BoxFuture<'_, Result<(), Error>> {
-        ready(Err(Error::unavailable(
-            "what is done in the dark cannot clear the store",
-        )))
-        .boxed()
+        ready(Err(Error::unavailable("what is done in the dark cannot clear the store"))).boxed()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
@@ -184,10 +169,8 @@ impl DarkAttempt {
             let was_full = page.len() == asked;
             let mut state = lock(&self.core.state);
             for (key, value) in page {
-                let is_gone = state
-                    .written
-                    .get(&key)
-                    .is_some_and(|version| *version > self.version);
+                let is_gone =
+                    state.written.get(&key).is_some_and(|version| *version > self.version);
                 if out.len() == n
                     || is_gone
                     || except.contains(&key)
@@ -211,28 +194,18 @@ impl DarkAttempt {
             before.insert(key.clone(), self.read(key).await?);
         }
         let mut state = lock(&self.core.state);
-        let newer = |key: &&Bytes| {
-            state
-                .written
-                .get(*key)
-                .is_some_and(|version| *version > self.version)
-        };
+        let newer =
+            |key: &&Bytes| state.written.get(*key).is_some_and(|version| *version > self.version);
         let own = lock(&self.claims).clone();
         let held = |key: &&Bytes| state.claimed.contains(*key) && !own.contains(key);
-        let conflict = changes
-            .reads
-            .iter()
-            .find(newer)
-            .or_else(|| changes.writes.keys().find(held));
+        let conflict =
+            changes.reads.iter().find(newer).or_else(|| changes.writes.keys().find(held));
         if let Some(key) = conflict {
             return Err(Error::conflict(key.clone()));
         }
         let length = |value: &Option<Bytes>| value.as_ref().map_or(0, Bytes::len);
-        let bytes: usize = changes
-            .writes
-            .iter()
-            .map(|(key, value)| key.len() + length(value))
-            .sum();
+        let bytes: usize =
+            changes.writes.iter().map(|(key, value)| key.len() + length(value)).sum();
         let bytes_max = self.core.options.bytes_max;
         if state.bytes + bytes > bytes_max {
             return Err(Error::OverlayFull { bytes_max });
@@ -243,10 +216,8 @@ impl DarkAttempt {
         for (key, after) in &changes.writes {
             state.written.insert(key.clone(), version);
             let first = before.get(key).cloned().flatten();
-            let change = state.rows.entry(key.clone()).or_insert(Change {
-                before: first,
-                after: None,
-            });
+            let change =
+                state.rows.entry(key.clone()).or_insert(Change { before: first, after: None });
             change.after = after.clone();
         }
         for (key, add) in &changes.adds {
@@ -257,13 +228,8 @@ impl DarkAttempt {
             }
         }
         drop(state);
-        let rows = changes
-            .writes
-            .iter()
-            .map(|(key, value)| (key, value.is_some()));
-        self.core
-            .watches
-            .mark(rows.chain(changes.adds.keys().map(|key| (key, true))));
+        let rows = changes.writes.iter().map(|(key, value)| (key, value.is_some()));
+        self.core.watches.mark(rows.chain(changes.adds.keys().map(|key| (key, true))));
         Ok(before.into_iter().collect())
     }
 }
@@ -288,19 +254,9 @@ impl Attempt for DarkAttempt {
             if own.reset {
                 return Ok(own.delta);
             }
-            let primary: i64 = self
-                .core
-                .options
-                .without
-                .iter()
-                .map(|recorder| recorder.added(key))
-                .sum();
-            Ok(self
-                .base
-                .sum(key)
-                .await?
-                .wrapping_sub(primary)
-                .wrapping_add(own.delta))
+            let primary: i64 =
+                self.core.options.without.iter().map(|recorder| recorder.added(key)).sum();
+            Ok(self.base.sum(key).await?.wrapping_sub(primary).wrapping_add(own.delta))
         })
     }
 

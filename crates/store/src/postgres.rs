@@ -65,17 +65,14 @@ fn failed(error: tokio_postgres::Error) -> Error {
         // Nothing was written; on another connection it may go well.
         return Error::conflict(bytes::Bytes::new());
     }
-    let detail = error
-        .as_db_error()
-        .map_or_else(|| error.to_string(), |detail| detail.to_string());
+    let detail = error.as_db_error().map_or_else(|| error.to_string(), |detail| detail.to_string());
     Error::unavailable(format_args!("the database: {detail}"))
 }
 
 impl Postgres {
     pub(crate) async fn open(url: &str, durable: bool, env: Env) -> Result<Postgres, Error> {
-        let mut config: tokio_postgres::Config = url.parse().map_err(|error| Error::Format {
-            reason: format!("{error}"),
-        })?;
+        let mut config: tokio_postgres::Config =
+            url.parse().map_err(|error| Error::Format { reason: format!("{error}") })?;
         config.application_name("undercast");
         if !durable {
             config.options("-c synchronous_commit=off");
@@ -86,26 +83,13 @@ impl Postgres {
         let watches = Arc::new(Watches::default());
         let stopped = tokio::sync::watch::Sender::new(false);
         let notifier = Notifier::start(&readers, watches.clone(), stopped.subscribe());
-        let core = Arc::new(Core {
-            env: env.clone(),
-            watches,
-            readers,
-            claimers,
-            notifier,
-        });
+        let core = Arc::new(Core { env: env.clone(), watches, readers, claimers, notifier });
         let (queue, receiver) = mpsc::unbounded_channel();
         let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
         for _ in 0..WRITERS {
-            env.spawn(
-                "store writer",
-                writer::write_groups(core.clone(), receiver.clone()),
-            );
+            env.spawn("store writer", writer::write_groups(core.clone(), receiver.clone()));
         }
-        Ok(Postgres {
-            core,
-            queue: std::sync::Mutex::new(Some(queue)),
-            stopped,
-        })
+        Ok(Postgres { core, queue: std::sync::Mutex::new(Some(queue)), stopped })
     }
 }
 

@@ -44,10 +44,7 @@ impl std::fmt::Debug for Recorder {
 
 impl Recorder {
     pub fn new(bytes_max: usize) -> Recorder {
-        Recorder {
-            recorded: Arc::default(),
-            bytes_max,
-        }
+        Recorder { recorded: Arc::default(), bytes_max }
     }
 
     /// Whether something was left out, so that an overlay on it would see writes of its primary.
@@ -62,11 +59,7 @@ impl Recorder {
 
     pub(crate) fn before(&self) -> BTreeMap<Bytes, Option<Bytes>> {
         let recorded = lock(&self.recorded);
-        recorded
-            .rows
-            .iter()
-            .map(|(key, change)| (key.clone(), change.before.clone()))
-            .collect()
+        recorded.rows.iter().map(|(key, change)| (key.clone(), change.before.clone())).collect()
     }
 
     pub(crate) fn added(&self, key: &[u8]) -> i64 {

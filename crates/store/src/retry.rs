@@ -46,13 +46,7 @@ pub(crate) struct Retry<'a> {
 
 impl<'a> Retry<'a> {
     pub(crate) fn new(env: &'a Env, hot: &'a HotKeys) -> Retry<'a> {
-        Retry {
-            env,
-            hot,
-            began: env.clock.monotonic(),
-            attempts: 0,
-            turn: None,
-        }
+        Retry { env, hot, began: env.clock.monotonic(), attempts: 0, turn: None }
     }
 
     /// Waits for the right moment to try again after a conflict over `key`.
@@ -60,10 +54,7 @@ impl<'a> Retry<'a> {
         self.attempts += 1;
         let waited = self.env.clock.monotonic().saturating_sub(self.began);
         if self.attempts >= ATTEMPTS_MAX || waited >= WAIT_MAX {
-            return Err(Error::Conflict {
-                key,
-                attempts: self.attempts,
-            });
+            return Err(Error::Conflict { key, attempts: self.attempts });
         }
         if self.turn.as_ref().is_none_or(|(held, _)| *held != key) {
             // Give up the old place first: two callers that wait for each other's would never go on.

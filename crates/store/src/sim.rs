@@ -80,9 +80,7 @@ impl State {
 
     fn note(&mut self, what: u64) {
         self.steps += 1;
-        self.trace = (self.trace ^ what)
-            .wrapping_mul(0x0100_0000_01b3)
-            .rotate_left(23);
+        self.trace = (self.trace ^ what).wrapping_mul(0x0100_0000_01b3).rotate_left(23);
     }
 }
 
@@ -121,21 +119,12 @@ impl Sim {
             timers: BTreeMap::new(),
             wall_timers: BTreeMap::new(),
         };
-        Sim {
-            world: Arc::new(World {
-                state: Mutex::new(state),
-                ids: Mutex::new(ids),
-            }),
-        }
+        Sim { world: Arc::new(World { state: Mutex::new(state), ids: Mutex::new(ids) }) }
     }
 
     pub fn env(&self) -> Env {
         let parts = Arc::new(Parts(self.world.clone()));
-        Env {
-            clock: parts.clone(),
-            ids: parts.clone(),
-            spawn: parts,
-        }
+        Env { clock: parts.clone(), ids: parts.clone(), spawn: parts }
     }
 
     /// A number from the seed: for the scenario's own choices.
@@ -193,10 +182,7 @@ impl Sim {
     }
 
     /// Like [`Sim::try_block_on`], where a deadlock is a bug of the test.
-    #[expect(
-        clippy::panic,
-        reason = "only tests run in a simulation, and this is their failure"
-    )]
+    #[expect(clippy::panic, reason = "only tests run in a simulation, and this is their failure")]
     pub fn block_on<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
@@ -261,9 +247,8 @@ fn due(state: &mut State) -> Vec<Waker> {
     let now = state.now;
     let wall_ms = state.wall_ms();
     let later = state.timers.split_off(&(now + Duration::from_nanos(1), 0));
-    let mut wakers: Vec<Waker> = std::mem::replace(&mut state.timers, later)
-        .into_values()
-        .collect();
+    let mut wakers: Vec<Waker> =
+        std::mem::replace(&mut state.timers, later).into_values().collect();
     let later = state.wall_timers.split_off(&(wall_ms.saturating_add(1), 0));
     wakers.extend(std::mem::replace(&mut state.wall_timers, later).into_values());
     wakers
@@ -274,11 +259,7 @@ impl World {
         let mut state = lock(&self.state);
         let id = state.next_task;
         state.next_task += 1;
-        let task = Task {
-            id,
-            world: Arc::downgrade(self),
-            future: Mutex::new(Some(future)),
-        };
+        let task = Task { id, world: Arc::downgrade(self), future: Mutex::new(Some(future)) };
         state.tasks.insert(id, Arc::new(task));
         state.ready.push(id);
     }
@@ -354,19 +335,11 @@ impl Clock for Parts {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         let at = lock(&self.0.state).now.saturating_add(duration);
-        Box::pin(Timer {
-            world: self.0.clone(),
-            when: When::Monotonic(at),
-            registered: None,
-        })
+        Box::pin(Timer { world: self.0.clone(), when: When::Monotonic(at), registered: None })
     }
 
     fn sleep_until_ms(&self, wall_ms: i64) -> BoxFuture<'static, ()> {
-        Box::pin(Timer {
-            world: self.0.clone(),
-            when: When::Wall(wall_ms),
-            registered: None,
-        })
+        Box::pin(Timer { world: self.0.clone(), when: When::Wall(wall_ms), registered: None })
     }
 
     fn advance(&self, duration: Duration) {
@@ -430,10 +403,7 @@ mod tests {
         let (order, trace, time) = scenario(7);
         assert_eq!((order.clone(), trace, time), scenario(7));
         assert_eq!(time, Duration::from_secs(4));
-        assert!(
-            (0..20).any(|seed| scenario(seed).0 != order),
-            "other seeds run otherwise"
-        );
+        assert!((0..20).any(|seed| scenario(seed).0 != order), "other seeds run otherwise");
     }
 
     #[test]
@@ -443,9 +413,7 @@ mod tests {
         sim.block_on(async move {
             let later_ms = env.clock.now_ms() + 3 * 86_400_000;
             let clock = env.clock.clone();
-            env.spawn("mover", async move {
-                clock.advance(Duration::from_secs(3 * 86_400))
-            });
+            env.spawn("mover", async move { clock.advance(Duration::from_secs(3 * 86_400)) });
             env.clock.sleep_until_ms(later_ms).await;
             assert!(env.clock.now_ms() >= later_ms);
             assert_eq!(env.clock.monotonic(), Duration::from_secs(1));

@@ -20,9 +20,7 @@ pub trait Row: Serialize + DeserializeOwned {
     /// Reads what an older version wrote.
     fn upgrade(version: u8, bytes: &[u8]) -> Result<Self, Error> {
         let _ = bytes;
-        Err(Error::corrupt(format!(
-            "a row of version {version} is unknown here"
-        )))
+        Err(Error::corrupt(format!("a row of version {version} is unknown here")))
     }
 }
 
@@ -82,11 +80,7 @@ impl<K, R> Copy for Table<K, R> {}
 impl<K: Key, R: Row> Table<K, R> {
     /// The name stands in every key: keep it short, and never change it.
     pub const fn new(space: u16, name: &'static str) -> Self {
-        Table {
-            space,
-            name,
-            types: PhantomData,
-        }
+        Table { space, name, types: PhantomData }
     }
 
     fn encoded(&self, key: &(impl KeyPrefix + ?Sized)) -> Vec<u8> {
@@ -184,12 +178,8 @@ impl<K: Key, R: Row> Table<K, R> {
 
     fn typed(&self, rows: Vec<(Bytes, Bytes)>) -> Result<Vec<(K, R)>, Error> {
         let typed = |(key, value): (Bytes, Bytes)| {
-            let foreign = || {
-                Error::corrupt(format!(
-                    "a range of another table was read as {}",
-                    self.name
-                ))
-            };
+            let foreign =
+                || Error::corrupt(format!("a range of another table was read as {}", self.name));
             Ok((self.decode_key(&key).ok_or_else(foreign)??, decode(&value)?))
         };
         rows.into_iter().map(typed).collect()

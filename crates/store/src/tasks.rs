@@ -65,11 +65,7 @@ impl Task {
 
     /// Lets the task run again, as if it were new, as part of the handler's own transaction.
     pub fn again(&self, tx: &Tx, due_ms: i64, payload: Option<Bytes>) -> Result<(), Error> {
-        tx.change_task(TaskChange::settle(
-            self,
-            changes::Settled::Again { due_ms, payload },
-            true,
-        ))
+        tx.change_task(TaskChange::settle(self, changes::Settled::Again { due_ms, payload }, true))
     }
 }
 
@@ -83,10 +79,7 @@ impl Tx {
 
     /// Removes the task of this kind and key, if there is one. If it is running, it cannot complete any more.
     pub fn cancel(&self, kind: &'static str, key: &[u8]) -> Result<(), Error> {
-        self.change_task(TaskChange::Cancel {
-            kind,
-            key: key.to_vec(),
-        })
+        self.change_task(TaskChange::Cancel { kind, key: key.to_vec() })
     }
 }
 
@@ -160,18 +153,12 @@ pub struct TaskError {
 impl TaskError {
     /// The attempt failed, another one may succeed.
     pub fn new(reason: impl Display) -> TaskError {
-        TaskError {
-            source: reason.to_string().into(),
-            is_final: false,
-        }
+        TaskError { source: reason.to_string().into(), is_final: false }
     }
 
     /// No attempt will ever succeed: straight to the dead letters.
     pub fn fatal(reason: impl Display) -> TaskError {
-        TaskError {
-            source: reason.to_string().into(),
-            is_final: true,
-        }
+        TaskError { source: reason.to_string().into(), is_final: true }
     }
 }
 
@@ -183,9 +170,6 @@ impl Display for TaskError {
 
 impl From<Error> for TaskError {
     fn from(error: Error) -> TaskError {
-        TaskError {
-            source: Box::new(error),
-            is_final: false,
-        }
+        TaskError { source: Box::new(error), is_final: false }
     }
 }

@@ -54,12 +54,8 @@ impl Buffer {
     /// The writes in a range, which must not be empty.
     fn written(&self, range: &KeyRange) -> BTreeMap<Bytes, Option<Bytes>> {
         let end = range.end.clone().map_or(Bound::Unbounded, Bound::Excluded);
-        let writes = self
-            .writes
-            .range((Bound::Included(range.start.clone()), end));
-        writes
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect()
+        let writes = self.writes.range((Bound::Included(range.start.clone()), end));
+        writes.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 }
 
@@ -69,11 +65,7 @@ fn check_key(key: &[u8]) -> Result<(), Error> {
 
 fn check(what: &'static str, bytes: usize, bytes_max: usize) -> Result<(), Error> {
     if bytes > bytes_max {
-        return Err(Error::TooLarge {
-            what,
-            bytes,
-            bytes_max,
-        });
+        return Err(Error::TooLarge { what, bytes, bytes_max });
     }
     Ok(())
 }
@@ -88,9 +80,7 @@ impl Tx {
             recorder,
             buffer: Mutex::default(),
         };
-        Tx {
-            inner: Arc::new(inner),
-        }
+        Tx { inner: Arc::new(inner) }
     }
 
     /// The wall clock when this try began; the same throughout.
@@ -103,9 +93,7 @@ impl Tx {
     }
 
     fn attempt(&self) -> Result<Arc<dyn Attempt>, Error> {
-        lock(&self.inner.attempt).clone().ok_or(Error::Closed {
-            what: "transaction",
-        })
+        lock(&self.inner.attempt).clone().ok_or(Error::Closed { what: "transaction" })
     }
 
     fn buffer(&self) -> std::sync::MutexGuard<'_, Buffer> {
@@ -190,23 +178,14 @@ impl Tx {
 
     /// Sets a counter back to nothing.
     pub fn reset(&self, key: impl Into<Bytes>) -> Result<(), Error> {
-        self.change_counter(key.into(), |add| {
-            *add = Add {
-                reset: true,
-                delta: 0,
-            }
-        })
+        self.change_counter(key.into(), |add| *add = Add { reset: true, delta: 0 })
     }
 
     fn change_counter(&self, key: Bytes, change: impl FnOnce(&mut Add)) -> Result<(), Error> {
         check_key(&key)?;
         self.attempt()?;
         let mut buffer = self.buffer();
-        check(
-            "a transaction",
-            buffer.bytes + key.len(),
-            TRANSACTION_BYTES_MAX,
-        )?;
+        check("a transaction", buffer.bytes + key.len(), TRANSACTION_BYTES_MAX)?;
         buffer.bytes += key.len();
         change(buffer.adds.entry(key).or_default());
         Ok(())
@@ -232,12 +211,7 @@ impl Tx {
         let attempt = self.attempt()?;
         let written = {
             let buffer = self.buffer();
-            buffer
-                .writes
-                .keys()
-                .filter(|key| range.contains(key))
-                .cloned()
-                .collect()
+            buffer.writes.keys().filter(|key| range.contains(key)).cloned().collect()
         };
         let rows = self.note(attempt.claim(range, n, written).await)?;
         let mut buffer = self.buffer();
@@ -277,14 +251,7 @@ impl Tx {
         if changes.is_empty() {
             return Ok(());
         }
-        if self
-            .inner
-            .env
-            .clock
-            .monotonic()
-            .saturating_sub(self.inner.began)
-            > TRANSACTION_LIMIT
-        {
+        if self.inner.env.clock.monotonic().saturating_sub(self.inner.began) > TRANSACTION_LIMIT {
             return Err(too_slow());
         }
         let Some(recorder) = &self.inner.recorder else {

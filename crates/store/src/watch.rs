@@ -58,12 +58,7 @@ impl Watches {
         if cells.len() == 1 {
             *registry.lengths.entry(prefix.len()).or_default() += 1;
         }
-        Watch {
-            watches: self.clone(),
-            prefix,
-            cell,
-            commits,
-        }
+        Watch { watches: self.clone(), prefix, cell, commits }
     }
 
     /// Marks the watches of all these keys. `true` says that the key now has a value.
@@ -160,21 +155,12 @@ mod tests {
         let watches = Arc::new(Watches::default());
         let mut watch = watches.watch(Bytes::from_static(b"ab"));
         assert!(watch.changed().now_or_never().is_none());
-        let (other, late, early) = (
-            Bytes::from_static(b"ac"),
-            Bytes::from_static(b"abz"),
-            Bytes::from_static(b"abc"),
-        );
+        let (other, late, early) =
+            (Bytes::from_static(b"ac"), Bytes::from_static(b"abz"), Bytes::from_static(b"abc"));
         watches.mark([(&other, true)].into_iter());
         assert!(watch.changed().now_or_never().is_none());
-        watches.mark(
-            [
-                (&late, true),
-                (&early, true),
-                (&Bytes::from_static(b"ab"), false),
-            ]
-            .into_iter(),
-        );
+        watches
+            .mark([(&late, true), (&early, true), (&Bytes::from_static(b"ab"), false)].into_iter());
         assert!(watch.changed().now_or_never().is_some());
         assert_eq!(watch.take_lowest(), Some(early));
         assert_eq!(watch.take_lowest(), None);

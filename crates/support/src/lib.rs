@@ -11,9 +11,5 @@ use undercast_kernel::{Kernel, Service};
 
 /// All services of this crate.
 pub fn services(kernel: &Kernel) -> Vec<Service> {
-    vec![
-        ssm::service(kernel),
-        ecr::service(kernel),
-        kms::service(kernel),
-    ]
+    vec![ssm::service(kernel), ecr::service(kernel), kms::service(kernel)]
 }

@@ -34,12 +34,10 @@ async fn echo(listener: TcpListener) {
     loop {
         let (socket, _) = listener.accept().await.unwrap();
         socket.set_nodelay(true).unwrap();
-        let service = service_fn(
-            |request: hyper::Request<hyper::body::Incoming>| async move {
-                let body = request.into_body().collect().await.unwrap().to_bytes();
-                Ok::<_, Infallible>(hyper::Response::new(Full::new(body)))
-            },
-        );
+        let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| async move {
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            Ok::<_, Infallible>(hyper::Response::new(Full::new(body)))
+        });
         let io = hyper_util::rt::TokioIo::new(socket);
         tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(io, service));
     }
@@ -96,17 +94,12 @@ fn request(headers: &str, body: &str) -> Vec<u8> {
 
 #[tokio::main(worker_threads = 2)]
 async fn main() {
-    let seconds = std::env::args()
-        .nth(1)
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(5);
+    let seconds = std::env::args().nth(1).and_then(|s| s.parse().ok()).unwrap_or(5);
     let bare = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let bare_address = bare.local_addr().unwrap();
     tokio::spawn(echo(bare));
     let env = undercast_store::Env::system();
-    let db = undercast_store::Db::open(undercast_store::Options::memory(), env)
-        .await
-        .unwrap();
+    let db = undercast_store::Db::open(undercast_store::Options::memory(), env).await.unwrap();
     let gateway = Gateway::new(service::kernel(db, Mode::Open), Options::default());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -33,16 +33,10 @@ pub async fn identify(
     let Some(signature) = signature else {
         let account = settings.account.clone();
         let principal = match settings.mode {
-            Mode::Open => Principal::Root {
-                account: account.clone(),
-            },
+            Mode::Open => Principal::Root { account: account.clone() },
             Mode::Secure => Principal::Anonymous,
         };
-        return Ok(Caller {
-            principal,
-            account,
-            secret: None,
-        });
+        return Ok(Caller { principal, account, secret: None });
     };
     let key = &*signature.access_key;
     if let Some(port) = kernel.credentials()
@@ -50,20 +44,10 @@ pub async fn identify(
     {
         let principal = secret.principal.clone();
         let account = principal.account().unwrap_or(&settings.account).to_owned();
-        return Ok(Caller {
-            principal,
-            account,
-            secret: Some(secret),
-        });
+        return Ok(Caller { principal, account, secret: Some(secret) });
     }
     let account = account_of(key, &settings.account).to_owned();
-    Ok(Caller {
-        principal: Principal::Root {
-            account: account.clone(),
-        },
-        account,
-        secret: None,
-    })
+    Ok(Caller { principal: Principal::Root { account: account.clone() }, account, secret: None })
 }
 
 /// Checks a signature and gives the key that signs chunks, where there is one. `bucket_path` is the
@@ -100,12 +84,7 @@ pub fn authenticate(
     let secret = &secret.secret_key;
     let verified = match signature.form {
         Form::V2Header | Form::V2Query => {
-            let Signed {
-                method,
-                query,
-                headers,
-                ..
-            } = *signed;
+            let Signed { method, query, headers, .. } = *signed;
             sigv2::verify(signature, method, bucket_path, query, headers, secret).map(|()| None)
         }
         _ => verify(signature, signed, secret).map(Some),
@@ -121,10 +100,7 @@ fn check_time(
     let Some(signed_ms) = signature.signed_ms() else {
         return Err(incomplete(
             family,
-            format!(
-                "Date must be in ISO-8601 'basic format'. Got '{}'.",
-                signature.time
-            ),
+            format!("Date must be in ISO-8601 'basic format'. Got '{}'.", signature.time),
         ));
     };
     if matches!(signature.form, Form::Query) {
@@ -285,11 +261,10 @@ pub fn missing(family: Family) -> ServiceError {
             "Request is missing Authentication Token",
         )
         .with_status(403),
-        Family::Json | Family::RestJson => ServiceError::new(
-            "MissingAuthenticationTokenException",
-            "Missing Authentication Token",
-        )
-        .with_status(forbidden(family)),
+        Family::Json | Family::RestJson => {
+            ServiceError::new("MissingAuthenticationTokenException", "Missing Authentication Token")
+                .with_status(forbidden(family))
+        }
     }
 }
 

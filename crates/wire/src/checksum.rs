@@ -32,12 +32,7 @@ pub enum Algorithm {
 const ALGORITHMS: [(&str, &str, Algorithm, usize); 7] = [
     ("x-amz-checksum-crc32", "CRC32", Algorithm::Crc32, 4),
     ("x-amz-checksum-crc32c", "CRC32C", Algorithm::Crc32c, 4),
-    (
-        "x-amz-checksum-crc64nvme",
-        "CRC64NVME",
-        Algorithm::Crc64Nvme,
-        8,
-    ),
+    ("x-amz-checksum-crc64nvme", "CRC64NVME", Algorithm::Crc64Nvme, 8),
     ("x-amz-checksum-md5", "MD5", Algorithm::Md5, 16),
     ("x-amz-checksum-sha1", "SHA1", Algorithm::Sha1, 20),
     ("x-amz-checksum-sha256", "SHA256", Algorithm::Sha256, 32),
@@ -143,15 +138,9 @@ impl Checks {
     pub fn declared(headers: &HeaderMap, of_body: bool) -> Result<Self, ServiceError> {
         let mut checks = Self::default();
         if let Some(value) = headers.get("content-md5") {
-            let value = BASE64
-                .decode(value.as_bytes())
-                .ok()
-                .filter(|v| v.len() == 16);
+            let value = BASE64.decode(value.as_bytes()).ok().filter(|v| v.len() == 16);
             let value = value.ok_or_else(|| {
-                ServiceError::new(
-                    "InvalidDigest",
-                    "The Content-MD5 you specified was invalid.",
-                )
+                ServiceError::new("InvalidDigest", "The Content-MD5 you specified was invalid.")
             })?;
             checks.add(Declared::ContentMd5, value, Algorithm::Md5);
         }
@@ -167,10 +156,7 @@ impl Checks {
                 continue;
             };
             found += 1;
-            let value = BASE64
-                .decode(value.as_bytes())
-                .ok()
-                .filter(|v| v.len() == length);
+            let value = BASE64.decode(value.as_bytes()).ok().filter(|v| v.len() == length);
             let value = value.ok_or_else(|| {
                 let message = format!("Value for {header} header is invalid.");
                 ServiceError::new("InvalidRequest", message)
@@ -188,14 +174,10 @@ impl Checks {
 
     /// Expects the trailer that `x-amz-trailer` announces.
     pub fn expect_trailer(&mut self, headers: &HeaderMap, trailers: &Trailers) {
-        let announced = headers
-            .get("x-amz-trailer")
-            .map(|value| header_text(value.as_bytes()));
+        let announced = headers.get("x-amz-trailer").map(|value| header_text(value.as_bytes()));
         let Some(announced) = announced else { return };
         let known = ALGORITHMS.into_iter().find(|(header, ..)| {
-            announced
-                .split(',')
-                .any(|name| name.trim().eq_ignore_ascii_case(header))
+            announced.split(',').any(|name| name.trim().eq_ignore_ascii_case(header))
         });
         if let Some((header, name, algorithm, _)) = known {
             self.trailing = Some((header, name, Hasher::new(algorithm)));
@@ -204,8 +186,7 @@ impl Checks {
     }
 
     fn add(&mut self, declared: Declared, value: Vec<u8>, algorithm: Algorithm) {
-        self.declared
-            .push((declared, value, Hasher::new(algorithm)));
+        self.declared.push((declared, value, Hasher::new(algorithm)));
     }
 
     pub fn is_empty(&self) -> bool {
@@ -213,9 +194,7 @@ impl Checks {
     }
 
     pub fn update(&mut self, bytes: &[u8]) {
-        self.declared
-            .iter_mut()
-            .for_each(|(_, _, hasher)| hasher.update(bytes));
+        self.declared.iter_mut().for_each(|(_, _, hasher)| hasher.update(bytes));
         if let Some((_, _, hasher)) = &mut self.trailing {
             hasher.update(bytes);
         }
@@ -232,9 +211,7 @@ impl Checks {
             return Ok(());
         };
         let trailers = trailers.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = trailers
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(header));
+        let found = trailers.iter().find(|(name, _)| name.eq_ignore_ascii_case(header));
         let Some((_, value)) = found else {
             return Err(BodyError::Invalid {
                 code: "MalformedTrailerError",
@@ -288,32 +265,19 @@ mod tests {
         assert_eq!(digest(Algorithm::Crc32c), "e3069283");
         assert_eq!(digest(Algorithm::Crc64Nvme), "ae8b14860a799888");
         assert_eq!(digest(Algorithm::Md5), "25f9e794323b453885f5181f1b624d0b");
-        assert_eq!(
-            digest(Algorithm::Sha1),
-            "f7c3bc1d808e04732adf679965ccc34ca7ae3441"
-        );
+        assert_eq!(digest(Algorithm::Sha1), "f7c3bc1d808e04732adf679965ccc34ca7ae3441");
     }
 
     #[test]
     fn a_declaration_that_cannot_be_right_is_refused_at_once() {
         let check = |pairs: &[(&'static str, &'static str)]| {
-            let pairs = pairs
-                .iter()
-                .map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap()));
-            Checks::declared(&pairs.collect(), true)
-                .map(|_| ())
-                .map_err(|e| e.code().to_owned())
+            let pairs = pairs.iter().map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap()));
+            Checks::declared(&pairs.collect(), true).map(|_| ()).map_err(|e| e.code().to_owned())
         };
         assert_eq!(check(&[("x-amz-checksum-crc32", "y/Q5Jg==")]), Ok(()));
-        assert_eq!(
-            check(&[("x-amz-checksum-crc32", "AA==")]),
-            Err("InvalidRequest".into())
-        );
+        assert_eq!(check(&[("x-amz-checksum-crc32", "AA==")]), Err("InvalidRequest".into()));
         assert_eq!(check(&[("content-md5", "x")]), Err("InvalidDigest".into()));
-        let two = [
-            ("x-amz-checksum-crc32", "y/Q5Jg=="),
-            ("x-amz-checksum-crc32c", "y/Q5Jg=="),
-        ];
+        let two = [("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-checksum-crc32c", "y/Q5Jg==")];
         assert_eq!(check(&two), Err("InvalidRequest".into()));
     }
 }

@@ -28,19 +28,11 @@ impl ChunkSigner {
     /// `seed` is the signature of the request itself.
     pub fn new(key: SigningKey, time: &str, scope: &str, seed: &str) -> Self {
         let head = format!("{time}\n{scope}");
-        Self {
-            key,
-            head,
-            previous: seed.to_owned(),
-            hash: Sha256::new(),
-        }
+        Self { key, head, previous: seed.to_owned(), hash: Sha256::new() }
     }
 
     fn check(&mut self, kind: &str, hashes: &str, given: Option<&str>) -> Result<(), BodyError> {
-        let text = format!(
-            "AWS4-HMAC-SHA256-{kind}\n{}\n{}\n{hashes}",
-            self.head, self.previous
-        );
+        let text = format!("AWS4-HMAC-SHA256-{kind}\n{}\n{}\n{hashes}", self.head, self.previous);
         let expected = self.key.sign(&text);
         if !given.is_some_and(|given| same(given.as_bytes(), expected.as_bytes())) {
             return Err(BodyError::Invalid {
@@ -139,16 +131,10 @@ impl Decoder {
                     if self.buffer.is_empty() {
                         return Ok(None);
                     }
-                    let here = usize::try_from(left)
-                        .unwrap_or(usize::MAX)
-                        .min(self.buffer.len());
+                    let here = usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer.len());
                     let data = self.buffer.split_to(here);
                     let left = left - here as u64;
-                    self.state = if left == 0 {
-                        State::DataEnd
-                    } else {
-                        State::Data(left)
-                    };
+                    self.state = if left == 0 { State::DataEnd } else { State::Data(left) };
                     self.decoded += here as u64;
                     if self.length.is_some_and(|length| self.decoded > length) {
                         return Err(incomplete());
@@ -214,9 +200,8 @@ impl Decoder {
         let size = u64::from_str_radix(size, 16).ok().filter(|_| valid);
         let size = size.ok_or_else(|| malformed("a chunk has no size"))?;
         let mut extensions = extensions.split(';').map(str::trim);
-        self.signature = extensions
-            .find_map(|e| e.strip_prefix("chunk-signature="))
-            .map(str::to_owned);
+        self.signature =
+            extensions.find_map(|e| e.strip_prefix("chunk-signature=")).map(str::to_owned);
         if size > 0 {
             self.state = State::Data(size);
             return Ok(());
@@ -229,9 +214,8 @@ impl Decoder {
     }
 
     fn trailer(&mut self, line: &str) -> Result<(), BodyError> {
-        let (name, value) = line
-            .split_once(':')
-            .ok_or_else(|| malformed("a trailer has no value"))?;
+        let (name, value) =
+            line.split_once(':').ok_or_else(|| malformed("a trailer has no value"))?;
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
         if name == "x-amz-trailer-signature" {
             self.signature = Some(value.to_owned());
@@ -251,11 +235,7 @@ impl Decoder {
         if self.signer.is_some() && !self.signed_trailers.is_empty() && self.signature.is_none() {
             return Ok(());
         }
-        if let Some(signer) = self
-            .signer
-            .as_mut()
-            .filter(|_| !self.signed_trailers.is_empty())
-        {
+        if let Some(signer) = self.signer.as_mut().filter(|_| !self.signed_trailers.is_empty()) {
             signer.check_trailers(&self.signed_trailers, self.signature.take().as_deref())?;
         }
         self.state = State::Done;
@@ -281,11 +261,7 @@ impl Decoder {
                 return signer.check_trailers(&self.signed_trailers, None);
             }
         }
-        if self.state == State::Done {
-            Ok(())
-        } else {
-            Err(incomplete())
-        }
+        if self.state == State::Done { Ok(()) } else { Err(incomplete()) }
     }
 
     /// Decodes a stream.
@@ -345,15 +321,7 @@ mod tests {
         }
         assert_eq!(decode("0\r\n\r\n", 2, Some(0)).unwrap().0, "");
         assert_eq!(decode("1\r\na\r\n0\r\n", 9, None).unwrap().0, "a");
-        assert_eq!(
-            decode("1\r\na\r\n0\r\nx:y", 9, None)
-                .unwrap()
-                .1
-                .lock()
-                .unwrap()
-                .len(),
-            1
-        );
+        assert_eq!(decode("1\r\na\r\n0\r\nx:y", 9, None).unwrap().1.lock().unwrap().len(), 1);
     }
 
     #[test]
@@ -385,12 +353,8 @@ mod tests {
             "s3",
         );
         let seed = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9";
-        let signer = ChunkSigner::new(
-            key,
-            "20130524T000000Z",
-            "20130524/us-east-1/s3/aws4_request",
-            seed,
-        );
+        let signer =
+            ChunkSigner::new(key, "20130524T000000Z", "20130524/us-east-1/s3/aws4_request", seed);
         let text = format!(
             "10000;chunk-signature=ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648\r\n{}\r\n\
              400;chunk-signature=0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497\r\n{}\r\n\

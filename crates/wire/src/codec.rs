@@ -102,11 +102,7 @@ pub(crate) fn float_text(value: f64) -> String {
     if value.is_nan() {
         "NaN".to_owned()
     } else if value.is_infinite() {
-        if value > 0.0 {
-            "Infinity".to_owned()
-        } else {
-            "-Infinity".to_owned()
-        }
+        if value > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() }
     } else {
         format!("{value:?}")
     }

@@ -24,11 +24,7 @@ impl Tables {
             let mut value = byte as u64;
             let mut bit = 0;
             while bit < 8 {
-                value = if value & 1 == 1 {
-                    (value >> 1) ^ polynomial
-                } else {
-                    value >> 1
-                };
+                value = if value & 1 == 1 { (value >> 1) ^ polynomial } else { value >> 1 };
                 bit += 1;
             }
             tables[0][byte] = value;
@@ -47,10 +43,7 @@ impl Tables {
         Self { tables, width }
     }
 
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "table is below 8 and the other index is a byte"
-    )]
+    #[expect(clippy::indexing_slicing, reason = "table is below 8 and the other index is a byte")]
     fn at(&self, table: usize, byte: u64) -> u64 {
         self.tables[table & 7][(byte & 0xFF) as usize]
     }
@@ -65,10 +58,7 @@ pub struct Crc {
 
 impl Crc {
     pub fn new(tables: &'static Tables) -> Self {
-        Self {
-            tables,
-            value: u64::MAX >> (64 - tables.width),
-        }
+        Self { tables, value: u64::MAX >> (64 - tables.width) }
     }
 
     pub fn update(&mut self, bytes: &[u8]) {
@@ -88,10 +78,6 @@ impl Crc {
     pub fn finish(self) -> Vec<u8> {
         let value = !self.value;
         let bytes = value.to_be_bytes();
-        bytes
-            .iter()
-            .skip(8 - (self.tables.width / 8) as usize)
-            .copied()
-            .collect()
+        bytes.iter().skip(8 - (self.tables.width / 8) as usize).copied().collect()
     }
 }

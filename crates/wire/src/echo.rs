@@ -49,11 +49,7 @@ impl Echo {
             .map_err(|error| ServiceError::new("SerializationException", error.to_string()))?;
         let mut writer = HeardWriter::default();
         call.input().write(&mut writer);
-        Ok(Heard {
-            input: writer.document.finish(),
-            streams: writer.streams,
-            violations,
-        })
+        Ok(Heard { input: writer.document.finish(), streams: writer.streams, violations })
     }
 
     /// Remembers what was read and makes the output that was given.
@@ -64,15 +60,12 @@ impl Echo {
         mut heard: Heard,
     ) -> Result<Box<dyn ErasedOutput>, ServiceError> {
         for (name, body) in heard.streams {
-            let bytes = body
-                .collect(BODY_BYTES_MAX)
-                .await
-                .map_err(|error| match error {
-                    undercast_smithy::BodyError::Invalid { code, message } => {
-                        ServiceError::new(code, message)
-                    }
-                    other => ServiceError::new("IncompleteBody", other.to_string()),
-                })?;
+            let bytes = body.collect(BODY_BYTES_MAX).await.map_err(|error| match error {
+                undercast_smithy::BodyError::Invalid { code, message } => {
+                    ServiceError::new(code, message)
+                }
+                other => ServiceError::new("IncompleteBody", other.to_string()),
+            })?;
             if let Some(input) = heard.input.as_object_mut() {
                 input.insert(name.to_owned(), BASE64.encode(bytes).into());
             }
@@ -89,11 +82,7 @@ impl Echo {
         if let Some(error) = state.answer.get("error") {
             return Err(error_from(target, error));
         }
-        let output = state
-            .answer
-            .get("output")
-            .cloned()
-            .unwrap_or_else(|| json!({}));
+        let output = state.answer.get("output").cloned().unwrap_or_else(|| json!({}));
         handler
             .decode_output(&mut DocumentReader::new(&output))
             .map_err(|error| ServiceError::internal(error.to_string()))
@@ -102,25 +91,12 @@ impl Echo {
 
 /// Field names have to be those of the model, where their text lives.
 fn error_from(target: Target, error: &Document) -> ServiceError {
-    let text = |name: &str| {
-        error
-            .get(name)
-            .and_then(Document::as_str)
-            .unwrap_or_default()
-    };
+    let text = |name: &str| error.get(name).and_then(Document::as_str).unwrap_or_default();
     let mut made = ServiceError::new(text("code"), text("message"));
-    let errors = target
-        .operation
-        .map_or(&[][..], |operation| operation.errors);
-    let members = errors
-        .iter()
-        .filter(|e| e.name == text("code"))
-        .flat_map(|e| e.schema.members());
+    let errors = target.operation.map_or(&[][..], |operation| operation.errors);
+    let members = errors.iter().filter(|e| e.name == text("code")).flat_map(|e| e.schema.members());
     for member in members {
-        if let Some(value) = error
-            .get("fields")
-            .and_then(|fields| fields.get(member.name))
-        {
+        if let Some(value) = error.get("fields").and_then(|fields| fields.get(member.name)) {
             made = made.with_field(member.name, value.clone());
         }
     }
@@ -144,11 +120,7 @@ impl HttpEndpoint for Echo {
         Box::pin(async move {
             match (request.method.as_str(), request.path.as_str()) {
                 ("PUT", "/_echo/output") => {
-                    let body = request
-                        .body
-                        .collect(BODY_BYTES_MAX)
-                        .await
-                        .unwrap_or_default();
+                    let body = request.body.collect(BODY_BYTES_MAX).await.unwrap_or_default();
                     match serde_json::from_slice(&body) {
                         Ok(answer) => {
                             echo.state().answer = answer;
@@ -167,16 +139,9 @@ impl HttpEndpoint for Echo {
 
 fn operations(kernel: &Kernel) -> Document {
     let services = kernel.services().iter().map(|service| {
-        let names = service
-            .schema
-            .operations
-            .iter()
-            .map(|operation| operation.name);
+        let names = service.schema.operations.iter().map(|operation| operation.name);
         let names = names.filter(|name| service.handler(name).is_some());
-        (
-            service.schema.id.to_owned(),
-            names.collect::<Vec<_>>().into(),
-        )
+        (service.schema.id.to_owned(), names.collect::<Vec<_>>().into())
     });
     Document::Object(services.collect())
 }

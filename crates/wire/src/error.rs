@@ -47,12 +47,7 @@ pub fn envelope<'a>(
             Family::Query | Family::RestXml => schema.query_code.unwrap_or(schema.name),
             Family::Json | Family::RestJson => schema.name,
         };
-        return Envelope {
-            code,
-            status: schema.status,
-            fault: schema.fault,
-            schema: Some(schema),
-        };
+        return Envelope { code, status: schema.status, fault: schema.fault, schema: Some(schema) };
     }
     let default = match error.fault() {
         Fault::Sender => 400,
@@ -60,12 +55,7 @@ pub fn envelope<'a>(
     };
     let status = error.status().unwrap_or(default);
     let (code, status) = common(family, error.code(), status);
-    Envelope {
-        code,
-        status,
-        fault: error.fault(),
-        schema: None,
-    }
+    Envelope { code, status, fault: error.fault(), schema: None }
 }
 
 /// The modeled error of that name or query code: the operation's own, else any of the service's.
@@ -121,17 +111,13 @@ pub fn unknown_operation(
             "Unable to determine service/operation name to be authorized",
         )
         .with_status(404),
-        Family::Query if name.is_empty() => ServiceError::new(
-            "MissingAction",
-            "The request must contain the parameter Action.",
-        ),
+        Family::Query if name.is_empty() => {
+            ServiceError::new("MissingAction", "The request must contain the parameter Action.")
+        }
         Family::Query => match service {
             Some(service) if service.id != "sqs" => ServiceError::new(
                 "InvalidAction",
-                format!(
-                    "Could not find operation {name} for version {}",
-                    service.api_version
-                ),
+                format!("Could not find operation {name} for version {}", service.api_version),
             ),
             _ => ServiceError::new(
                 "InvalidAction",
@@ -160,11 +146,8 @@ pub fn body_error(family: Family, error: BodyError) -> ServiceError {
         }
         BodyError::Invalid { code, message } => ServiceError::new(code, message),
         BodyError::Broken(why) => {
-            let code = if family == Family::RestXml {
-                "IncompleteBody"
-            } else {
-                "IncompleteRequest"
-            };
+            let code =
+                if family == Family::RestXml { "IncompleteBody" } else { "IncompleteRequest" };
             ServiceError::new(code, "The request body ended before it was complete.")
                 .with_source(why)
         }

@@ -59,13 +59,8 @@ where
 
 /// The host that a request is for, with its port.
 pub fn host(parts: &Parts) -> &str {
-    let header = parts
-        .headers
-        .get(http::header::HOST)
-        .and_then(|host| host.to_str().ok());
-    header
-        .or_else(|| parts.uri.authority().map(|a| a.as_str()))
-        .unwrap_or_default()
+    let header = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    header.or_else(|| parts.uri.authority().map(|a| a.as_str())).unwrap_or_default()
 }
 
 /// What a front door sees of a request before it is known whose it is: no headers, no body.
@@ -91,12 +86,7 @@ pub fn outline(parts: &Parts, scheme: &'static str, source_ip: &str) -> Request 
 pub fn complete(mut outline: Request, parts: &Parts, body: Body) -> Request {
     let headers = parts.headers.iter();
     outline.headers = headers
-        .map(|(name, value)| {
-            (
-                name.as_str().to_owned(),
-                header_text(value.as_bytes()).into_owned(),
-            )
-        })
+        .map(|(name, value)| (name.as_str().to_owned(), header_text(value.as_bytes()).into_owned()))
         .collect();
     outline.body = body;
     outline

@@ -41,12 +41,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            body_bytes_max: 16 << 20,
-            code_bytes_max: 80 << 20,
-            routes: Vec::new(),
-            echo: None,
-        }
+        Self { body_bytes_max: 16 << 20, code_bytes_max: 80 << 20, routes: Vec::new(), echo: None }
     }
 }
 
@@ -80,12 +75,7 @@ impl Gateway {
         if let Some(echo) = &options.echo {
             options.routes.push(Arc::new(echo.clone()));
         }
-        Self(Arc::new(Inner {
-            kernel,
-            options,
-            router,
-            started,
-        }))
+        Self(Arc::new(Inner { kernel, options, router, started }))
     }
 
     fn is_secure(&self) -> bool {
@@ -98,10 +88,7 @@ impl Gateway {
         let clock = &self.0.kernel.env().clock;
         let (wall_ms, monotonic) = self.0.started;
         let passed = clock.monotonic().saturating_sub(monotonic).as_millis();
-        [
-            clock.now_ms(),
-            wall_ms.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX)),
-        ]
+        [clock.now_ms(), wall_ms.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))]
     }
 
     pub fn kernel(&self) -> &Kernel {
@@ -120,13 +107,8 @@ impl Gateway {
         B::Error: std::fmt::Display,
     {
         let (parts, body) = request.into_parts();
-        let peer = Peer {
-            ip: peer.ip().to_string(),
-            scheme,
-        };
-        let answer = AssertUnwindSafe(self.answer(&parts, body, peer))
-            .catch_unwind()
-            .await;
+        let peer = Peer { ip: peer.ip().to_string(), scheme };
+        let answer = AssertUnwindSafe(self.answer(&parts, body, peer)).catch_unwind().await;
         let reply = answer.unwrap_or_else(|_| {
             tracing::error!(target: "undercast::wire", path = parts.uri.path(), "a request panicked");
             let target = Target { protocol: Protocol::AwsJson1_1, service: None, operation: None };
@@ -152,19 +134,10 @@ impl Gateway {
         let clock = &self.0.kernel.env().clock;
         let begun = clock.monotonic();
         let request_id = self.0.kernel.env().ids.uuid();
-        let mut call = Call {
-            gateway: self,
-            parts,
-            peer: &peer,
-            request_id: &request_id,
-            target: None,
-        };
+        let mut call =
+            Call { gateway: self, parts, peer: &peer, request_id: &request_id, target: None };
         let result = call.run(body).await;
-        let unknown = Target {
-            protocol: Protocol::RestJson1,
-            service: None,
-            operation: None,
-        };
+        let unknown = Target { protocol: Protocol::RestJson1, service: None, operation: None };
         let target = call.target.unwrap_or(unknown);
         let mut reply = result.unwrap_or_else(|error| {
             if let Some(source) = error.log_source() {
@@ -196,10 +169,7 @@ impl Gateway {
         B::Error: std::fmt::Display,
     {
         let inner = &self.0;
-        let target = parts
-            .headers
-            .get("x-amz-target")
-            .and_then(|t| t.to_str().ok());
+        let target = parts.headers.get("x-amz-target").and_then(|t| t.to_str().ok());
         if target.is_some_and(|target| inner.router.knows_target(target)) {
             return Err(body);
         }
@@ -212,18 +182,13 @@ impl Gateway {
             return Err(body);
         };
         let request = front_door::complete(outline, parts, front_door::stream(body));
-        Ok(front_door::reply(
-            door.serve(inner.kernel.clone(), request).await,
-        ))
+        Ok(front_door::reply(door.serve(inner.kernel.clone(), request).await))
     }
 }
 
 /// Browsers may call an API that is open to everybody anyway, or that its signature protects.
 fn allow_origin(reply: &mut Reply) {
-    if reply
-        .headers
-        .contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
-    {
+    if reply.headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
         return;
     }
     reply.header("access-control-allow-origin", "*");
@@ -235,10 +200,7 @@ fn preflight(parts: &Parts) -> Reply {
     let asked = asked.and_then(|value| value.to_str().ok()).unwrap_or("*");
     let mut reply = Reply::new(200);
     allow_origin(&mut reply);
-    reply.header(
-        "access-control-allow-methods",
-        "GET, HEAD, POST, PUT, PATCH, DELETE",
-    );
+    reply.header("access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE");
     reply.header("access-control-allow-headers", asked);
     reply.header("access-control-max-age", "172800");
     reply
@@ -323,8 +285,7 @@ impl<'g> Call<'g> {
     }
 
     fn family(&self) -> Family {
-        self.target
-            .map_or(Family::RestJson, |target| target.family())
+        self.target.map_or(Family::RestJson, |target| target.family())
     }
 
     fn is_secure(&self) -> bool {
@@ -392,19 +353,13 @@ impl<'g> Call<'g> {
 
     fn context(&self, caller: Caller, signature: Option<&Signature<'_>>, host: &str) -> Context {
         let kernel = &self.gateway.0.kernel;
-        let region = signature
-            .map(|s| &*s.region)
-            .filter(|r| !r.is_empty() && *r != "*");
+        let region = signature.map(|s| &*s.region).filter(|r| !r.is_empty() && *r != "*");
         let region = match region.or_else(|| host_region(host)) {
             Some("aws-global") => "us-east-1",
             Some(region) => region,
             None => &kernel.settings().region,
         };
-        let agent = self
-            .parts
-            .headers
-            .get(header::USER_AGENT)
-            .and_then(|a| a.to_str().ok());
+        let agent = self.parts.headers.get(header::USER_AGENT).and_then(|a| a.to_str().ok());
         let origin = Origin {
             url: format!("{}://{}", self.peer.scheme, front_door::host(self.parts)),
             source_ip: self.peer.ip.clone(),
@@ -429,9 +384,7 @@ impl<'g> Call<'g> {
             Some("lambda") => options.code_bytes_max,
             _ => options.body_bytes_max,
         };
-        front_door::collect(body, limit)
-            .await
-            .map_err(|error| body_error(family, error))
+        front_door::collect(body, limit).await.map_err(|error| body_error(family, error))
     }
 
     /// The body in memory, or as a stream where S3 wants one.
@@ -459,22 +412,11 @@ impl<'g> Call<'g> {
         let of_body = operation.is_none_or(|o| o.name != "CompleteMultipartUpload");
         let intake = intake::prepare(headers, front_door::stream(body), of_body, verified)?;
         if operation.is_some_and(has_stream) {
-            return Ok(Taken {
-                bytes: Bytes::new(),
-                stream: intake.body,
-                headers: intake.headers,
-            });
+            return Ok(Taken { bytes: Bytes::new(), stream: intake.body, headers: intake.headers });
         }
-        let bytes = intake
-            .body
-            .collect(self.gateway.0.options.body_bytes_max)
-            .await;
+        let bytes = intake.body.collect(self.gateway.0.options.body_bytes_max).await;
         let bytes = bytes.map_err(|error| body_error(family, error))?;
-        Ok(Taken {
-            bytes,
-            stream: Body::default(),
-            headers: intake.headers,
-        })
+        Ok(Taken { bytes, stream: Body::default(), headers: intake.headers })
     }
 
     /// A body in memory, whose hash the signature covers even where no header tells it.
@@ -493,11 +435,7 @@ impl<'g> Call<'g> {
             self.authenticate(caller, signature, &hash)?;
         }
         let headers = Cow::Borrowed(&self.parts.headers);
-        Ok(Taken {
-            bytes,
-            stream: Body::default(),
-            headers,
-        })
+        Ok(Taken { bytes, stream: Body::default(), headers })
     }
 
     /// What stands for the payload in S3's signatures.
@@ -541,9 +479,7 @@ impl<'g> Call<'g> {
         };
         let kernel = &self.gateway.0.kernel;
         let output = if let Some(echo) = &self.gateway.0.options.echo {
-            let handler = kernel
-                .service(service.id)
-                .and_then(|s| s.handler(operation.name));
+            let handler = kernel.service(service.id).and_then(|s| s.handler(operation.name));
             let handler =
                 handler.ok_or_else(|| ServiceError::not_implemented(service.id, operation.name))?;
             let heard = protocol::read(target, &mut input, |reader| Echo::hear(handler, reader))??;
@@ -554,13 +490,7 @@ impl<'g> Call<'g> {
             })?;
             caught(call).await?
         };
-        Ok(protocol::encode(
-            target.protocol,
-            service,
-            operation,
-            &*output,
-            self.request_id,
-        ))
+        Ok(protocol::encode(target.protocol, service, operation, &*output, self.request_id))
     }
 }
 
@@ -574,26 +504,18 @@ async fn caught(
         Ok(result) => result,
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("a panic");
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
             Err(ServiceError::internal(format!("panic: {text}")))
         }
     }
 }
 
 fn has_stream(operation: &OperationSchema) -> bool {
-    operation
-        .input
-        .payload()
-        .is_some_and(|(_, member)| matches!(member.schema.kind, Kind::Stream))
+    operation.input.payload().is_some_and(|(_, member)| matches!(member.schema.kind, Kind::Stream))
 }
 
 fn is_form(parts: &Parts) -> bool {
-    let kind = parts
-        .headers
-        .get(header::CONTENT_TYPE)
-        .map(|kind| kind.as_bytes());
+    let kind = parts.headers.get(header::CONTENT_TYPE).map(|kind| kind.as_bytes());
     parts.method == Method::POST
         && kind.is_some_and(|kind| kind.starts_with(b"application/x-www-form-urlencoded"))
 }

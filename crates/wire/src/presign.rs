@@ -33,11 +33,7 @@ pub(crate) fn has_expired(signature: &Signature<'_>, now_ms: &[i64]) -> Result<(
     let Some(signed_ms) = signature.signed_ms() else {
         return malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
     };
-    within(
-        signed_ms.saturating_add(expires_s * 1000),
-        Some(expires_s),
-        now_ms,
-    )
+    within(signed_ms.saturating_add(expires_s * 1000), Some(expires_s), now_ms)
 }
 
 fn within(end_ms: i64, term_s: Option<i64>, now_ms: &[i64]) -> Result<(), ServiceError> {
@@ -50,9 +46,7 @@ fn within(end_ms: i64, term_s: Option<i64>, now_ms: &[i64]) -> Result<(), Servic
     if let Some(term_s) = term_s {
         error = error.with_field("X-Amz-Expires", term_s.to_string());
     }
-    Err(error
-        .with_field("Expires", iso(end_ms))
-        .with_field("ServerTime", iso(now)))
+    Err(error.with_field("Expires", iso(end_ms)).with_field("ServerTime", iso(now)))
 }
 
 #[cfg(test)]
@@ -68,9 +62,7 @@ mod tests {
         );
         let pairs = parse_pairs(&query).unwrap();
         let headers = http::HeaderMap::new();
-        let Found::Signed(signature) = find(&headers, &pairs) else {
-            panic!("not found")
-        };
+        let Found::Signed(signature) = find(&headers, &pairs) else { panic!("not found") };
         has_expired(&signature, now_ms).map_err(|error| error.to_string())
     }
 
@@ -78,17 +70,9 @@ mod tests {
     fn a_url_is_good_until_its_term_by_any_clock() {
         let signed = 1_795_507_200_000;
         assert_eq!(check("60", &[signed + 59_999]), Ok(()));
-        assert!(
-            check("60", &[signed + 60_000])
-                .unwrap_err()
-                .contains("Request has expired")
-        );
+        assert!(check("60", &[signed + 60_000]).unwrap_err().contains("Request has expired"));
         assert_eq!(check("60", &[signed + 86_400_000, signed + 1]), Ok(()));
         assert!(check("604801", &[signed]).unwrap_err().contains("604800"));
-        assert!(
-            check("x", &[signed])
-                .unwrap_err()
-                .contains("should be a number")
-        );
+        assert!(check("x", &[signed]).unwrap_err().contains("should be a number"));
     }
 }

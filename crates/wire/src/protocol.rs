@@ -111,8 +111,6 @@ fn message_member(target: Target, error: &ServiceError) -> &'static str {
     let schema =
         crate::error::envelope(target.family(), target.service, target.operation, error).schema;
     let members = schema.map_or(&[][..], |schema| schema.schema.members());
-    let member = members
-        .iter()
-        .find(|m| m.name.eq_ignore_ascii_case("message"));
+    let member = members.iter().find(|m| m.name.eq_ignore_ascii_case("message"));
     member.map_or("message", |m| m.wire_name())
 }

@@ -21,29 +21,21 @@ pub struct Reply {
 impl Reply {
     pub fn new(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            body: Body::default(),
-        }
+        Self { status, headers: HeaderMap::new(), body: Body::default() }
     }
 
     #[must_use]
     pub fn with_body(mut self, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        self.headers.insert(
-            http::header::CONTENT_TYPE,
-            HeaderValue::from_static(content_type),
-        );
+        self.headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         self.body = Body::from_bytes(body);
         self
     }
 
     /// Sets a header; what cannot be one is left out.
     pub fn header(&mut self, name: &str, value: &str) {
-        if let (Ok(name), Ok(value)) = (
-            HeaderName::from_bytes(name.as_bytes()),
-            HeaderValue::from_bytes(value.as_bytes()),
-        ) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
+        {
             self.headers.insert(name, value);
         }
     }
@@ -61,10 +53,7 @@ pub struct ReplyBody(State);
 
 enum State {
     Full(Bytes),
-    Stream {
-        stream: BoxStream<'static, Result<Bytes, BodyError>>,
-        left: Option<u64>,
-    },
+    Stream { stream: BoxStream<'static, Result<Bytes, BodyError>>, left: Option<u64> },
 }
 
 impl std::fmt::Debug for ReplyBody {
@@ -77,10 +66,7 @@ impl From<Body> for ReplyBody {
     fn from(body: Body) -> Self {
         match body.take() {
             Content::Bytes(bytes) => Self(State::Full(bytes)),
-            Content::Stream { stream, length } => Self(State::Stream {
-                stream,
-                left: length,
-            }),
+            Content::Stream { stream, length } => Self(State::Stream { stream, left: length }),
         }
     }
 }
@@ -118,9 +104,7 @@ impl http_body::Body for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             State::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            State::Stream {
-                left: Some(left), ..
-            } => SizeHint::with_exact(*left),
+            State::Stream { left: Some(left), .. } => SizeHint::with_exact(*left),
             State::Stream { left: None, .. } => SizeHint::default(),
         }
     }

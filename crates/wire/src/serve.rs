@@ -66,12 +66,8 @@ pub async fn serve_with(
             }
         };
         let _ = socket.set_nodelay(true);
-        let (gateway, stopping, open, wrap) = (
-            gateway.clone(),
-            stopping.clone(),
-            open.clone(),
-            wrap.clone(),
-        );
+        let (gateway, stopping, open, wrap) =
+            (gateway.clone(), stopping.clone(), open.clone(), wrap.clone());
         env.spawn("connection", async move {
             match wrap {
                 None => connection(socket, peer, gateway, scheme, stopping).await,
@@ -103,16 +99,9 @@ async fn connection(
         async move { Ok::<_, Infallible>(gateway.handle(request, peer, scheme).await) }
     });
     let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME_MAX);
-    builder
-        .max_buf_size(HEAD_BYTES_MAX * 4)
-        .max_headers(HEADERS_MAX)
-        .half_close(true);
-    let served = builder
-        .serve_connection(TokioIo::new(socket), service)
-        .with_upgrades();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX);
+    builder.max_buf_size(HEAD_BYTES_MAX * 4).max_headers(HEADERS_MAX).half_close(true);
+    let served = builder.serve_connection(TokioIo::new(socket), service).with_upgrades();
     futures::pin_mut!(served);
     let ended = tokio::select! {
         biased;

@@ -82,11 +82,7 @@ impl ServiceRouter {
             if let Some(prefix) = schema.target_prefix {
                 router.by_target.insert(prefix, index);
             }
-            router
-                .by_signing
-                .entry(schema.signing_name)
-                .or_default()
-                .push(index);
+            router.by_signing.entry(schema.signing_name).or_default().push(index);
             router.by_host.push((schema.endpoint_prefix, index));
             if entry.query {
                 for name in entry.by_name.keys() {
@@ -97,17 +93,13 @@ impl ServiceRouter {
                 router.s3 = Some(index);
             }
         }
-        router
-            .by_host
-            .sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        router.by_host.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         router
     }
 
     /// Whether a target header names one of our services: such a call is never for a front door.
     pub fn knows_target(&self, target: &str) -> bool {
-        target
-            .split_once('.')
-            .is_some_and(|(prefix, _)| self.by_target.contains_key(prefix))
+        target.split_once('.').is_some_and(|(prefix, _)| self.by_target.contains_key(prefix))
     }
 
     /// The bucket that the host names, if it does.
@@ -131,25 +123,17 @@ impl ServiceRouter {
     /// The service whose endpoint the host is: its first labels are the endpoint's prefix.
     fn endpoint(&self, host: &str) -> Option<usize> {
         let begins = |host: &str, prefix: &str| {
-            host.strip_prefix(prefix)
-                .is_some_and(|rest| rest.starts_with('.'))
+            host.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'))
         };
         let named = |host: &str| {
-            self.by_host
-                .iter()
-                .find(|(prefix, _)| begins(host, prefix))
-                .map(|(_, index)| *index)
+            self.by_host.iter().find(|(prefix, _)| begins(host, prefix)).map(|(_, index)| *index)
         };
         // Operations with a host prefix put something in front: `sync-states.…`.
         named(host).or_else(|| named(host.split_once('-')?.1))
     }
 
     pub fn route<'p>(&self, view: &View<'_, 'p>) -> Result<Routed<'p>, Box<Astray>> {
-        if let Some(target) = view
-            .headers
-            .get("x-amz-target")
-            .and_then(|t| t.to_str().ok())
-        {
+        if let Some(target) = view.headers.get("x-amz-target").and_then(|t| t.to_str().ok()) {
             return self.route_target(view.headers, target);
         }
         let action = view.action();
@@ -168,10 +152,7 @@ impl ServiceRouter {
         target: &str,
     ) -> Result<Routed<'p>, Box<Astray>> {
         let (prefix, name) = target.rsplit_once('.').unwrap_or(("", target));
-        let entry = self
-            .by_target
-            .get(prefix)
-            .and_then(|index| self.entries.get(*index));
+        let entry = self.by_target.get(prefix).and_then(|index| self.entries.get(*index));
         let asked = match headers.get("content-type").map(|c| c.as_bytes()) {
             Some(c) if c.starts_with(b"application/x-amz-json-1.0") => Some(Protocol::AwsJson1_0),
             Some(c) if c.starts_with(b"application/x-amz-json-1.1") => Some(Protocol::AwsJson1_1),
@@ -184,11 +165,7 @@ impl ServiceRouter {
                 // A service of AWS that is not ours.
                 _ => ServiceError::not_implemented(prefix, name),
             };
-            let target = Target {
-                protocol,
-                service: None,
-                operation: None,
-            };
+            let target = Target { protocol, service: None, operation: None };
             return Err(Box::new(Astray { target, error }));
         };
         let protocol = asked.or(entry.json).unwrap_or(Protocol::AwsJson1_1);
@@ -196,10 +173,7 @@ impl ServiceRouter {
     }
 
     fn service(&self, view: &View<'_, '_>, action: Option<&str>) -> Option<&Entry> {
-        if view
-            .scope
-            .is_some_and(|scope| !self.by_signing.contains_key(scope))
-        {
+        if view.scope.is_some_and(|scope| !self.by_signing.contains_key(scope)) {
             return None;
         }
         // What names an action is never S3's.
@@ -269,25 +243,14 @@ impl ServiceRouter {
             }
             None => unknown_operation(Family::from(protocol), None, name),
         };
-        Box::new(Astray {
-            target: Target {
-                protocol,
-                service: None,
-                operation: None,
-            },
-            error,
-        })
+        Box::new(Astray { target: Target { protocol, service: None, operation: None }, error })
     }
 }
 
 impl<'r, 'p> View<'r, 'p> {
     fn parameter(&self, name: &str) -> Option<Cow<'r, str>> {
-        let find = |pairs: &'r Pairs<'r>| {
-            pairs
-                .iter()
-                .find(|(k, _)| k == name)
-                .map(|(_, v)| v.clone())
-        };
+        let find =
+            |pairs: &'r Pairs<'r>| pairs.iter().find(|(k, _)| k == name).map(|(_, v)| v.clone());
         self.form.and_then(find).or_else(|| find(self.query))
     }
 
@@ -296,12 +259,7 @@ impl<'r, 'p> View<'r, 'p> {
     }
 
     fn request(&self) -> Request<'r, 'p> {
-        Request {
-            method: self.method,
-            path: self.path,
-            query: self.query,
-            headers: self.headers,
-        }
+        Request { method: self.method, path: self.path, query: self.query, headers: self.headers }
     }
 }
 
@@ -319,29 +277,18 @@ impl Entry {
         Self {
             schema,
             by_name,
-            uris: schema
-                .protocols
-                .iter()
-                .any(rest)
-                .then(|| UriRouter::new(schema)),
+            uris: schema.protocols.iter().any(rest).then(|| UriRouter::new(schema)),
             json: schema.protocols.iter().find(json).copied(),
             query: schema.query_compatible || schema.protocols.contains(&Protocol::AwsQuery),
         }
     }
 
     fn target(&self, protocol: Protocol) -> Target {
-        Target {
-            protocol,
-            service: Some(self.schema),
-            operation: None,
-        }
+        Target { protocol, service: Some(self.schema), operation: None }
     }
 
     fn astray(&self, protocol: Protocol, error: ServiceError) -> Box<Astray> {
-        Box::new(Astray {
-            target: self.target(protocol),
-            error,
-        })
+        Box::new(Astray { target: self.target(protocol), error })
     }
 
     fn by_action<'p>(&self, protocol: Protocol, name: &str) -> Result<Routed<'p>, Box<Astray>> {
@@ -360,15 +307,10 @@ impl Entry {
             .protocols
             .iter()
             .find(|p| matches!(p, Protocol::RestJson1 | Protocol::RestXml));
-        let protocol = rest
-            .or(self.schema.protocols.first())
-            .copied()
-            .unwrap_or(Protocol::RestJson1);
+        let protocol =
+            rest.or(self.schema.protocols.first()).copied().unwrap_or(Protocol::RestJson1);
         let request = view.request();
-        let found = self
-            .uris
-            .as_ref()
-            .map_or(Ok(None), |uris| uris.find(&request));
+        let found = self.uris.as_ref().map_or(Ok(None), |uris| uris.find(&request));
         match found {
             Ok(Some((known, labels))) => self.known(protocol, known, labels),
             Ok(None) => {
@@ -396,16 +338,12 @@ impl Entry {
     ) -> Result<Routed<'p>, Box<Astray>> {
         match known {
             Known::Operation(operation) => {
-                let target = Target {
-                    operation: Some(operation),
-                    ..self.target(protocol)
-                };
+                let target = Target { operation: Some(operation), ..self.target(protocol) };
                 Ok(Routed { target, labels })
             }
-            Known::Unimplemented(name) => Err(self.astray(
-                protocol,
-                ServiceError::not_implemented(self.schema.id, name),
-            )),
+            Known::Unimplemented(name) => {
+                Err(self.astray(protocol, ServiceError::not_implemented(self.schema.id, name)))
+            }
         }
     }
 }
@@ -414,20 +352,15 @@ impl Entry {
 fn public_host(url: &str) -> String {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     let host = host.split(['/', ':']).next().unwrap_or_default();
-    if host.parse::<std::net::IpAddr>().is_ok() {
-        String::new()
-    } else {
-        host.to_owned()
-    }
+    if host.parse::<std::net::IpAddr>().is_ok() { String::new() } else { host.to_owned() }
 }
 
 /// The region that a host names: `sqs.eu-west-1.amazonaws.com`.
 pub fn host_region(host: &str) -> Option<&str> {
     host.split('.').find(|label| {
         let mut parts = label.split('-');
-        let area = parts
-            .next()
-            .is_some_and(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_lowercase()));
+        let area =
+            parts.next().is_some_and(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_lowercase()));
         let last = label
             .rsplit('-')
             .next()
@@ -442,14 +375,8 @@ mod tests {
 
     #[test]
     fn a_host_tells_its_region() {
-        assert_eq!(
-            host_region("sqs.eu-west-1.amazonaws.com"),
-            Some("eu-west-1")
-        );
-        assert_eq!(
-            host_region("b.s3.us-gov-east-1.amazonaws.com"),
-            Some("us-gov-east-1")
-        );
+        assert_eq!(host_region("sqs.eu-west-1.amazonaws.com"), Some("eu-west-1"));
+        assert_eq!(host_region("b.s3.us-gov-east-1.amazonaws.com"), Some("us-gov-east-1"));
         assert_eq!(host_region("localhost"), None);
     }
 }

@@ -66,10 +66,7 @@ pub fn verify(
     });
     match mac {
         Ok(expected) if same(expected.as_bytes(), signature.signature.as_bytes()) => Ok(()),
-        _ => Err(Box::new(Mismatch {
-            canonical_request: String::new(),
-            string_to_sign: text,
-        })),
+        _ => Err(Box::new(Mismatch { canonical_request: String::new(), string_to_sign: text })),
     }
 }
 
@@ -80,35 +77,18 @@ fn string_to_sign(
     query: &str,
     headers: &HeaderMap,
 ) -> String {
-    let pairs: Vec<_> = query
-        .split('&')
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .collect();
-    let parameter = |name: &str| {
-        pairs
-            .iter()
-            .find(|(k, _)| *k == name)
-            .map(|(_, v)| decode(v).into_owned())
-    };
+    let pairs: Vec<_> =
+        query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
+    let parameter =
+        |name: &str| pairs.iter().find(|(k, _)| *k == name).map(|(_, v)| decode(v).into_owned());
     let header = |name: &str| {
-        let value = headers
-            .get(name)
-            .map(|value| header_text(value.as_bytes()).into_owned());
+        let value = headers.get(name).map(|value| header_text(value.as_bytes()).into_owned());
         value.or_else(|| parameter(name)).unwrap_or_default()
     };
     let mut custom: Vec<(String, String)> = Vec::new();
-    for name in headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("x-amz-"))
-    {
-        let values = headers
-            .get_all(name)
-            .iter()
-            .map(|value| header_text(value.as_bytes()));
-        custom.push((
-            name.as_str().to_owned(),
-            values.collect::<Vec<_>>().join(","),
-        ));
+    for name in headers.keys().filter(|name| name.as_str().starts_with("x-amz-")) {
+        let values = headers.get_all(name).iter().map(|value| header_text(value.as_bytes()));
+        custom.push((name.as_str().to_owned(), values.collect::<Vec<_>>().join(",")));
     }
     for (name, value) in pairs.iter().filter(|(name, _)| name.starts_with("x-amz-")) {
         if !headers.contains_key(*name) {
@@ -121,11 +101,8 @@ fn string_to_sign(
         _ if headers.contains_key("x-amz-date") => String::new(),
         _ => header("date"),
     };
-    let mut text = format!(
-        "{method}\n{}\n{}\n{date}\n",
-        header("content-md5"),
-        header("content-type")
-    );
+    let mut text =
+        format!("{method}\n{}\n{}\n{date}\n", header("content-md5"), header("content-type"));
     for (name, value) in custom {
         text.push_str(&format!("{name}:{value}\n"));
     }
@@ -137,9 +114,8 @@ fn string_to_sign(
 fn subresources(query: &str) -> String {
     let known = |name: &str| SUBRESOURCES.contains(&name);
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    let mut kept: Vec<_> = pairs
-        .filter(|pair| known(pair.split('=').next().unwrap_or_default()))
-        .collect();
+    let mut kept: Vec<_> =
+        pairs.filter(|pair| known(pair.split('=').next().unwrap_or_default())).collect();
     kept.sort_by_key(|pair| pair.split('=').next());
     let kept = kept.into_iter().map(|pair| match pair.split_once('=') {
         Some((name, value)) => {
@@ -148,11 +124,7 @@ fn subresources(query: &str) -> String {
         None => pair.to_owned(),
     });
     let kept = kept.collect::<Vec<_>>().join("&");
-    if kept.is_empty() {
-        kept
-    } else {
-        format!("?{kept}")
-    }
+    if kept.is_empty() { kept } else { format!("?{kept}") }
 }
 
 #[cfg(test)]
@@ -167,9 +139,7 @@ mod tests {
         let query = "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D&Expires=1175139620";
         let headers = HeaderMap::new();
         let pairs = parse_pairs(query).unwrap();
-        let Found::Signed(signature) = find(&headers, &pairs) else {
-            panic!("not found")
-        };
+        let Found::Signed(signature) = find(&headers, &pairs) else { panic!("not found") };
         let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
         let check = |path| verify(&signature, "GET", path, query, &headers, secret);
         // The documentation's bucket was called `johnsmith` when the example was calculated.

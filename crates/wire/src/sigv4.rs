@@ -14,11 +14,7 @@ use crate::codec::query::Pairs;
 use crate::http_binding::header_text;
 
 /// Every byte but the unreserved ones.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const ENCODED_PATH: &AsciiSet = &ENCODED.remove(b'/');
 
 pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -77,12 +73,8 @@ pub fn find<'a>(headers: &'a HeaderMap, query: &Pairs<'a>) -> Found<'a> {
         };
         return from_header(text, headers);
     }
-    let get = |name: &str| {
-        query
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.clone())
-    };
+    let get =
+        |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     if get("X-Amz-Algorithm").is_some() || get("X-Amz-Signature").is_some() {
         return from_query(&get);
     }
@@ -90,11 +82,8 @@ pub fn find<'a>(headers: &'a HeaderMap, query: &Pairs<'a>) -> Found<'a> {
         (Some(key), Some(signature)) => {
             let expires_at_s = get("Expires").and_then(|time| time.parse().ok());
             let token = get("x-amz-security-token");
-            let found = Signature {
-                token,
-                expires_at_s,
-                ..version2(Form::V2Query, key, signature)
-            };
+            let found =
+                Signature { token, expires_at_s, ..version2(Form::V2Query, key, signature) };
             Found::Signed(Box::new(found))
         }
         _ => Found::Nothing,
@@ -103,32 +92,17 @@ pub fn find<'a>(headers: &'a HeaderMap, query: &Pairs<'a>) -> Found<'a> {
 
 fn version2<'a>(form: Form, access_key: Cow<'a, str>, signature: Cow<'a, str>) -> Signature<'a> {
     let (day, region) = (Cow::Borrowed(""), Cow::Borrowed(""));
-    let scope = Scope {
-        access_key,
-        day,
-        region,
-        service: Cow::Borrowed("s3"),
-    };
-    Signature {
-        form,
-        signature,
-        ..Signature::unverifiable(scope)
-    }
+    let scope = Scope { access_key, day, region, service: Cow::Borrowed("s3") };
+    Signature { form, signature, ..Signature::unverifiable(scope) }
 }
 
 fn from_header<'a>(text: &'a str, headers: &'a HeaderMap) -> Found<'a> {
     if let Some(rest) = text.strip_prefix("AWS ") {
         let (key, signature) = rest.split_once(':').unwrap_or((rest, ""));
-        let date = headers
-            .get("x-amz-date")
-            .or_else(|| headers.get(http::header::DATE));
+        let date = headers.get("x-amz-date").or_else(|| headers.get(http::header::DATE));
         let found = Signature {
-            time: date
-                .map(|date| header_text(date.as_bytes()))
-                .unwrap_or_default(),
-            token: headers
-                .get("x-amz-security-token")
-                .map(|t| header_text(t.as_bytes())),
+            time: date.map(|date| header_text(date.as_bytes())).unwrap_or_default(),
+            token: headers.get("x-amz-security-token").map(|t| header_text(t.as_bytes())),
             ..version2(Form::V2Header, Cow::Borrowed(key), Cow::Borrowed(signature))
         };
         return Found::Signed(Box::new(found));
@@ -146,18 +120,13 @@ fn from_header<'a>(text: &'a str, headers: &'a HeaderMap) -> Found<'a> {
     };
     let (credential, signed, signature) =
         (part("Credential"), part("SignedHeaders"), part("Signature"));
-    let date = headers
-        .get("x-amz-date")
-        .or_else(|| headers.get(http::header::DATE));
+    let date = headers.get("x-amz-date").or_else(|| headers.get(http::header::DATE));
     let mut missing = String::new();
     for (name, found) in [
         ("'Credential' parameter", credential.is_some()),
         ("'Signature' parameter", signature.is_some()),
         ("'SignedHeaders' parameter", signed.is_some()),
-        (
-            "existence of either a 'X-Amz-Date' or a 'Date' header",
-            date.is_some(),
-        ),
+        ("existence of either a 'X-Amz-Date' or a 'Date' header", date.is_some()),
     ] {
         if !found {
             missing.push_str(&format!("Authorization header requires {name}. "));
@@ -177,15 +146,9 @@ fn from_header<'a>(text: &'a str, headers: &'a HeaderMap) -> Found<'a> {
         );
         return Found::Incomplete(message, None);
     };
-    let token = headers
-        .get("x-amz-security-token")
-        .map(|t| header_text(t.as_bytes()));
+    let token = headers.get("x-amz-security-token").map(|t| header_text(t.as_bytes()));
     Found::Signed(Box::new(Signature {
-        form: if algorithm == ALGORITHM {
-            Form::Header
-        } else {
-            Form::Foreign
-        },
+        form: if algorithm == ALGORITHM { Form::Header } else { Form::Foreign },
         access_key: scope.access_key,
         day: scope.day,
         region: scope.region,
@@ -223,11 +186,7 @@ fn from_query<'a>(get: &impl Fn(&str) -> Option<Cow<'a, str>>) -> Found<'a> {
         );
     };
     Found::Signed(Box::new(Signature {
-        form: if algorithm == ALGORITHM {
-            Form::Query
-        } else {
-            Form::Foreign
-        },
+        form: if algorithm == ALGORITHM { Form::Query } else { Form::Foreign },
         access_key: scope.access_key,
         day: scope.day,
         region: scope.region,
@@ -307,12 +266,7 @@ pub fn verify(
     signed: &Signed<'_>,
     secret: &str,
 ) -> Result<SigningKey, Box<Mismatch>> {
-    let key = SigningKey::new(
-        secret,
-        &signature.day,
-        &signature.region,
-        &signature.service,
-    );
+    let key = SigningKey::new(secret, &signature.day, &signature.region, &signature.service);
     let s3 = matches!(&*signature.service, "s3" | "s3express" | "s3-object-lambda");
     let mut mismatch = None;
     for path in canonical_paths(signed.path, s3) {
@@ -321,15 +275,14 @@ pub fn verify(
         if same(key.sign(&text).as_bytes(), signature.signature.as_bytes()) {
             return Ok(key);
         }
-        mismatch.get_or_insert(Mismatch {
-            canonical_request: request,
-            string_to_sign: text,
-        });
+        mismatch.get_or_insert(Mismatch { canonical_request: request, string_to_sign: text });
     }
-    Err(Box::new(mismatch.unwrap_or(Mismatch {
-        canonical_request: String::new(),
-        string_to_sign: String::new(),
-    })))
+    Err(Box::new(
+        mismatch.unwrap_or(Mismatch {
+            canonical_request: String::new(),
+            string_to_sign: String::new(),
+        }),
+    ))
 }
 
 /// Compares without telling by its time where the difference is.
@@ -368,11 +321,7 @@ fn normalize(path: &str) -> String {
             segment => kept.push(segment),
         }
     }
-    let slash = if path.ends_with('/') && !kept.is_empty() {
-        "/"
-    } else {
-        ""
-    };
+    let slash = if path.ends_with('/') && !kept.is_empty() { "/" } else { "" };
     format!("/{}{slash}", kept.join("/"))
 }
 
@@ -388,20 +337,14 @@ fn canonical_query(query: &str, presigned: bool) -> String {
         .map(|(key, value)| (encode(key), encode(value)))
         .collect();
     pairs.sort();
-    let pairs: Vec<_> = pairs
-        .into_iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
+    let pairs: Vec<_> = pairs.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
     pairs.join("&")
 }
 
 fn canonical_request(signature: &Signature<'_>, signed: &Signed<'_>, path: &str) -> String {
     let presigned = signature.form == Form::Query;
-    let mut text = format!(
-        "{}\n{path}\n{}\n",
-        signed.method,
-        canonical_query(signed.query, presigned)
-    );
+    let mut text =
+        format!("{}\n{path}\n{}\n", signed.method, canonical_query(signed.query, presigned));
     for name in &signature.signed_headers {
         text.push_str(name);
         text.push(':');
@@ -428,11 +371,7 @@ fn canonical_request(signature: &Signature<'_>, signed: &Signed<'_>, path: &str)
 
 fn string_to_sign(signature: &Signature<'_>, canonical_request: &str) -> String {
     let hash = sha256_hex(canonical_request.as_bytes());
-    format!(
-        "{ALGORITHM}\n{}\n{}\n{hash}",
-        signature.time,
-        signature.scope()
-    )
+    format!("{ALGORITHM}\n{}\n{}\n{hash}", signature.time, signature.scope())
 }
 
 impl<'a> Signature<'a> {
@@ -518,45 +457,25 @@ mod tests {
 
     #[test]
     fn paths_are_signed_as_clients_sign_them() {
-        assert_eq!(
-            canonical_paths("/a%20b//c/../d", true).first().unwrap(),
-            "/a%20b//c/../d"
-        );
+        assert_eq!(canonical_paths("/a%20b//c/../d", true).first().unwrap(), "/a%20b//c/../d");
         assert_eq!(canonical_paths("/a b", true), ["/a b", "/a%20b"]);
-        assert_eq!(
-            canonical_paths("/a%20b//c/../d/", false).first().unwrap(),
-            "/a%2520b/d/"
-        );
+        assert_eq!(canonical_paths("/a%20b//c/../d/", false).first().unwrap(), "/a%2520b/d/");
         assert_eq!(canonical_paths("", false), ["/"]);
     }
 
     #[test]
     fn the_query_is_sorted_and_encoded_again() {
-        assert_eq!(
-            canonical_query("b=2&a=x+y&a=%2a&c", false),
-            "a=%2A&a=x%20y&b=2&c="
-        );
-        assert_eq!(
-            canonical_query("X-Amz-Signature=1&X-Amz-Date=2", true),
-            "X-Amz-Date=2"
-        );
+        assert_eq!(canonical_query("b=2&a=x+y&a=%2a&c", false), "a=%2A&a=x%20y&b=2&c=");
+        assert_eq!(canonical_query("X-Amz-Signature=1&X-Amz-Date=2", true), "X-Amz-Date=2");
     }
 
     #[test]
     fn an_incomplete_header_says_what_is_missing() {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            "authorization",
-            "AWS4-HMAC-SHA256 Credential=a/b/c".parse().unwrap(),
-        );
+        headers.insert("authorization", "AWS4-HMAC-SHA256 Credential=a/b/c".parse().unwrap());
         let found = find(&headers, &Vec::new());
-        let Found::Incomplete(message, None) = found else {
-            panic!("{found:?}")
-        };
-        assert!(
-            message.contains("requires 'Signature' parameter. "),
-            "{message}"
-        );
+        let Found::Incomplete(message, None) = found else { panic!("{found:?}") };
+        assert!(message.contains("requires 'Signature' parameter. "), "{message}");
         headers.insert("authorization", "Bearer x".parse().unwrap());
         assert_eq!(find(&headers, &Vec::new()), Found::Nothing);
     }

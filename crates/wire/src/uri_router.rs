@@ -97,14 +97,11 @@ impl UriRouter {
                 Known::Operation(operation) => operation.input.members(),
                 Known::Unimplemented(_) => &[],
             };
-            let bound = members
-                .iter()
-                .filter(move |m| m.required && m.binding == binding);
+            let bound = members.iter().filter(move |m| m.required && m.binding == binding);
             bound.map(|m| m.wire_name()).collect::<Vec<_>>()
         };
-        let literals = query
-            .split('&')
-            .filter(|pair| !pair.is_empty() && !pair.starts_with("x-id="));
+        let literals =
+            query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("x-id="));
         self.entries.push(Entry {
             known,
             method,
@@ -140,9 +137,7 @@ impl UriRouter {
             return Ok(None);
         };
         let labels = entry.labels.iter().zip(values).map(|(name, value)| {
-            let value = percent_decode_str(value)
-                .decode_utf8()
-                .map_err(|_| BadLabel)?;
+            let value = percent_decode_str(value).decode_utf8().map_err(|_| BadLabel)?;
             Ok((*name, value))
         });
         Ok(Some((entry.known, labels.collect::<Result<_, _>>()?)))
@@ -158,9 +153,7 @@ impl UriRouter {
     ) -> Option<(&'r Entry, Vec<&'p str>)> {
         // A slash at the end means nothing.
         let [(start, segment), rest @ ..] = segments else {
-            return self
-                .best(&node.ends, request)
-                .map(|entry| (entry, values.clone()));
+            return self.best(&node.ends, request).map(|entry| (entry, values.clone()));
         };
         if segment.is_empty() && rest.is_empty() {
             return self.walk(node, rest, path, request, values);
@@ -187,20 +180,13 @@ impl UriRouter {
     /// The route that says most about the request: all that it requires is there, it has the most
     /// literals, it requires the most.
     fn best(&self, candidates: &[usize], request: &Request<'_, '_>) -> Option<&Entry> {
-        let entries = candidates
-            .iter()
-            .filter_map(|index| self.entries.get(*index));
+        let entries = candidates.iter().filter_map(|index| self.entries.get(*index));
         let fitting = entries.filter(|e| e.method == request.method && e.matches(request));
         fitting.max_by_key(|entry| {
             let missing = entry.missing(request);
             let required = entry.required_query.len() + entry.required_headers.len();
             let implemented = matches!(entry.known, Known::Operation(_));
-            (
-                missing == 0,
-                entry.literals.len(),
-                required - missing,
-                implemented,
-            )
+            (missing == 0, entry.literals.len(), required - missing, implemented)
         })
     }
 }
@@ -211,11 +197,7 @@ pub struct BadLabel;
 
 impl Node {
     fn literal(&mut self, segment: &'static str) -> &mut Node {
-        let at = match self
-            .literals
-            .iter()
-            .position(|(literal, _)| *literal == segment)
-        {
+        let at = match self.literals.iter().position(|(literal, _)| *literal == segment) {
             Some(at) => at,
             None => {
                 self.literals.push((segment, Node::default()));
@@ -233,10 +215,7 @@ impl Node {
 impl Entry {
     fn matches(&self, request: &Request<'_, '_>) -> bool {
         self.literals.iter().all(|(name, value)| {
-            request
-                .query
-                .iter()
-                .any(|(k, v)| k == name && value.is_none_or(|value| v == value))
+            request.query.iter().any(|(k, v)| k == name && value.is_none_or(|value| v == value))
         })
     }
 
@@ -260,14 +239,8 @@ mod tests {
     static PART: Schema = Schema::new(
         "Part",
         Kind::Structure(&[
-            Member::new("PartNumber", &STRING)
-                .wire("partNumber")
-                .required()
-                .bound(Binding::Query),
-            Member::new("UploadId", &STRING)
-                .wire("uploadId")
-                .required()
-                .bound(Binding::Query),
+            Member::new("PartNumber", &STRING).wire("partNumber").required().bound(Binding::Query),
+            Member::new("UploadId", &STRING).wire("uploadId").required().bound(Binding::Query),
         ]),
     );
     static COPY: Schema = Schema::new(
@@ -303,21 +276,11 @@ mod tests {
         &operation("ListBuckets", "GET", "/", &EMPTY),
         &operation("ListObjects", "GET", "/{Bucket}", &EMPTY),
         &operation("ListObjectsV2", "GET", "/{Bucket}?list-type=2", &EMPTY),
-        &operation(
-            "GetObject",
-            "GET",
-            "/{Bucket}/{Key+}?x-id=GetObject",
-            &EMPTY,
-        ),
+        &operation("GetObject", "GET", "/{Bucket}/{Key+}?x-id=GetObject", &EMPTY),
         &operation("PutObject", "PUT", "/{Bucket}/{Key+}", &EMPTY),
         &operation("CopyObject", "PUT", "/{Bucket}/{Key+}", &COPY),
         &operation("UploadPart", "PUT", "/{Bucket}/{Key+}", &PART),
-        &operation(
-            "GetFunction",
-            "GET",
-            "/2015-03-31/functions/{FunctionName}",
-            &EMPTY,
-        ),
+        &operation("GetFunction", "GET", "/2015-03-31/functions/{FunctionName}", &EMPTY),
         &operation("ListFunctions", "GET", "/2015-03-31/functions/", &EMPTY),
     ];
     static SERVICE: ServiceSchema = ServiceSchema {
@@ -345,12 +308,7 @@ mod tests {
         if let Some(header) = header {
             headers.insert(header, "v".parse().unwrap());
         }
-        let request = Request {
-            method,
-            path,
-            query: &query,
-            headers: &headers,
-        };
+        let request = Request { method, path, query: &query, headers: &headers };
         match router.find(&request) {
             Ok(Some((Known::Operation(operation), labels))) => {
                 let labels: Vec<_> = labels.iter().map(|(k, v)| format!(" {k}={v}")).collect();
@@ -366,43 +324,25 @@ mod tests {
     fn the_most_telling_route_wins() {
         assert_eq!(find("GET", "/", None), "ListBuckets");
         assert_eq!(find("GET", "/b", None), "ListObjects Bucket=b");
-        assert_eq!(
-            find("GET", "/b/?list-type=2&prefix=", None),
-            "ListObjectsV2 Bucket=b"
-        );
+        assert_eq!(find("GET", "/b/?list-type=2&prefix=", None), "ListObjectsV2 Bucket=b");
         assert_eq!(find("GET", "/b/k?acl", None), "!GetObjectAcl");
         assert_eq!(find("PUT", "/b/k", None), "PutObject Bucket=b Key=k");
-        assert_eq!(
-            find("PUT", "/b/k", Some("x-amz-copy-source")),
-            "CopyObject Bucket=b Key=k"
-        );
-        assert_eq!(
-            find("PUT", "/b/k?partNumber=1&uploadId=u", None),
-            "UploadPart Bucket=b Key=k"
-        );
+        assert_eq!(find("PUT", "/b/k", Some("x-amz-copy-source")), "CopyObject Bucket=b Key=k");
+        assert_eq!(find("PUT", "/b/k?partNumber=1&uploadId=u", None), "UploadPart Bucket=b Key=k");
         assert_eq!(find("DELETE", "/b/k", None), "none");
     }
 
     #[test]
     fn keys_keep_every_character() {
-        assert_eq!(
-            find("GET", "/b/a%2Fb/c%20d/", None),
-            "GetObject Bucket=b Key=a/b/c d/"
-        );
+        assert_eq!(find("GET", "/b/a%2Fb/c%20d/", None), "GetObject Bucket=b Key=a/b/c d/");
         assert_eq!(find("GET", "/b//x", None), "GetObject Bucket=b Key=/x");
-        assert_eq!(
-            find("GET", "/b/+%2B/./..", None),
-            "GetObject Bucket=b Key=++/./.."
-        );
+        assert_eq!(find("GET", "/b/+%2B/./..", None), "GetObject Bucket=b Key=++/./..");
         assert_eq!(find("GET", "/b/%ff", None), "bad");
     }
 
     #[test]
     fn slashes_at_the_end_are_tolerated() {
-        assert_eq!(
-            find("GET", "/2015-03-31/functions/f/", None),
-            "GetFunction FunctionName=f"
-        );
+        assert_eq!(find("GET", "/2015-03-31/functions/f/", None), "GetFunction FunctionName=f");
         assert_eq!(find("GET", "/2015-03-31/functions", None), "ListFunctions");
         assert_eq!(find("GET", "/2015-03-31/functions/", None), "ListFunctions");
         let arn = "arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Af";

@@ -59,25 +59,16 @@ const TIMEOUT_MS: u64 = 30_000;
 impl Compiled {
     pub(crate) fn new(snapshot: &Snapshot) -> Self {
         let routes = snapshot.routes.iter().filter_map(route).collect();
-        let integrations = snapshot
-            .integrations
-            .iter()
-            .filter_map(integration)
-            .collect();
-        Self {
-            routes,
-            integrations,
-        }
+        let integrations = snapshot.integrations.iter().filter_map(integration).collect();
+        Self { routes, integrations }
     }
 
     /// The most specific route: literals before parameters before greedy ones before `$default`, a
     /// named method before `ANY`.
     pub(crate) fn find(&self, method: &str, path: &str) -> Option<Matched<'_>> {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
-        let candidates = self
-            .routes
-            .iter()
-            .filter(|r| r.method.as_deref().is_none_or(|m| m == method));
+        let candidates =
+            self.routes.iter().filter(|r| r.method.as_deref().is_none_or(|m| m == method));
         let ranked = candidates.filter_map(|route| {
             let (rank, parameters) = route.pattern.matches(&segments)?;
             Some(((rank, route.method.is_none()), route, parameters))
@@ -87,10 +78,7 @@ impl Compiled {
             route_key: &route.key,
             resource: route.key.split_once(' ').map_or("/", |(_, path)| path),
             parameters,
-            integration: route
-                .integration
-                .as_ref()
-                .and_then(|id| self.integrations.get(id)),
+            integration: route.integration.as_ref().and_then(|id| self.integrations.get(id)),
         })
     }
 }
@@ -106,18 +94,10 @@ fn route(document: &Document) -> Option<Route> {
         None => (None, Pattern::Default),
         Some((method, path)) => {
             let method = Some(method).filter(|m| *m != "ANY").map(str::to_owned);
-            (
-                method,
-                Pattern::Path(path.split('/').skip(1).map(segment).collect()),
-            )
+            (method, Pattern::Path(path.split('/').skip(1).map(segment).collect()))
         }
     };
-    Some(Route {
-        key,
-        method,
-        pattern,
-        integration: target.map(str::to_owned),
-    })
+    Some(Route { key, method, pattern, integration: target.map(str::to_owned) })
 }
 
 fn segment(text: &str) -> Segment {
@@ -133,21 +113,10 @@ fn segment(text: &str) -> Segment {
 fn integration(document: &Document) -> Option<(String, Integration)> {
     let id = text(document, "IntegrationId")?.to_owned();
     let uri = text(document, "IntegrationUri")?;
-    let timeout_ms = document
-        .get("TimeoutInMillis")
-        .and_then(Document::as_u64)
-        .unwrap_or(TIMEOUT_MS);
-    let payload = text(document, "PayloadFormatVersion")
-        .unwrap_or("1.0")
-        .to_owned();
-    Some((
-        id,
-        Integration {
-            function: function_arn(uri),
-            payload,
-            timeout_ms,
-        },
-    ))
+    let timeout_ms =
+        document.get("TimeoutInMillis").and_then(Document::as_u64).unwrap_or(TIMEOUT_MS);
+    let payload = text(document, "PayloadFormatVersion").unwrap_or("1.0").to_owned();
+    Some((id, Integration { function: function_arn(uri), payload, timeout_ms }))
 }
 
 /// The function in `arn:aws:apigateway:…:path/2015-03-31/functions/{arn}/invocations`, or the ARN itself.
@@ -197,9 +166,7 @@ impl Pattern {
 }
 
 pub(crate) fn decode(text: &str) -> String {
-    percent_encoding::percent_decode_str(text)
-        .decode_utf8_lossy()
-        .into_owned()
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -208,17 +175,12 @@ mod tests {
     use serde_json::json;
 
     fn compiled(keys: &[&str]) -> Compiled {
-        let routes = keys
-            .iter()
-            .map(|key| json!({"RouteKey": key, "Target": "integrations/i"}))
-            .collect();
+        let routes =
+            keys.iter().map(|key| json!({"RouteKey": key, "Target": "integrations/i"})).collect();
         let integrations = vec![
             json!({"IntegrationId": "i", "IntegrationUri": "arn:aws:lambda:r:1:function:f", "PayloadFormatVersion": "2.0"}),
         ];
-        Compiled::new(&Snapshot {
-            routes,
-            integrations,
-        })
+        Compiled::new(&Snapshot { routes, integrations })
     }
 
     #[test]
@@ -236,28 +198,12 @@ mod tests {
         assert_eq!(key("GET", "/orders/1").unwrap(), "GET /orders/{id}");
         assert_eq!(key("POST", "/orders/new").unwrap(), "POST /orders/new");
         assert_eq!(key("DELETE", "/orders/1").unwrap(), "ANY /orders/{id}");
-        assert_eq!(
-            key("GET", "/orders/1/items").unwrap(),
-            "ANY /orders/{proxy+}"
-        );
+        assert_eq!(key("GET", "/orders/1/items").unwrap(), "ANY /orders/{proxy+}");
         assert_eq!(key("GET", "/else").unwrap(), "$default");
-        assert_eq!(
-            api.find("GET", "/orders/a%20b").unwrap().parameters["id"],
-            "a b"
-        );
-        assert_eq!(
-            api.find("PUT", "/orders/a/b").unwrap().parameters["proxy"],
-            "a/b"
-        );
+        assert_eq!(api.find("GET", "/orders/a%20b").unwrap().parameters["id"], "a b");
+        assert_eq!(api.find("PUT", "/orders/a/b").unwrap().parameters["proxy"], "a/b");
         assert!(compiled(&["GET /a"]).find("GET", "/b").is_none());
-        assert_eq!(
-            api.find("GET", "/orders/1")
-                .unwrap()
-                .integration
-                .unwrap()
-                .payload,
-            "2.0"
-        );
+        assert_eq!(api.find("GET", "/orders/1").unwrap().integration.unwrap().payload, "2.0");
     }
 
     #[test]

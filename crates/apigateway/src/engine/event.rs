@@ -44,10 +44,7 @@ fn body_text(request: &Request, body: &Bytes) -> (Option<String>, bool) {
     if body.is_empty() {
         return (None, false);
     }
-    let kind = request
-        .header("content-type")
-        .unwrap_or("")
-        .to_ascii_lowercase();
+    let kind = request.header("content-type").unwrap_or("").to_ascii_lowercase();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     let textual = kind.is_empty()
         || kind.starts_with("text/")
@@ -74,9 +71,7 @@ fn joined(pairs: impl Iterator<Item = (String, String)>) -> Map<String, Value> {
     for (name, value) in pairs {
         all.entry(name).or_default().push(value);
     }
-    all.into_iter()
-        .map(|(name, values)| (name, values.join(",").into()))
-        .collect()
+    all.into_iter().map(|(name, values)| (name, values.join(",").into())).collect()
 }
 
 fn query(request: &Request) -> Vec<(String, String)> {
@@ -102,23 +97,15 @@ fn headers(request: &Request, around: &Surroundings<'_>) -> Vec<(String, String)
         "proxy-authorization",
         "host",
     ];
-    let mut headers: Vec<(String, String)> = request
-        .headers
-        .iter()
-        .filter(|(name, _)| !hop.contains(&name.as_str()))
-        .cloned()
-        .collect();
+    let mut headers: Vec<(String, String)> =
+        request.headers.iter().filter(|(name, _)| !hop.contains(&name.as_str())).cloned().collect();
     headers.push(("host".to_owned(), around.domain.to_owned()));
     for (name, value) in [
         ("x-forwarded-for", request.source_ip.clone()),
         ("x-forwarded-proto", request.scheme.to_owned()),
         (
             "x-forwarded-port",
-            request
-                .host
-                .rsplit_once(':')
-                .map_or("443", |(_, port)| port)
-                .to_owned(),
+            request.host.rsplit_once(':').map_or("443", |(_, port)| port).to_owned(),
         ),
     ] {
         if request.header(name).is_none() {
@@ -134,19 +121,11 @@ fn log_time(ms: i64) -> String {
 }
 
 fn or_null(map: Map<String, Value>) -> Value {
-    if map.is_empty() {
-        Value::Null
-    } else {
-        Value::Object(map)
-    }
+    if map.is_empty() { Value::Null } else { Value::Object(map) }
 }
 
 fn parameters(matched: &Matched<'_>) -> Map<String, Value> {
-    matched
-        .parameters
-        .iter()
-        .map(|(name, value)| (name.clone(), value.clone().into()))
-        .collect()
+    matched.parameters.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect()
 }
 
 fn two(
@@ -196,14 +175,8 @@ fn two(
     });
     if let Value::Object(event) = &mut event {
         for (name, value) in [
-            (
-                "cookies",
-                Some(Value::Array(cookies)).filter(|c| c != &json!([])),
-            ),
-            (
-                "queryStringParameters",
-                Some(or_null(joined(query(request).into_iter()))),
-            ),
+            ("cookies", Some(Value::Array(cookies)).filter(|c| c != &json!([]))),
+            ("queryStringParameters", Some(or_null(joined(query(request).into_iter())))),
             ("pathParameters", Some(or_null(parameters(matched)))),
             ("stageVariables", Some(or_null(around.variables.clone()))),
             ("body", body.map(Value::from)),
@@ -225,10 +198,7 @@ fn one(
     around: &Surroundings<'_>,
 ) -> Value {
     let single = |pairs: &[(String, String)]| -> Map<String, Value> {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone().into()))
-            .collect()
+        pairs.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect()
     };
     let multi = |pairs: &[(String, String)]| -> Map<String, Value> {
         let mut all: Map<String, Value> = Map::new();

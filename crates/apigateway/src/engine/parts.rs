@@ -16,11 +16,7 @@ const ID_CHARS: usize = 10;
 const PARTS_MAX: usize = 1_000;
 
 pub(crate) fn key(ctx: &Context, api: &str) -> ApiKey {
-    (
-        ctx.account().to_owned(),
-        ctx.region().to_owned(),
-        api.to_owned(),
-    )
+    (ctx.account().to_owned(), ctx.region().to_owned(), api.to_owned())
 }
 
 /// An id as AWS makes them: lower case letters and digits.
@@ -33,9 +29,7 @@ pub(crate) fn api_id(tx: &Tx) -> String {
 }
 
 pub(crate) async fn require_api(tx: &Tx, ctx: &Context, api: &str) -> Result<ApiRow, ServiceError> {
-    APIS.get(tx, &key(ctx, api))
-        .await?
-        .ok_or_else(|| not_found("API", api))
+    APIS.get(tx, &key(ctx, api)).await?.ok_or_else(|| not_found("API", api))
 }
 
 /// Marks the API as changed. Every writer of parts calls it, which also makes writers of one API meet.
@@ -55,10 +49,7 @@ pub(crate) async fn get(
 ) -> Result<PartRow, ServiceError> {
     require_api(tx, ctx, api).await?;
     let key = (api.to_owned(), kind.to_owned(), id.to_owned());
-    PARTS
-        .get(tx, &key)
-        .await?
-        .ok_or_else(|| not_found(title(kind), id))
+    PARTS.get(tx, &key).await?.ok_or_else(|| not_found(title(kind), id))
 }
 
 fn title(kind: &str) -> &'static str {
@@ -117,10 +108,7 @@ pub(crate) async fn delete(
 
 pub(crate) async fn delete_api(tx: &Tx, ctx: &Context, api: &str) -> Result<(), ServiceError> {
     require_api(tx, ctx, api).await?;
-    for (key, _) in PARTS
-        .scan(tx, PARTS.prefix(&(api.to_owned(),)), 10 * PARTS_MAX, false)
-        .await?
-    {
+    for (key, _) in PARTS.scan(tx, PARTS.prefix(&(api.to_owned(),)), 10 * PARTS_MAX, false).await? {
         PARTS.delete(tx, &key)?;
     }
     APIS.delete(tx, &key(ctx, api))?;
@@ -141,9 +129,7 @@ pub(crate) async fn deploy(
         integrations: documents(list(tx, ctx, api, INTEGRATION).await?),
     };
     if snapshot.routes.is_empty() {
-        return Err(bad(
-            "At least one route is required before deploying the Api.",
-        ));
+        return Err(bad("At least one route is required before deploying the Api."));
     }
     let id = new_id(tx, 6);
     let document = serde_json::json!({
@@ -156,11 +142,7 @@ pub(crate) async fn deploy(
         snapshot: Some(snapshot),
     };
     touch(tx, ctx, api).await?;
-    PARTS.put(
-        tx,
-        &(api.to_owned(), DEPLOYMENT.to_owned(), id.clone()),
-        &row,
-    )?;
+    PARTS.put(tx, &(api.to_owned(), DEPLOYMENT.to_owned(), id.clone()), &row)?;
     Ok((id, row))
 }
 

@@ -29,10 +29,7 @@ impl Handler<CreateApi> for ApiGateway {
                 )));
             }
             let id = api_id(&tx);
-            let document = without(
-                to_document(&*input),
-                &["Target", "RouteKey", "CredentialsArn"],
-            );
+            let document = without(to_document(&*input), &["Target", "RouteKey", "CredentialsArn"]);
             let defaults = serde_json::json!({
                 "ApiId": id,
                 "RouteSelectionExpression": "$request.method $request.path",
@@ -47,20 +44,12 @@ impl Handler<CreateApi> for ApiGateway {
                 revision: 1,
             };
             APIS.put(&tx, &key(&ctx, &id), &row)?;
-            let owner = OwnerRow {
-                account: ctx.account().to_owned(),
-                region: ctx.region().to_owned(),
-            };
+            let owner =
+                OwnerRow { account: ctx.account().to_owned(), region: ctx.region().to_owned() };
             OWNERS.put(&tx, &id, &owner)?;
             if let Some(target) = &input.target {
-                quick(
-                    &tx,
-                    &ctx,
-                    &id,
-                    target,
-                    input.route_key.as_deref().unwrap_or("$default"),
-                )
-                .await?;
+                quick(&tx, &ctx, &id, target, input.route_key.as_deref().unwrap_or("$default"))
+                    .await?;
             }
             super::read(shown_api(&ctx, &id, &row))
         })

@@ -30,9 +30,7 @@ impl Handler<DeleteDeployment> for ApiGateway {
                 .iter()
                 .any(|row| row.document.get("DeploymentId").and_then(|d| d.as_str()) == Some(id))
             {
-                return Err(bad(
-                    "Active stages with deployment must be moved or deleted",
-                ));
+                return Err(bad("Active stages with deployment must be moved or deleted"));
             }
             delete(&tx, &ctx, &input.api_id, DEPLOYMENT, id).await?;
             Ok(DeleteDeploymentOutput::default())

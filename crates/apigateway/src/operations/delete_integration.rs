@@ -14,10 +14,7 @@ impl Handler<DeleteIntegration> for ApiGateway {
         access(
             ctx,
             "DELETE",
-            &format!(
-                "/apis/{}/integrations/{}",
-                input.api_id, input.integration_id
-            ),
+            &format!("/apis/{}/integrations/{}", input.api_id, input.integration_id),
         )
     }
 
@@ -32,9 +29,8 @@ impl Handler<DeleteIntegration> for ApiGateway {
             let used = routes
                 .iter()
                 .find(|row| row.document.get("Target").and_then(|t| t.as_str()) == Some(&target));
-            if let Some(route) = used
-                .and_then(|row| row.document.get("RouteId"))
-                .and_then(|id| id.as_str())
+            if let Some(route) =
+                used.and_then(|row| row.document.get("RouteId")).and_then(|id| id.as_str())
             {
                 return Err(conflict(format!(
                     "Cannot delete Integration with id '{}' used in Route with id '{route}'",

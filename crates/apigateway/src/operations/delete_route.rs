@@ -10,11 +10,7 @@ use crate::engine::parts::{ROUTE, delete};
 
 impl Handler<DeleteRoute> for ApiGateway {
     fn authorize(&self, ctx: &Context, input: &DeleteRouteInput) -> Vec<Access> {
-        access(
-            ctx,
-            "DELETE",
-            &format!("/apis/{}/routes/{}", input.api_id, input.route_id),
-        )
+        access(ctx, "DELETE", &format!("/apis/{}/routes/{}", input.api_id, input.route_id))
     }
 
     async fn handle(

@@ -10,11 +10,7 @@ use crate::engine::parts::{STAGE, delete};
 
 impl Handler<DeleteStage> for ApiGateway {
     fn authorize(&self, ctx: &Context, input: &DeleteStageInput) -> Vec<Access> {
-        access(
-            ctx,
-            "DELETE",
-            &format!("/apis/{}/stages/{}", input.api_id, input.stage_name),
-        )
+        access(ctx, "DELETE", &format!("/apis/{}/stages/{}", input.api_id, input.stage_name))
     }
 
     async fn handle(

@@ -21,15 +21,8 @@ impl Handler<GetApis> for ApiGateway {
         ctx.transact(input, |tx, ctx, input| async move {
             let scope = (ctx.account().to_owned(), ctx.region().to_owned());
             let rows = APIS.scan(&tx, APIS.prefix(&scope), 10_000, false).await?;
-            let items = rows
-                .iter()
-                .map(|(key, row)| shown_api(&ctx, &key.2, row))
-                .collect();
-            super::read_page(
-                items,
-                input.next_token.as_deref(),
-                input.max_results.as_deref(),
-            )
+            let items = rows.iter().map(|(key, row)| shown_api(&ctx, &key.2, row)).collect();
+            super::read_page(items, input.next_token.as_deref(), input.max_results.as_deref())
         })
         .await
     }

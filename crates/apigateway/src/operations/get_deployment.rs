@@ -10,11 +10,7 @@ use crate::engine::parts::{DEPLOYMENT, get};
 
 impl Handler<GetDeployment> for ApiGateway {
     fn authorize(&self, ctx: &Context, input: &GetDeploymentInput) -> Vec<Access> {
-        access(
-            ctx,
-            "GET",
-            &format!("/apis/{}/deployments/{}", input.api_id, input.deployment_id),
-        )
+        access(ctx, "GET", &format!("/apis/{}/deployments/{}", input.api_id, input.deployment_id))
     }
 
     async fn handle(

@@ -10,14 +10,7 @@ use crate::engine::parts::{INTEGRATION, get};
 
 impl Handler<GetIntegration> for ApiGateway {
     fn authorize(&self, ctx: &Context, input: &GetIntegrationInput) -> Vec<Access> {
-        access(
-            ctx,
-            "GET",
-            &format!(
-                "/apis/{}/integrations/{}",
-                input.api_id, input.integration_id
-            ),
-        )
+        access(ctx, "GET", &format!("/apis/{}/integrations/{}", input.api_id, input.integration_id))
     }
 
     async fn handle(

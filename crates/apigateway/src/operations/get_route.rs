@@ -10,11 +10,7 @@ use crate::engine::parts::{ROUTE, get};
 
 impl Handler<GetRoute> for ApiGateway {
     fn authorize(&self, ctx: &Context, input: &GetRouteInput) -> Vec<Access> {
-        access(
-            ctx,
-            "GET",
-            &format!("/apis/{}/routes/{}", input.api_id, input.route_id),
-        )
+        access(ctx, "GET", &format!("/apis/{}/routes/{}", input.api_id, input.route_id))
     }
 
     async fn handle(

@@ -10,11 +10,7 @@ use crate::engine::parts::{STAGE, get};
 
 impl Handler<GetStage> for ApiGateway {
     fn authorize(&self, ctx: &Context, input: &GetStageInput) -> Vec<Access> {
-        access(
-            ctx,
-            "GET",
-            &format!("/apis/{}/stages/{}", input.api_id, input.stage_name),
-        )
+        access(ctx, "GET", &format!("/apis/{}/stages/{}", input.api_id, input.stage_name))
     }
 
     async fn handle(

@@ -21,11 +21,7 @@ impl Handler<GetStages> for ApiGateway {
         ctx.transact(input, |tx, ctx, input| async move {
             let rows = list(&tx, &ctx, &input.api_id, STAGE).await?;
             let items = rows.into_iter().map(super::shown_part).collect();
-            super::read_page(
-                items,
-                input.next_token.as_deref(),
-                input.max_results.as_deref(),
-            )
+            super::read_page(items, input.next_token.as_deref(), input.max_results.as_deref())
         })
         .await
     }

@@ -59,9 +59,7 @@ fn read_page<T: Shape>(
 ) -> Result<T, ServiceError> {
     let number = |text: Option<&str>, default: usize| match text {
         None => Ok(default),
-        Some(text) => text
-            .parse::<usize>()
-            .map_err(|_| bad(format!("Invalid value {text}"))),
+        Some(text) => text.parse::<usize>().map_err(|_| bad(format!("Invalid value {text}"))),
     };
     let (start, size) = (number(token, 0)?, number(size, 500)?);
     let more = items.len() > start + size;
@@ -116,10 +114,8 @@ async fn check_route(
     let key = text("RouteKey").unwrap_or_default();
     let valid = key == "$default"
         || key.split_once(' ').is_some_and(|(method, path)| {
-            let method = [
-                "ANY", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS",
-            ]
-            .contains(&method);
+            let method = ["ANY", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+                .contains(&method);
             method && path.starts_with('/')
         });
     if !valid {
@@ -128,16 +124,12 @@ async fn check_route(
         ));
     }
     if let Some(kind) = text("AuthorizationType").filter(|kind| *kind != "NONE") {
-        return Err(ServiceError::unsupported(format!(
-            "authorization {kind} of a route"
-        )));
+        return Err(ServiceError::unsupported(format!("authorization {kind} of a route")));
     }
     for row in list(tx, ctx, api, ROUTE).await? {
         let other = |name: &str| row.document.get(name).and_then(Value::as_str);
         if other("RouteKey") == Some(key) && other("RouteId") != own.map(String::as_str) {
-            return Err(conflict(format!(
-                "Route with key {key} already exists for this API"
-            )));
+            return Err(conflict(format!("Route with key {key} already exists for this API")));
         }
     }
     if let Some(target) = text("Target") {
@@ -151,24 +143,15 @@ fn check_integration(document: &Document) -> Result<(), ServiceError> {
     let text = |name: &str| document.get(name).and_then(Value::as_str);
     let kind = text("IntegrationType").unwrap_or_default();
     if kind != "AWS_PROXY" {
-        return Err(ServiceError::unsupported(format!(
-            "an integration of type {kind}"
-        )));
+        return Err(ServiceError::unsupported(format!("an integration of type {kind}")));
     }
     if let Some(subtype) = text("IntegrationSubtype") {
-        return Err(ServiceError::unsupported(format!(
-            "the integration {subtype}"
-        )));
+        return Err(ServiceError::unsupported(format!("the integration {subtype}")));
     }
     for name in ["RequestParameters", "ResponseParameters"] {
-        let given = document
-            .get(name)
-            .and_then(Value::as_object)
-            .is_some_and(|m| !m.is_empty());
+        let given = document.get(name).and_then(Value::as_object).is_some_and(|m| !m.is_empty());
         if given {
-            return Err(ServiceError::unsupported(format!(
-                "{name} of an integration"
-            )));
+            return Err(ServiceError::unsupported(format!("{name} of an integration")));
         }
     }
     if !text("IntegrationUri").is_some_and(|uri| uri.contains(":lambda:")) {
@@ -179,10 +162,7 @@ fn check_integration(document: &Document) -> Result<(), ServiceError> {
             "PayloadFormatVersion is a required parameter for integration type AWS_PROXY",
         ));
     }
-    let timeout = document
-        .get("TimeoutInMillis")
-        .and_then(Value::as_i64)
-        .unwrap_or(30_000);
+    let timeout = document.get("TimeoutInMillis").and_then(Value::as_i64).unwrap_or(30_000);
     if !(50..=30_000).contains(&timeout) {
         return Err(bad("Timeout should be between 50 ms and 30000 ms"));
     }
@@ -195,15 +175,10 @@ async fn check_stage(
     api: &str,
     document: &Document,
 ) -> Result<(), ServiceError> {
-    let name = document
-        .get("StageName")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let name = document.get("StageName").and_then(Value::as_str).unwrap_or_default();
     let valid = name == "$default"
         || (!name.is_empty()
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
     if !valid {
         return Err(bad("Stage name only allows a-zA-Z0-9_- and $default"));
     }
@@ -231,11 +206,7 @@ async fn tags_of(tx: &Tx, ctx: &Context, arn: &str) -> Result<Map<String, Value>
         Some(stage) => get(tx, ctx, &api, STAGE, &stage).await?.document,
         None => require_api(tx, ctx, &api).await?.document,
     };
-    Ok(document
-        .get("Tags")
-        .and_then(Value::as_object)
-        .cloned()
-        .unwrap_or_default())
+    Ok(document.get("Tags").and_then(Value::as_object).cloned().unwrap_or_default())
 }
 
 async fn set_tags(

@@ -14,10 +14,7 @@ impl Handler<UpdateIntegration> for ApiGateway {
         access(
             ctx,
             "PATCH",
-            &format!(
-                "/apis/{}/integrations/{}",
-                input.api_id, input.integration_id
-            ),
+            &format!("/apis/{}/integrations/{}", input.api_id, input.integration_id),
         )
     }
 
@@ -28,19 +25,11 @@ impl Handler<UpdateIntegration> for ApiGateway {
     ) -> Result<UpdateIntegrationOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let old = get(&tx, &ctx, &input.api_id, INTEGRATION, &input.integration_id).await?;
-            let document = merge(
-                &old.document,
-                &without(to_document(&*input), &["ApiId", "IntegrationId"]),
-            );
+            let document =
+                merge(&old.document, &without(to_document(&*input), &["ApiId", "IntegrationId"]));
             super::check_integration(&document)?;
-            let row = put(
-                &tx,
-                &ctx,
-                &input.api_id,
-                (INTEGRATION, &input.integration_id),
-                document,
-            )
-            .await?;
+            let row = put(&tx, &ctx, &input.api_id, (INTEGRATION, &input.integration_id), document)
+                .await?;
             super::read(row.document)
         })
         .await

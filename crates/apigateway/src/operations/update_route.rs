@@ -11,11 +11,7 @@ use undercast_smithy::to_document;
 
 impl Handler<UpdateRoute> for ApiGateway {
     fn authorize(&self, ctx: &Context, input: &UpdateRouteInput) -> Vec<Access> {
-        access(
-            ctx,
-            "PATCH",
-            &format!("/apis/{}/routes/{}", input.api_id, input.route_id),
-        )
+        access(ctx, "PATCH", &format!("/apis/{}/routes/{}", input.api_id, input.route_id))
     }
 
     async fn handle(
@@ -25,10 +21,8 @@ impl Handler<UpdateRoute> for ApiGateway {
     ) -> Result<UpdateRouteOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let old = get(&tx, &ctx, &input.api_id, ROUTE, &input.route_id).await?;
-            let document = merge(
-                &old.document,
-                &without(to_document(&*input), &["ApiId", "RouteId"]),
-            );
+            let document =
+                merge(&old.document, &without(to_document(&*input), &["ApiId", "RouteId"]));
             super::check_route(&tx, &ctx, &input.api_id, Some(&input.route_id), &document).await?;
             let row = put(&tx, &ctx, &input.api_id, (ROUTE, &input.route_id), document).await?;
             super::read(row.document)

@@ -11,11 +11,7 @@ use undercast_smithy::to_document;
 
 impl Handler<UpdateStage> for ApiGateway {
     fn authorize(&self, ctx: &Context, input: &UpdateStageInput) -> Vec<Access> {
-        access(
-            ctx,
-            "PATCH",
-            &format!("/apis/{}/stages/{}", input.api_id, input.stage_name),
-        )
+        access(ctx, "PATCH", &format!("/apis/{}/stages/{}", input.api_id, input.stage_name))
     }
 
     async fn handle(
@@ -25,19 +21,10 @@ impl Handler<UpdateStage> for ApiGateway {
     ) -> Result<UpdateStageOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let old = get(&tx, &ctx, &input.api_id, STAGE, &input.stage_name).await?;
-            let document = merge(
-                &old.document,
-                &without(to_document(&*input), &["ApiId", "StageName"]),
-            );
+            let document =
+                merge(&old.document, &without(to_document(&*input), &["ApiId", "StageName"]));
             super::check_stage(&tx, &ctx, &input.api_id, &document).await?;
-            let row = put(
-                &tx,
-                &ctx,
-                &input.api_id,
-                (STAGE, &input.stage_name),
-                document,
-            )
-            .await?;
+            let row = put(&tx, &ctx, &input.api_id, (STAGE, &input.stage_name), document).await?;
             super::read(super::shown_part(row))
         })
         .await

@@ -32,10 +32,7 @@ impl Handler<CreateLogGroup> for Logs {
                 created_ms: tx.now_ms(),
                 retention_days: None,
                 kms_key_id: input.kms_key_id.clone(),
-                class: input
-                    .log_group_class
-                    .clone()
-                    .unwrap_or_else(|| "STANDARD".to_owned()),
+                class: input.log_group_class.clone().unwrap_or_else(|| "STANDARD".to_owned()),
                 tags: input.tags.clone().unwrap_or_default(),
             };
             GROUPS.put(&tx, &key, &row)?;

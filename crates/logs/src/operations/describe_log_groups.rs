@@ -10,11 +10,7 @@ use crate::store::GROUPS;
 
 impl Handler<DescribeLogGroups> for Logs {
     fn authorize(&self, ctx: &Context, input: &DescribeLogGroupsInput) -> Vec<Access> {
-        access(
-            ctx,
-            "DescribeLogGroups",
-            input.log_group_name_prefix.as_deref().unwrap_or_default(),
-        )
+        access(ctx, "DescribeLogGroups", input.log_group_name_prefix.as_deref().unwrap_or_default())
     }
 
     async fn handle(
@@ -42,14 +38,8 @@ impl Handler<DescribeLogGroups> for Logs {
             let more = rows.len() > size;
             rows.truncate(size);
             let next_token = rows.last().filter(|_| more).map(|(key, _)| key.2.clone());
-            let groups = rows
-                .into_iter()
-                .map(|(key, row)| shown_group(&ctx, key.2, row))
-                .collect();
-            Ok(DescribeLogGroupsOutput {
-                log_groups: Some(groups),
-                next_token,
-            })
+            let groups = rows.into_iter().map(|(key, row)| shown_group(&ctx, key.2, row)).collect();
+            Ok(DescribeLogGroupsOutput { log_groups: Some(groups), next_token })
         })
         .await
     }

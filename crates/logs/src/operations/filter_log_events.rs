@@ -11,11 +11,7 @@ use crate::store::EVENTS;
 
 impl Handler<FilterLogEvents> for Logs {
     fn authorize(&self, ctx: &Context, input: &FilterLogEventsInput) -> Vec<Access> {
-        access(
-            ctx,
-            "FilterLogEvents",
-            input.log_group_name.as_deref().unwrap_or_default(),
-        )
+        access(ctx, "FilterLogEvents", input.log_group_name.as_deref().unwrap_or_default())
     }
 
     async fn handle(
@@ -24,10 +20,8 @@ impl Handler<FilterLogEvents> for Logs {
         input: FilterLogEventsInput,
     ) -> Result<FilterLogEventsOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
-            let name = group_name(
-                input.log_group_name.as_ref(),
-                input.log_group_identifier.as_ref(),
-            )?;
+            let name =
+                group_name(input.log_group_name.as_ref(), input.log_group_identifier.as_ref())?;
             let (_, group) = require(&tx, &ctx, &name).await?;
             let pattern = Pattern::parse(input.filter_pattern.as_deref().unwrap_or_default())
                 .map_err(|message| ServiceError::new("InvalidParameterException", message))?;
@@ -35,14 +29,11 @@ impl Handler<FilterLogEvents> for Logs {
             let to = EVENTS.key(&(group.number, input.end_time.unwrap_or(i64::MAX)));
             let from = match &input.next_token {
                 Some(token) => EVENTS.after(&(group.number,), &place(group.number, token)?),
-                None => EVENTS.from(
-                    &(group.number,),
-                    &(group.number, input.start_time.unwrap_or(0)),
-                ),
+                None => {
+                    EVENTS.from(&(group.number,), &(group.number, input.start_time.unwrap_or(0)))
+                }
             };
-            let rows = EVENTS
-                .scan(&tx, from.before_key(to), LOOKED_AT_MAX, false)
-                .await?;
+            let rows = EVENTS.scan(&tx, from.before_key(to), LOOKED_AT_MAX, false).await?;
             let looked_at_all = rows.len() < LOOKED_AT_MAX;
             let last_seen = rows.last().map(|(key, _)| *key);
             let wanted = |stream: &String| {
@@ -87,13 +78,9 @@ const LOOKED_AT_MAX: usize = 20_000;
 
 /// The event that a token stands for.
 fn place(group: u64, token: &str) -> Result<(u64, i64, u64), ServiceError> {
-    let parsed = token
-        .split_once('-')
-        .and_then(|(ms, n)| Some((group, ms.parse().ok()?, n.parse().ok()?)));
+    let parsed =
+        token.split_once('-').and_then(|(ms, n)| Some((group, ms.parse().ok()?, n.parse().ok()?)));
     parsed.ok_or_else(|| {
-        ServiceError::new(
-            "InvalidParameterException",
-            "The specified nextToken is invalid.",
-        )
+        ServiceError::new("InvalidParameterException", "The specified nextToken is invalid.")
     })
 }

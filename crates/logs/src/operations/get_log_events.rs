@@ -10,11 +10,7 @@ use crate::store::{EVENTS, STREAMS};
 
 impl Handler<GetLogEvents> for Logs {
     fn authorize(&self, ctx: &Context, input: &GetLogEventsInput) -> Vec<Access> {
-        access(
-            ctx,
-            "GetLogEvents",
-            input.log_group_name.as_deref().unwrap_or_default(),
-        )
+        access(ctx, "GetLogEvents", input.log_group_name.as_deref().unwrap_or_default())
     }
 
     async fn handle(
@@ -23,20 +19,15 @@ impl Handler<GetLogEvents> for Logs {
         input: GetLogEventsInput,
     ) -> Result<GetLogEventsOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
-            let name = group_name(
-                input.log_group_name.as_ref(),
-                input.log_group_identifier.as_ref(),
-            )?;
+            let name =
+                group_name(input.log_group_name.as_ref(), input.log_group_identifier.as_ref())?;
             let (_, group) = require(&tx, &ctx, &name).await?;
             let stream = STREAMS
                 .get(&tx, &(group.number, input.log_stream_name.clone()))
                 .await?
                 .ok_or_else(no_stream)?;
             let size = usize::try_from(input.limit.unwrap_or(10_000)).unwrap_or(10_000);
-            let from = input
-                .start_time
-                .unwrap_or(i64::MIN)
-                .max(stream.first_ms.unwrap_or(0));
+            let from = input.start_time.unwrap_or(i64::MIN).max(stream.first_ms.unwrap_or(0));
             let to = input
                 .end_time
                 .unwrap_or(i64::MAX)
@@ -53,21 +44,16 @@ impl Handler<GetLogEvents> for Logs {
             } else {
                 Vec::new()
             };
-            let events: Vec<_> = rows
-                .into_iter()
-                .filter(|(_, row)| row.stream == input.log_stream_name)
-                .collect();
+            let events: Vec<_> =
+                rows.into_iter().filter(|(_, row)| row.stream == input.log_stream_name).collect();
             let (start, end) = window(
                 input.next_token.as_deref(),
                 input.start_from_head.unwrap_or(false),
                 events.len(),
                 size,
             )?;
-            let shown = events
-                .into_iter()
-                .skip(start)
-                .take(end - start)
-                .map(|(key, row)| OutputLogEvent {
+            let shown =
+                events.into_iter().skip(start).take(end - start).map(|(key, row)| OutputLogEvent {
                     timestamp: Some(key.1),
                     message: Some(row.message),
                     ingestion_time: Some(row.ingested_ms),
@@ -94,15 +80,9 @@ fn window(
     size: usize,
 ) -> Result<(usize, usize), ServiceError> {
     let place = |token: &str| {
-        token
-            .get(2..58)
-            .and_then(|digits| digits.parse::<usize>().ok())
-            .ok_or_else(|| {
-                ServiceError::new(
-                    "InvalidParameterException",
-                    "The specified nextToken is invalid.",
-                )
-            })
+        token.get(2..58).and_then(|digits| digits.parse::<usize>().ok()).ok_or_else(|| {
+            ServiceError::new("InvalidParameterException", "The specified nextToken is invalid.")
+        })
     };
     match token {
         Some(token) if token.starts_with("f/") => {

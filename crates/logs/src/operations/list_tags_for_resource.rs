@@ -9,11 +9,7 @@ use crate::api::logs::shapes::{ListTagsForResourceInput, ListTagsForResourceOutp
 
 impl Handler<ListTagsForResource> for Logs {
     fn authorize(&self, ctx: &Context, input: &ListTagsForResourceInput) -> Vec<Access> {
-        access(
-            ctx,
-            "ListTagsForResource",
-            &name_of_arn(&input.resource_arn),
-        )
+        access(ctx, "ListTagsForResource", &name_of_arn(&input.resource_arn))
     }
 
     async fn handle(
@@ -23,9 +19,7 @@ impl Handler<ListTagsForResource> for Logs {
     ) -> Result<ListTagsForResourceOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (_, row) = require(&tx, &ctx, &name_of_arn(&input.resource_arn)).await?;
-            Ok(ListTagsForResourceOutput {
-                tags: Some(row.tags),
-            })
+            Ok(ListTagsForResourceOutput { tags: Some(row.tags) })
         })
         .await
     }

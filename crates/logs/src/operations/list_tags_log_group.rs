@@ -19,9 +19,7 @@ impl Handler<ListTagsLogGroup> for Logs {
     ) -> Result<ListTagsLogGroupOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (_, row) = require(&tx, &ctx, &input.log_group_name).await?;
-            Ok(ListTagsLogGroupOutput {
-                tags: Some(row.tags),
-            })
+            Ok(ListTagsLogGroupOutput { tags: Some(row.tags) })
         })
         .await
     }

@@ -25,18 +25,11 @@ use crate::api::logs::shapes::LogGroup;
 use crate::store::{GROUPS, GroupKey, GroupRow};
 
 fn access(ctx: &Context, operation: &str, group: &str) -> Vec<Access> {
-    vec![Access::new(
-        format!("logs:{operation}"),
-        format!("{}:*", arn(ctx, group)),
-    )]
+    vec![Access::new(format!("logs:{operation}"), format!("{}:*", arn(ctx, group)))]
 }
 
 fn key(ctx: &Context, name: &str) -> GroupKey {
-    (
-        ctx.account().to_owned(),
-        ctx.region().to_owned(),
-        name.to_owned(),
-    )
+    (ctx.account().to_owned(), ctx.region().to_owned(), name.to_owned())
 }
 
 pub(crate) fn arn(ctx: &Context, name: &str) -> String {
@@ -73,29 +66,20 @@ fn check_name(name: &str) -> Result<(), ServiceError> {
 async fn require(tx: &Tx, ctx: &Context, name: &str) -> Result<(GroupKey, GroupRow), ServiceError> {
     let key = key(ctx, name);
     let row = GROUPS.get(tx, &key).await?.ok_or_else(|| {
-        ServiceError::new(
-            "ResourceNotFoundException",
-            "The specified log group does not exist.",
-        )
+        ServiceError::new("ResourceNotFoundException", "The specified log group does not exist.")
     })?;
     Ok((key, row))
 }
 
 fn no_stream() -> ServiceError {
-    ServiceError::new(
-        "ResourceNotFoundException",
-        "The specified log stream does not exist.",
-    )
+    ServiceError::new("ResourceNotFoundException", "The specified log stream does not exist.")
 }
 
 fn offset(token: Option<&String>) -> Result<usize, ServiceError> {
     match token {
         None => Ok(0),
         Some(token) => token.parse().map_err(|_| {
-            ServiceError::new(
-                "InvalidParameterException",
-                "The specified nextToken is invalid.",
-            )
+            ServiceError::new("InvalidParameterException", "The specified nextToken is invalid.")
         }),
     }
 }

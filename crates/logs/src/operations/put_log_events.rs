@@ -57,16 +57,10 @@ impl Handler<PutLogEvents> for Logs {
                 };
                 let number = sequence.wrapping_add(u64::try_from(index).unwrap_or(0));
                 EVENTS.put(&tx, &(group.number, event.timestamp, number), &row)?;
-                stream.first_ms = Some(
-                    stream
-                        .first_ms
-                        .map_or(event.timestamp, |t| t.min(event.timestamp)),
-                );
-                stream.last_ms = Some(
-                    stream
-                        .last_ms
-                        .map_or(event.timestamp, |t| t.max(event.timestamp)),
-                );
+                stream.first_ms =
+                    Some(stream.first_ms.map_or(event.timestamp, |t| t.min(event.timestamp)));
+                stream.last_ms =
+                    Some(stream.last_ms.map_or(event.timestamp, |t| t.max(event.timestamp)));
                 stream.ingested_ms = Some(now);
             }
             STREAMS.put(&tx, &key, &stream)?;

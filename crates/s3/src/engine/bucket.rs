@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use undercast_kernel::{Access, Context, Mode, Principal, ServiceError};
+use undercast_kernel::{Access, Context, ServiceError};
 use undercast_smithy::Shape;
 use undercast_smithy::document::{from_document, to_document};
 use undercast_store::Tx;
@@ -143,10 +143,6 @@ async fn foreigner(
     name: &str,
     wanted: Wanted<'_>,
 ) -> Result<bool, ServiceError> {
-    let anonymous = ctx.principal() == &Principal::Anonymous;
-    if anonymous && ctx.kernel().settings().mode == Mode::Open {
-        return Ok(true);
-    }
     if !row.has_policy || wanted.action.is_empty() {
         return Ok(false);
     }

@@ -41,10 +41,7 @@ struct Cursor {
 impl Heads {
     /// Drops everything, after a reset.
     pub(crate) fn forget(&self) {
-        self.by_queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.by_queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn of(&self, ctx: &Context, queue: u64) -> Arc<Head> {
@@ -70,10 +67,7 @@ impl Heads {
     ) -> Answer {
         let head = self.of(ctx, queue);
         let (sender, mut receiver) = oneshot::channel();
-        head.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((want, sender));
+        head.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((want, sender));
         let mut cursor = head.cursor.lock().await;
         // Somebody else's pass may have served us while we waited for our turn.
         if let Ok(answer) = receiver.try_recv() {
@@ -97,12 +91,7 @@ fn next_batch(head: &Head) -> Vec<(Want, oneshot::Sender<Answer>)> {
         messages += want.n;
         messages <= PASS_MESSAGES_MAX
     };
-    let n = waiting
-        .iter()
-        .take_while(fits)
-        .count()
-        .max(1)
-        .min(waiting.len());
+    let n = waiting.iter().take_while(fits).count().max(1).min(waiting.len());
     waiting.drain(..n).collect()
 }
 
@@ -149,11 +138,8 @@ async fn run(
 ) -> Result<Pass, ServiceError> {
     ctx.transact((key.clone(), at, wants), move |tx, _, input| async move {
         let (key, at, wants) = &*input;
-        let row = QUEUES
-            .get(&tx, key)
-            .await?
-            .filter(|row| row.number == queue)
-            .ok_or_else(no_queue)?;
+        let row =
+            QUEUES.get(&tx, key).await?.filter(|row| row.number == queue).ok_or_else(no_queue)?;
         let until = MESSAGES.key(&(queue, tx.now_ms().saturating_add(1)));
         let range = KeyRange::between(at.clone(), until);
         let arn = undercast_kernel::Arn::new("sqs", &key.1, &key.0, &key.2).to_string();

@@ -81,9 +81,7 @@ fn check_attribute((name, value): (&String, &AttributeRow)) -> Result<(), Servic
         && !name.is_empty()
         && !name.starts_with('.')
         && !name.ends_with('.')
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     if !valid_name {
         return Err(parameter(format!("Invalid attribute name: {name}")));
     }
@@ -178,9 +176,7 @@ impl Handle {
             })
         };
         let valid = bytes.len() == 29 && bytes.first() == Some(&1);
-        parsed()
-            .filter(|handle| valid && handle.queue == queue)
-            .ok_or_else(|| bad_handle(text))
+        parsed().filter(|handle| valid && handle.queue == queue).ok_or_else(|| bad_handle(text))
     }
 }
 
@@ -198,21 +194,13 @@ mod tests {
         };
         let attributes = [("timestamp".to_owned(), value("Number", "1493147359900"))].into();
         // From the documentation of message metadata.
-        assert_eq!(
-            md5_of_attributes(&attributes).unwrap(),
-            "235c5c510d26fb653d073faed50ae77c"
-        );
+        assert_eq!(md5_of_attributes(&attributes).unwrap(), "235c5c510d26fb653d073faed50ae77c");
         assert_eq!(md5_of_attributes(&BTreeMap::new()), None);
     }
 
     #[test]
     fn handles_survive_and_belong_to_their_queue() {
-        let handle = Handle {
-            queue: 7,
-            number: 9,
-            available_ms: 11,
-            receives: 2,
-        };
+        let handle = Handle { queue: 7, number: 9, available_ms: 11, receives: 2 };
         assert_eq!(Handle::decode(&handle.encode(), 7).unwrap(), handle);
         assert_eq!(
             Handle::decode(&handle.encode(), 8).unwrap_err().code(),

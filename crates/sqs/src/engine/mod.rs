@@ -25,11 +25,7 @@ pub(crate) fn send(
     let parts = put_body(tx, queue.number, number, &message.body)?;
     let row = MessageRow {
         id: id.to_owned(),
-        body: if parts == 0 {
-            message.body.clone()
-        } else {
-            String::new()
-        },
+        body: if parts == 0 { message.body.clone() } else { String::new() },
         parts,
         attributes: message.attributes.clone(),
         trace: message.trace.clone(),
@@ -66,13 +62,7 @@ fn put_body(tx: &Tx, queue: u64, number: u64, body: &str) -> Result<u32, Service
             end -= 1;
         }
         let (part, tail) = rest.split_at(end);
-        BODIES.put(
-            tx,
-            &(queue, number, parts),
-            &BodyRow {
-                text: part.to_owned(),
-            },
-        )?;
+        BODIES.put(tx, &(queue, number, parts), &BodyRow { text: part.to_owned() })?;
         parts += 1;
         rest = tail;
     }
@@ -90,9 +80,7 @@ pub(crate) async fn body(
         return Ok(row.body.clone());
     }
     let parts = usize::try_from(row.parts).unwrap_or(usize::MAX);
-    let rows = BODIES
-        .scan(tx, BODIES.prefix(&(queue, number)), parts, false)
-        .await?;
+    let rows = BODIES.scan(tx, BODIES.prefix(&(queue, number)), parts, false).await?;
     Ok(rows.into_iter().map(|(_, part)| part.text).collect())
 }
 

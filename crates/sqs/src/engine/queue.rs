@@ -23,10 +23,7 @@ pub(crate) struct Redrive {
 
 impl QueueRow {
     fn number_of(&self, attribute: &str, default: i64) -> i64 {
-        self.attributes
-            .get(attribute)
-            .and_then(|v| v.parse().ok())
-            .unwrap_or(default)
+        self.attributes.get(attribute).and_then(|v| v.parse().ok()).unwrap_or(default)
     }
 
     pub(crate) fn delay_s(&self) -> i64 {
@@ -57,9 +54,7 @@ impl QueueRow {
 fn redrive(text: &str) -> Option<Redrive> {
     let policy: Value = serde_json::from_str(text).ok()?;
     let receives = policy.get("maxReceiveCount")?;
-    let receives = receives
-        .as_i64()
-        .or_else(|| receives.as_str()?.parse().ok())?;
+    let receives = receives.as_i64().or_else(|| receives.as_str()?.parse().ok())?;
     if !(1..=RECEIVES_MAX).contains(&receives) {
         return None;
     }
@@ -70,11 +65,7 @@ fn redrive(text: &str) -> Option<Redrive> {
 }
 
 pub(crate) fn key(ctx: &Context, name: &str) -> QueueKey {
-    (
-        ctx.account().to_owned(),
-        ctx.region().to_owned(),
-        name.to_owned(),
-    )
+    (ctx.account().to_owned(), ctx.region().to_owned(), name.to_owned())
 }
 
 pub(crate) fn arn(ctx: &Context, name: &str) -> String {
@@ -96,13 +87,8 @@ pub(crate) fn url(ctx: &Context, name: &str) -> String {
 pub(crate) fn key_of_url(ctx: &Context, url: &str) -> Result<QueueKey, ServiceError> {
     let path = url.split_once("://").map_or(url, |(_, rest)| rest);
     let mut parts = path.trim_end_matches('/').rsplit('/');
-    let name = parts
-        .next()
-        .filter(|n| !n.is_empty())
-        .ok_or_else(no_queue)?;
-    let account = parts
-        .next()
-        .filter(|a| a.len() == 12 && a.bytes().all(|b| b.is_ascii_digit()));
+    let name = parts.next().filter(|n| !n.is_empty()).ok_or_else(no_queue)?;
+    let account = parts.next().filter(|a| a.len() == 12 && a.bytes().all(|b| b.is_ascii_digit()));
     let account = account.unwrap_or(ctx.account());
     Ok((account.to_owned(), ctx.region().to_owned(), name.to_owned()))
 }
@@ -131,9 +117,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), ServiceError> {
     let base = name.strip_suffix(".fifo").unwrap_or(name);
     let valid = !base.is_empty()
         && name.len() <= NAME_CHARS_MAX
-        && base
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        && base.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if valid {
         return Ok(());
     }
@@ -150,10 +134,7 @@ pub(crate) async fn check_attributes(
 ) -> Result<(), ServiceError> {
     for (name, value) in attributes {
         let within = |min: i64, max: i64| {
-            let number = value
-                .parse::<i64>()
-                .ok()
-                .filter(|n| (min..=max).contains(n));
+            let number = value.parse::<i64>().ok().filter(|n| (min..=max).contains(n));
             number.map(|_| ()).ok_or_else(|| attribute_value(name))
         };
         match name.as_str() {
@@ -194,9 +175,7 @@ pub(crate) async fn check_attributes(
 
 async fn check_redrive(tx: &Tx, ctx: &Context, value: &str) -> Result<(), ServiceError> {
     let bad = |reason: &str| {
-        parameter(format!(
-            "Value {value} for parameter RedrivePolicy is invalid. Reason: {reason}"
-        ))
+        parameter(format!("Value {value} for parameter RedrivePolicy is invalid. Reason: {reason}"))
     };
     let Some(redrive) = redrive(value) else {
         let has = |key: &str| value.contains(key);
@@ -213,9 +192,7 @@ async fn check_redrive(tx: &Tx, ctx: &Context, value: &str) -> Result<(), Servic
     let target = key_of_arn(&redrive.target_arn)
         .ok_or_else(|| bad("Dead letter target owned by Amazon SQS queue is invalid."))?;
     if target.0 != ctx.account() || target.1 != ctx.region() {
-        return Err(bad(
-            "Dead-letter target must be in the same account and region.",
-        ));
+        return Err(bad("Dead-letter target must be in the same account and region."));
     }
     if QUEUES.get(tx, &target).await?.is_none() {
         return Err(bad("Dead letter target does not exist."));

@@ -40,10 +40,7 @@ pub(crate) async fn pass(
     from: KeyRange,
     wants: &[Want],
 ) -> Result<Pass, ServiceError> {
-    let mut pass = Pass {
-        given: vec![Vec::new(); wants.len()],
-        last: None,
-    };
+    let mut pass = Pass { given: vec![Vec::new(); wants.len()], last: None };
     let redrive = queue.redrive();
     let target = match redrive.as_ref().and_then(|r| key_of_arn(&r.target_arn)) {
         Some(key) => QUEUES.get(tx, &key).await?,
@@ -68,9 +65,7 @@ pub(crate) async fn pass(
                 dropped += 1;
                 continue;
             }
-            let dead = redrive
-                .as_ref()
-                .is_some_and(|r| row.receives >= r.receives_max);
+            let dead = redrive.as_ref().is_some_and(|r| row.receives >= r.receives_max);
             if let Some(target) = target.as_ref().filter(|_| dead) {
                 move_to(tx, &key, row, target, queue_arn).await?;
                 gone += 1;
@@ -113,12 +108,7 @@ async fn take(
     row.first_received_ms.get_or_insert(tx.now_ms());
     let available_ms = tx.now_ms() + visibility_s * 1000;
     MESSAGES.put(tx, &(key.0, available_ms, key.2), &row)?;
-    let handle = Handle {
-        queue: key.0,
-        number: key.2,
-        available_ms,
-        receives: row.receives,
-    };
+    let handle = Handle { queue: key.0, number: key.2, available_ms, receives: row.receives };
     let body = body(tx, key.0, key.2, &row).await?;
     Ok(Received { handle, row, body })
 }
@@ -132,9 +122,8 @@ async fn move_to(
     from_arn: &str,
 ) -> Result<(), ServiceError> {
     if row.parts > 0 {
-        for (part, body) in BODIES
-            .scan(tx, BODIES.prefix(&(key.0, key.2)), usize::MAX, false)
-            .await?
+        for (part, body) in
+            BODIES.scan(tx, BODIES.prefix(&(key.0, key.2)), usize::MAX, false).await?
         {
             BODIES.put(tx, &(target.number, key.2, part.2), &body)?;
         }

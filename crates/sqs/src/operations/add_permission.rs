@@ -13,10 +13,7 @@ use serde_json::{Value, json};
 
 impl Handler<AddPermission> for Sqs {
     fn authorize(&self, ctx: &Context, input: &AddPermissionInput) -> Vec<Access> {
-        vec![Access::new(
-            "sqs:AddPermission",
-            arn_of_url(ctx, &input.queue_url),
-        )]
+        vec![Access::new("sqs:AddPermission", arn_of_url(ctx, &input.queue_url))]
     }
 
     async fn handle(

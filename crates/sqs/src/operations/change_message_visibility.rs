@@ -12,10 +12,7 @@ use crate::engine::queue::require;
 
 impl Handler<ChangeMessageVisibility> for Sqs {
     fn authorize(&self, ctx: &Context, input: &ChangeMessageVisibilityInput) -> Vec<Access> {
-        vec![Access::new(
-            "sqs:ChangeMessageVisibility",
-            arn_of_url(ctx, &input.queue_url),
-        )]
+        vec![Access::new("sqs:ChangeMessageVisibility", arn_of_url(ctx, &input.queue_url))]
     }
 
     async fn handle(

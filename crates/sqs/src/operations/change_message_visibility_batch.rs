@@ -16,10 +16,7 @@ use crate::engine::queue::require;
 
 impl Handler<ChangeMessageVisibilityBatch> for Sqs {
     fn authorize(&self, ctx: &Context, input: &ChangeMessageVisibilityBatchInput) -> Vec<Access> {
-        vec![Access::new(
-            "sqs:ChangeMessageVisibility",
-            arn_of_url(ctx, &input.queue_url),
-        )]
+        vec![Access::new("sqs:ChangeMessageVisibility", arn_of_url(ctx, &input.queue_url))]
     }
 
     async fn handle(
@@ -46,9 +43,7 @@ impl Handler<ChangeMessageVisibilityBatch> for Sqs {
                 match changed {
                     Ok(()) => output
                         .successful
-                        .push(ChangeMessageVisibilityBatchResultEntry {
-                            id: entry.id.clone(),
-                        }),
+                        .push(ChangeMessageVisibilityBatchResultEntry { id: entry.id.clone() }),
                     Err(error) => output.failed.push(batch_error(entry.id.clone(), &error)),
                 }
             }

@@ -60,9 +60,7 @@ impl Handler<CreateQueue> for Sqs {
             spawn_retention(&tx, &key, &row)
         })
         .await?;
-        Ok(CreateQueueOutput {
-            queue_url: Some(url),
-        })
+        Ok(CreateQueueOutput { queue_url: Some(url) })
     }
 }
 

@@ -12,10 +12,7 @@ use crate::engine::{count, delete};
 
 impl Handler<DeleteMessage> for Sqs {
     fn authorize(&self, ctx: &Context, input: &DeleteMessageInput) -> Vec<Access> {
-        vec![Access::new(
-            "sqs:DeleteMessage",
-            arn_of_url(ctx, &input.queue_url),
-        )]
+        vec![Access::new("sqs:DeleteMessage", arn_of_url(ctx, &input.queue_url))]
     }
 
     async fn handle(

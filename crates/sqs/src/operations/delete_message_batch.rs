@@ -15,10 +15,7 @@ use crate::engine::{count, delete};
 
 impl Handler<DeleteMessageBatch> for Sqs {
     fn authorize(&self, ctx: &Context, input: &DeleteMessageBatchInput) -> Vec<Access> {
-        vec![Access::new(
-            "sqs:DeleteMessage",
-            arn_of_url(ctx, &input.queue_url),
-        )]
+        vec![Access::new("sqs:DeleteMessage", arn_of_url(ctx, &input.queue_url))]
     }
 
     async fn handle(
@@ -36,9 +33,9 @@ impl Handler<DeleteMessageBatch> for Sqs {
                 match Handle::decode(&entry.receipt_handle, row.number) {
                     Ok(handle) => {
                         gone += delete(&tx, &handle).await?;
-                        output.successful.push(DeleteMessageBatchResultEntry {
-                            id: entry.id.clone(),
-                        });
+                        output
+                            .successful
+                            .push(DeleteMessageBatchResultEntry { id: entry.id.clone() });
                     }
                     Err(error) => output.failed.push(batch_error(entry.id.clone(), &error)),
                 }

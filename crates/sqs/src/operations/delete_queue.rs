@@ -12,10 +12,7 @@ use crate::tasks::spawn_purge;
 
 impl Handler<DeleteQueue> for Sqs {
     fn authorize(&self, ctx: &Context, input: &DeleteQueueInput) -> Vec<Access> {
-        vec![Access::new(
-            "sqs:DeleteQueue",
-            arn_of_url(ctx, &input.queue_url),
-        )]
+        vec![Access::new("sqs:DeleteQueue", arn_of_url(ctx, &input.queue_url))]
     }
 
     async fn handle(

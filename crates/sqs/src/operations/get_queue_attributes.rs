@@ -14,10 +14,7 @@ use undercast_store::Tx;
 
 impl Handler<GetQueueAttributes> for Sqs {
     fn authorize(&self, ctx: &Context, input: &GetQueueAttributesInput) -> Vec<Access> {
-        vec![Access::new(
-            "sqs:GetQueueAttributes",
-            arn_of_url(ctx, &input.queue_url),
-        )]
+        vec![Access::new("sqs:GetQueueAttributes", arn_of_url(ctx, &input.queue_url))]
     }
 
     async fn handle(
@@ -41,9 +38,7 @@ impl Handler<GetQueueAttributes> for Sqs {
         let wanted = |name: &String| names.iter().any(|n| n == "All" || n == name);
         let shown: BTreeMap<String, String> =
             all.into_iter().filter(|(name, _)| wanted(name)).collect();
-        Ok(GetQueueAttributesOutput {
-            attributes: Some(shown).filter(|s| !s.is_empty()),
-        })
+        Ok(GetQueueAttributesOutput { attributes: Some(shown).filter(|s| !s.is_empty()) })
     }
 }
 
@@ -95,31 +90,19 @@ async fn attributes(
     let in_flight = rows.iter().filter(|(_, row)| row.receives > 0).count();
     let delayed = rows.len() - in_flight;
     let hidden = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-    let mut all: BTreeMap<String, String> = defaults()
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
+    let mut all: BTreeMap<String, String> =
+        defaults().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     all.extend(row.attributes.clone());
     if all.contains_key("KmsMasterKeyId") {
         all.insert("SqsManagedSseEnabled".to_owned(), "false".to_owned());
-        all.entry("KmsDataKeyReusePeriodSeconds".to_owned())
-            .or_insert_with(|| "300".to_owned());
+        all.entry("KmsDataKeyReusePeriodSeconds".to_owned()).or_insert_with(|| "300".to_owned());
     }
     for (name, value) in [
-        (
-            "ApproximateNumberOfMessages",
-            (total - hidden).max(0).to_string(),
-        ),
-        (
-            "ApproximateNumberOfMessagesNotVisible",
-            in_flight.to_string(),
-        ),
+        ("ApproximateNumberOfMessages", (total - hidden).max(0).to_string()),
+        ("ApproximateNumberOfMessagesNotVisible", in_flight.to_string()),
         ("ApproximateNumberOfMessagesDelayed", delayed.to_string()),
         ("CreatedTimestamp", (row.created_ms / 1000).to_string()),
-        (
-            "LastModifiedTimestamp",
-            (row.modified_ms / 1000).to_string(),
-        ),
+        ("LastModifiedTimestamp", (row.modified_ms / 1000).to_string()),
         ("QueueArn", arn(&ctx.within(&key.0, &key.1), &key.2)),
     ] {
         all.insert(name.to_owned(), value);

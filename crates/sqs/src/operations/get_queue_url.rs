@@ -19,21 +19,13 @@ impl Handler<GetQueueUrl> for Sqs {
         ctx: Context,
         input: GetQueueUrlInput,
     ) -> Result<GetQueueUrlOutput, ServiceError> {
-        let account = input
-            .queue_owner_aws_account_id
-            .clone()
-            .unwrap_or_else(|| ctx.account().to_owned());
-        let key = (
-            account.clone(),
-            ctx.region().to_owned(),
-            input.queue_name.clone(),
-        );
+        let account =
+            input.queue_owner_aws_account_id.clone().unwrap_or_else(|| ctx.account().to_owned());
+        let key = (account.clone(), ctx.region().to_owned(), input.queue_name.clone());
         if QUEUES.read(ctx.store(), &key).await?.is_none() {
             return Err(no_queue());
         }
         let url = format!("{}/{account}/{}", ctx.public_url(), input.queue_name);
-        Ok(GetQueueUrlOutput {
-            queue_url: Some(url),
-        })
+        Ok(GetQueueUrlOutput { queue_url: Some(url) })
     }
 }

@@ -10,10 +10,7 @@ use crate::engine::queue::require;
 
 impl Handler<ListQueueTags> for Sqs {
     fn authorize(&self, ctx: &Context, input: &ListQueueTagsInput) -> Vec<Access> {
-        vec![Access::new(
-            "sqs:ListQueueTags",
-            arn_of_url(ctx, &input.queue_url),
-        )]
+        vec![Access::new("sqs:ListQueueTags", arn_of_url(ctx, &input.queue_url))]
     }
 
     async fn handle(
@@ -23,9 +20,7 @@ impl Handler<ListQueueTags> for Sqs {
     ) -> Result<ListQueueTagsOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (_, row) = require(&tx, &ctx, &input.queue_url).await?;
-            Ok(ListQueueTagsOutput {
-                tags: Some(row.tags).filter(|t| !t.is_empty()),
-            })
+            Ok(ListQueueTagsOutput { tags: Some(row.tags).filter(|t| !t.is_empty()) })
         })
         .await
     }

@@ -32,18 +32,12 @@ impl Handler<ListQueues> for Sqs {
             None => QUEUES.starting_with(&scope, &prefix),
         };
         let rows = QUEUES.list(ctx.store(), range, size + 1, false).await?;
-        let names: Vec<String> = rows
-            .into_iter()
-            .map(|(key, _)| key.2)
-            .filter(|n| n.starts_with(&prefix))
-            .collect();
+        let names: Vec<String> =
+            rows.into_iter().map(|(key, _)| key.2).filter(|n| n.starts_with(&prefix)).collect();
         let more = input.max_results.is_some() && names.len() > size;
         let names: Vec<String> = names.into_iter().take(size).collect();
         let next_token = names.last().filter(|_| more).cloned();
         let urls: Vec<String> = names.iter().map(|name| url(&ctx, name)).collect();
-        Ok(ListQueuesOutput {
-            queue_urls: Some(urls).filter(|u| !u.is_empty()),
-            next_token,
-        })
+        Ok(ListQueuesOutput { queue_urls: Some(urls).filter(|u| !u.is_empty()), next_token })
     }
 }

@@ -51,19 +51,13 @@ fn new_message(
     let mut trace = None;
     for (name, value) in system.unwrap_or_default() {
         if name != "AWSTraceHeader" {
-            return Err(parameter(format!(
-                "Message system attribute name '{name}' is invalid."
-            )));
+            return Err(parameter(format!("Message system attribute name '{name}' is invalid.")));
         }
         trace = value.string_value;
     }
     Ok(NewMessage {
         body,
-        attributes: attributes
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(n, v)| (n, row(v)))
-            .collect(),
+        attributes: attributes.unwrap_or_default().into_iter().map(|(n, v)| (n, row(v))).collect(),
         trace,
         group,
         delay_s: delay_s.map(i64::from),
@@ -72,11 +66,8 @@ fn new_message(
 }
 
 fn md5_of_trace(trace: Option<&str>) -> Option<String> {
-    let value = AttributeRow {
-        kind: "String".to_owned(),
-        text: Some(trace?.to_owned()),
-        bytes: None,
-    };
+    let value =
+        AttributeRow { kind: "String".to_owned(), text: Some(trace?.to_owned()), bytes: None };
     md5_of_attributes(&[("AWSTraceHeader".to_owned(), value)].into())
 }
 
@@ -91,18 +82,13 @@ fn check_batch(ids: &[&str], entry: &str) -> Result<(), ServiceError> {
     if ids.len() > BATCH_ENTRIES_MAX {
         return Err(ServiceError::new(
             "TooManyEntriesInBatchRequest",
-            format!(
-                "Maximum number of entries per request are 10. You have sent {}.",
-                ids.len()
-            ),
+            format!("Maximum number of entries per request are 10. You have sent {}.", ids.len()),
         ));
     }
     let valid = |id: &str| {
         !id.is_empty()
             && id.len() <= BATCH_ID_CHARS_MAX
-            && id
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     if !ids.iter().all(|id| valid(id)) {
         return Err(ServiceError::new(
@@ -112,10 +98,7 @@ fn check_batch(ids: &[&str], entry: &str) -> Result<(), ServiceError> {
     }
     let mut seen = BTreeSet::new();
     if let Some(twice) = ids.iter().find(|id| !seen.insert(**id)) {
-        return Err(ServiceError::new(
-            "BatchEntryIdsNotDistinct",
-            format!("Id {twice} repeated."),
-        ));
+        return Err(ServiceError::new("BatchEntryIdsNotDistinct", format!("Id {twice} repeated.")));
     }
     Ok(())
 }
@@ -146,10 +129,7 @@ fn not_in_flight(handle: &str) -> ServiceError {
 
 /// The policy of a queue, or an empty one.
 fn policy(row: &QueueRow, arn: &str) -> Value {
-    let have = row
-        .attributes
-        .get("Policy")
-        .and_then(|text| serde_json::from_str(text).ok());
+    let have = row.attributes.get("Policy").and_then(|text| serde_json::from_str(text).ok());
     have.unwrap_or_else(|| {
         json!({"Version": "2012-10-17", "Id": format!("{arn}/SQSDefaultPolicy"), "Statement": []})
     })

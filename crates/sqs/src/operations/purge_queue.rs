@@ -13,10 +13,7 @@ use crate::tasks::spawn_purge;
 
 impl Handler<PurgeQueue> for Sqs {
     fn authorize(&self, ctx: &Context, input: &PurgeQueueInput) -> Vec<Access> {
-        vec![Access::new(
-            "sqs:PurgeQueue",
-            arn_of_url(ctx, &input.queue_url),
-        )]
+        vec![Access::new("sqs:PurgeQueue", arn_of_url(ctx, &input.queue_url))]
     }
 
     async fn handle(
@@ -26,10 +23,7 @@ impl Handler<PurgeQueue> for Sqs {
     ) -> Result<PurgeQueueOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) = require(&tx, &ctx, &input.queue_url).await?;
-            if row
-                .purged_ms
-                .is_some_and(|at| tx.now_ms() - at < PURGE_INTERVAL_MS)
-            {
+            if row.purged_ms.is_some_and(|at| tx.now_ms() - at < PURGE_INTERVAL_MS) {
                 return Err(ServiceError::new(
                     "PurgeQueueInProgress",
                     format!(

@@ -21,10 +21,7 @@ use undercast_store::Watch;
 
 impl Handler<ReceiveMessage> for Sqs {
     fn authorize(&self, ctx: &Context, input: &ReceiveMessageInput) -> Vec<Access> {
-        vec![Access::new(
-            "sqs:ReceiveMessage",
-            arn_of_url(ctx, &input.queue_url),
-        )]
+        vec![Access::new("sqs:ReceiveMessage", arn_of_url(ctx, &input.queue_url))]
     }
 
     async fn handle(
@@ -51,12 +48,8 @@ impl Handler<ReceiveMessage> for Sqs {
             VISIBILITY_S_MAX,
             "VisibilityTimeout",
         )?;
-        let wait_s = within(
-            input.wait_time_seconds,
-            queue.wait_s(),
-            WAIT_S_MAX,
-            "WaitTimeSeconds",
-        )?;
+        let wait_s =
+            within(input.wait_time_seconds, queue.wait_s(), WAIT_S_MAX, "WaitTimeSeconds")?;
         let want = Want { n, visibility_s };
         let deadline =
             ctx.env().clock.monotonic() + Duration::from_secs(u64::try_from(wait_s).unwrap_or(0));
@@ -71,9 +64,7 @@ impl Handler<ReceiveMessage> for Sqs {
             wait(&ctx, queue.number, &mut watch, left).await?;
         };
         let messages: Vec<Message> = received.into_iter().map(|r| shown(r, &input)).collect();
-        Ok(ReceiveMessageOutput {
-            messages: Some(messages).filter(|m| !m.is_empty()),
-        })
+        Ok(ReceiveMessageOutput { messages: Some(messages).filter(|m| !m.is_empty()) })
     }
 }
 
@@ -95,9 +86,8 @@ async fn wait(
     left: Duration,
 ) -> Result<(), ServiceError> {
     let now_ms = ctx.now_ms();
-    let later = MESSAGES
-        .prefix(&(queue,))
-        .from_key(MESSAGES.key(&(queue, now_ms.saturating_add(1))));
+    let later =
+        MESSAGES.prefix(&(queue,)).from_key(MESSAGES.key(&(queue, now_ms.saturating_add(1))));
     let next = MESSAGES.list(ctx.store(), later, 1, false).await?;
     let clock = &ctx.env().clock;
     let visible = async {
@@ -118,12 +108,10 @@ async fn wait(
 
 /// Whether an attribute is asked for by one of the names: exact, `All`, or a prefix such as `foo.*`.
 fn asked(names: &[String], name: &str) -> bool {
-    names.iter().any(
-        |n| match n.strip_suffix(".*").or_else(|| n.strip_suffix('*')) {
-            Some(prefix) => name.starts_with(prefix),
-            None => n == "All" || n == name,
-        },
-    )
+    names.iter().any(|n| match n.strip_suffix(".*").or_else(|| n.strip_suffix('*')) {
+        Some(prefix) => name.starts_with(prefix),
+        None => n == "All" || n == name,
+    })
 }
 
 fn shown(received: Received, input: &ReceiveMessageInput) -> Message {
@@ -139,10 +127,7 @@ fn shown(received: Received, input: &ReceiveMessageInput) -> Message {
         ("SenderId", Some(row.sender)),
         ("SentTimestamp", Some(row.sent_ms.to_string())),
         ("ApproximateReceiveCount", Some(row.receives.to_string())),
-        (
-            "ApproximateFirstReceiveTimestamp",
-            row.first_received_ms.map(|t| t.to_string()),
-        ),
+        ("ApproximateFirstReceiveTimestamp", row.first_received_ms.map(|t| t.to_string())),
         ("AWSTraceHeader", row.trace),
         ("MessageGroupId", row.group),
         ("DeadLetterQueueSourceArn", row.dead_letter_of),
@@ -153,11 +138,8 @@ fn shown(received: Received, input: &ReceiveMessageInput) -> Message {
         .filter(|(name, _)| wanted.iter().any(|w| w == "All" || w == name))
         .collect();
     let names = input.message_attribute_names.as_deref().unwrap_or_default();
-    let own: BTreeMap<String, AttributeRow> = row
-        .attributes
-        .into_iter()
-        .filter(|(name, _)| asked(names, name))
-        .collect();
+    let own: BTreeMap<String, AttributeRow> =
+        row.attributes.into_iter().filter(|(name, _)| asked(names, name)).collect();
     Message {
         message_id: Some(row.id),
         receipt_handle: Some(handle.encode()),
@@ -166,9 +148,7 @@ fn shown(received: Received, input: &ReceiveMessageInput) -> Message {
         attributes: Some(attributes).filter(|a| !a.is_empty()),
         md5_of_message_attributes: md5_of_attributes(&own),
         message_attributes: Some(
-            own.into_iter()
-                .map(|(name, value)| (name, shown_attribute(value)))
-                .collect(),
+            own.into_iter().map(|(name, value)| (name, shown_attribute(value))).collect(),
         )
         .filter(|a: &BTreeMap<_, _>| !a.is_empty()),
     }

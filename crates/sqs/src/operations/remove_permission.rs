@@ -13,10 +13,7 @@ use serde_json::Value;
 
 impl Handler<RemovePermission> for Sqs {
     fn authorize(&self, ctx: &Context, input: &RemovePermissionInput) -> Vec<Access> {
-        vec![Access::new(
-            "sqs:RemovePermission",
-            arn_of_url(ctx, &input.queue_url),
-        )]
+        vec![Access::new("sqs:RemovePermission", arn_of_url(ctx, &input.queue_url))]
     }
 
     async fn handle(
@@ -43,8 +40,7 @@ impl Handler<RemovePermission> for Sqs {
             if statements.is_empty() {
                 row.attributes.remove("Policy");
             } else {
-                row.attributes
-                    .insert("Policy".to_owned(), policy.to_string());
+                row.attributes.insert("Policy".to_owned(), policy.to_string());
             }
             QUEUES.put(&tx, &key, &row)?;
             Ok(RemovePermissionOutput::default())

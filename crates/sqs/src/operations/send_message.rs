@@ -12,10 +12,7 @@ use crate::engine::{count, send};
 
 impl Handler<SendMessage> for Sqs {
     fn authorize(&self, ctx: &Context, input: &SendMessageInput) -> Vec<Access> {
-        vec![Access::new(
-            "sqs:SendMessage",
-            arn_of_url(ctx, &input.queue_url),
-        )]
+        vec![Access::new("sqs:SendMessage", arn_of_url(ctx, &input.queue_url))]
     }
 
     async fn handle(

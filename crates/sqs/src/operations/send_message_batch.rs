@@ -16,10 +16,7 @@ use crate::limits::MESSAGE_BYTES_MAX;
 
 impl Handler<SendMessageBatch> for Sqs {
     fn authorize(&self, ctx: &Context, input: &SendMessageBatchInput) -> Vec<Access> {
-        vec![Access::new(
-            "sqs:SendMessage",
-            arn_of_url(ctx, &input.queue_url),
-        )]
+        vec![Access::new("sqs:SendMessage", arn_of_url(ctx, &input.queue_url))]
     }
 
     async fn handle(
@@ -77,11 +74,7 @@ impl Handler<SendMessageBatch> for Sqs {
                         sequence_number: None,
                     });
                 }
-                count(
-                    &tx,
-                    row.number,
-                    i64::try_from(successful.len()).unwrap_or(0),
-                )?;
+                count(&tx, row.number, i64::try_from(successful.len()).unwrap_or(0))?;
                 Ok((successful, refused))
             })
             .await?;

@@ -11,10 +11,7 @@ use crate::store::QUEUES;
 
 impl Handler<SetQueueAttributes> for Sqs {
     fn authorize(&self, ctx: &Context, input: &SetQueueAttributesInput) -> Vec<Access> {
-        vec![Access::new(
-            "sqs:SetQueueAttributes",
-            arn_of_url(ctx, &input.queue_url),
-        )]
+        vec![Access::new("sqs:SetQueueAttributes", arn_of_url(ctx, &input.queue_url))]
     }
 
     async fn handle(

@@ -13,10 +13,7 @@ use crate::store::QUEUES;
 
 impl Handler<TagQueue> for Sqs {
     fn authorize(&self, ctx: &Context, input: &TagQueueInput) -> Vec<Access> {
-        vec![Access::new(
-            "sqs:TagQueue",
-            arn_of_url(ctx, &input.queue_url),
-        )]
+        vec![Access::new("sqs:TagQueue", arn_of_url(ctx, &input.queue_url))]
     }
 
     async fn handle(
@@ -28,10 +25,7 @@ impl Handler<TagQueue> for Sqs {
             let (key, mut row) = require(&tx, &ctx, &input.queue_url).await?;
             row.tags.extend(input.tags.clone());
             if row.tags.len() > TAGS_MAX {
-                return Err(parameter(format!(
-                    "Too many tags added for queue {}.",
-                    row.name
-                )));
+                return Err(parameter(format!("Too many tags added for queue {}.", row.name)));
             }
             QUEUES.put(&tx, &key, &row)?;
             Ok(TagQueueOutput::default())

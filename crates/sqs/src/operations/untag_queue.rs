@@ -11,10 +11,7 @@ use crate::store::QUEUES;
 
 impl Handler<UntagQueue> for Sqs {
     fn authorize(&self, ctx: &Context, input: &UntagQueueInput) -> Vec<Access> {
-        vec![Access::new(
-            "sqs:UntagQueue",
-            arn_of_url(ctx, &input.queue_url),
-        )]
+        vec![Access::new("sqs:UntagQueue", arn_of_url(ctx, &input.queue_url))]
     }
 
     async fn handle(

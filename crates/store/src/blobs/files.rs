@@ -58,9 +58,7 @@ impl FileBlobs {
             sync_dir(&shared.dir)
         };
         prepare().map_err(|error| failed("the folder of the blobs cannot be used", &error))?;
-        Ok(FileBlobs {
-            shared: Arc::new(shared),
-        })
+        Ok(FileBlobs { shared: Arc::new(shared) })
     }
 
     async fn blocking<T, F>(&self, what: &'static str, work: F) -> Result<T, Error>
@@ -70,8 +68,7 @@ impl FileBlobs {
     {
         let shared = self.shared.clone();
         let done = tokio::task::spawn_blocking(move || work(&shared)).await;
-        done.map_err(Error::unavailable)?
-            .map_err(|error| failed(what, &error))
+        done.map_err(Error::unavailable)?.map_err(|error| failed(what, &error))
     }
 }
 
@@ -83,9 +80,7 @@ impl Shared {
     }
 
     fn temporary(&self) -> PathBuf {
-        let n = self
-            .next_temporary
-            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let n = self.next_temporary.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.dir.join("tmp").join(n.to_string())
     }
 
@@ -143,18 +138,12 @@ impl Shared {
             }
             for file in fs::read_dir(folder.path())? {
                 let file = file?;
-                let digits = format!(
-                    "{}{}",
-                    head.to_string_lossy(),
-                    file.file_name().to_string_lossy()
-                );
+                let digits =
+                    format!("{}{}", head.to_string_lossy(), file.file_name().to_string_lossy());
                 let mut hash = [0; 32];
                 let metadata = file.metadata()?;
                 if hex::decode_to_slice(&digits, &mut hash).is_ok() && is_old(&metadata, now, age) {
-                    found.push(BlobId {
-                        hash: BlobHash(hash),
-                        len: metadata.len(),
-                    });
+                    found.push(BlobId { hash: BlobHash(hash), len: metadata.len() });
                 }
             }
         }
@@ -214,10 +203,7 @@ async fn write(path: &Path, content: &mut Source, is_durable: bool) -> Result<Bl
     if is_durable {
         file.sync_all().await.map_err(full)?;
     }
-    Ok(BlobId {
-        hash: BlobHash(hasher.finalize().into()),
-        len,
-    })
+    Ok(BlobId { hash: BlobHash(hasher.finalize().into()), len })
 }
 
 fn read_piece(file: &mut fs::File, left: u64) -> io::Result<Bytes> {
@@ -232,10 +218,8 @@ impl BlobStore for FileBlobs {
         Box::pin(async move {
             let temporary = Temporary(self.shared.temporary());
             let id = write(&temporary.0, &mut content, self.shared.is_durable).await?;
-            self.blocking("a blob cannot be kept", move |shared| {
-                shared.install(&temporary.0, id)
-            })
-            .await?;
+            self.blocking("a blob cannot be kept", move |shared| shared.install(&temporary.0, id))
+                .await?;
             Ok(id)
         })
     }
@@ -248,9 +232,7 @@ impl BlobStore for FileBlobs {
                 Err(error) => Err(error),
             };
             let Some(file) = self.blocking("a blob cannot be opened", open).await? else {
-                return Err(Error::BlobMissing {
-                    hash: id.hash.to_string(),
-                });
+                return Err(Error::BlobMissing { hash: id.hash.to_string() });
             };
             let next = |(mut file, left): (fs::File, u64)| async move {
                 if left == 0 {
@@ -280,15 +262,11 @@ impl BlobStore for FileBlobs {
     }
 
     fn older_than(&self, age: Duration) -> BoxFuture<'_, Result<Vec<BlobId>, Error>> {
-        Box::pin(self.blocking("the blobs cannot be listed", move |shared| {
-            shared.older_than(age)
-        }))
+        Box::pin(self.blocking("the blobs cannot be listed", move |shared| shared.older_than(age)))
     }
 
     fn remove(&self, id: BlobId, age: Duration) -> BoxFuture<'_, Result<bool, Error>> {
-        Box::pin(self.blocking("a blob cannot be removed", move |shared| {
-            shared.remove(id, age)
-        }))
+        Box::pin(self.blocking("a blob cannot be removed", move |shared| shared.remove(id, age)))
     }
 
     fn clear(&self) -> BoxFuture<'_, Result<(), Error>> {

@@ -21,10 +21,7 @@ pub(super) struct MemoryBlobs {
 
 impl MemoryBlobs {
     pub(super) fn new(env: Env) -> MemoryBlobs {
-        MemoryBlobs {
-            env,
-            blobs: Mutex::default(),
-        }
+        MemoryBlobs { env, blobs: Mutex::default() }
     }
 
     fn is_old(&self, touched: Duration, age: Duration) -> bool {
@@ -47,16 +44,10 @@ impl BlobStore for MemoryBlobs {
     }
 
     fn stream(&self, id: BlobId, range: Range<u64>) -> BoxFuture<'_, Result<Source, Error>> {
-        let content = lock(&self.blobs)
-            .get(&id)
-            .map(|(content, _)| content.clone());
-        let missing = || Error::BlobMissing {
-            hash: id.hash.to_string(),
-        };
+        let content = lock(&self.blobs).get(&id).map(|(content, _)| content.clone());
+        let missing = || Error::BlobMissing { hash: id.hash.to_string() };
         let part = content.ok_or_else(missing).map(|content| {
-            let end = usize::try_from(range.end)
-                .unwrap_or(usize::MAX)
-                .min(content.len());
+            let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(content.len());
             let start = usize::try_from(range.start).unwrap_or(usize::MAX).min(end);
             futures::stream::iter([Ok(content.slice(start..end))]).boxed()
         });
@@ -66,26 +57,19 @@ impl BlobStore for MemoryBlobs {
     fn touch(&self, id: BlobId) -> BoxFuture<'_, Result<bool, Error>> {
         let now = self.env.clock.monotonic();
         let mut blobs = lock(&self.blobs);
-        let found = blobs
-            .get_mut(&id)
-            .map(|(_, touched)| *touched = now)
-            .is_some();
+        let found = blobs.get_mut(&id).map(|(_, touched)| *touched = now).is_some();
         ready(Ok(found)).boxed()
     }
 
     fn older_than(&self, age: Duration) -> BoxFuture<'_, Result<Vec<BlobId>, Error>> {
         let blobs = lock(&self.blobs);
-        let old = blobs
-            .iter()
-            .filter(|(_, (_, touched))| self.is_old(*touched, age));
+        let old = blobs.iter().filter(|(_, (_, touched))| self.is_old(*touched, age));
         ready(Ok(old.map(|(id, _)| *id).collect())).boxed()
     }
 
     fn remove(&self, id: BlobId, age: Duration) -> BoxFuture<'_, Result<bool, Error>> {
         let mut blobs = lock(&self.blobs);
-        let is_old = blobs
-            .get(&id)
-            .is_some_and(|(_, touched)| self.is_old(*touched, age));
+        let is_old = blobs.get(&id).is_some_and(|(_, touched)| self.is_old(*touched, age));
         if is_old {
             blobs.remove(&id);
         }

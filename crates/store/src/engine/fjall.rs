@@ -22,9 +22,7 @@ pub(crate) struct Fjall {
 
 fn failed(error: fjall::Error) -> Error {
     match error {
-        fjall::Error::Locked => Error::Locked {
-            path: "of the engine".to_owned(),
-        },
+        fjall::Error::Locked => Error::Locked { path: "of the engine".to_owned() },
         error => Error::unavailable(error),
     }
 }
@@ -33,10 +31,7 @@ impl Fjall {
     pub(crate) fn open(path: &Path, cache_bytes: u64) -> Result<Fjall, Error> {
         let builder = Database::builder(path);
         // The journal is persisted by us, with the batch that asks for it.
-        let builder = builder
-            .cache_size(cache_bytes)
-            .worker_threads(2)
-            .max_cached_files(Some(128));
+        let builder = builder.cache_size(cache_bytes).worker_threads(2).max_cached_files(Some(128));
         let builder = builder.max_journaling_size(JOURNAL_BYTES_MAX);
         let db = builder.open().map_err(failed)?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
@@ -47,17 +42,11 @@ impl Fjall {
 
 impl Product for Fjall {
     fn view(&self) -> Result<Arc<dyn View>, Error> {
-        Ok(Arc::new(FjallView {
-            snapshot: self.db.snapshot(),
-            rows: self.rows.clone(),
-        }))
+        Ok(Arc::new(FjallView { snapshot: self.db.snapshot(), rows: self.rows.clone() }))
     }
 
     fn apply(&mut self, writes: Vec<Write>, sync: bool) -> Result<(), Error> {
-        let mut batch = self
-            .db
-            .batch()
-            .durability(sync.then_some(PersistMode::SyncData));
+        let mut batch = self.db.batch().durability(sync.then_some(PersistMode::SyncData));
         for (key, value) in writes {
             match value {
                 Some(value) => batch.insert(&self.rows, key, value),
@@ -79,11 +68,7 @@ struct FjallView {
 
 impl View for FjallView {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        Ok(self
-            .snapshot
-            .get(&self.rows, key)
-            .map_err(failed)?
-            .map(Bytes::from))
+        Ok(self.snapshot.get(&self.rows, key).map_err(failed)?.map(Bytes::from))
     }
 
     fn range(&self, range: &KeyRange, limit: usize, reverse: bool) -> Result<Vec<Pair>, Error> {
@@ -91,9 +76,7 @@ impl View for FjallView {
             return Ok(Vec::new());
         }
         let rows = match &range.end {
-            Some(end) => self
-                .snapshot
-                .range(&self.rows, range.start.as_ref()..end.as_ref()),
+            Some(end) => self.snapshot.range(&self.rows, range.start.as_ref()..end.as_ref()),
             None => self.snapshot.range(&self.rows, range.start.as_ref()..),
         };
         let pair = |guard: fjall::Guard| {

@@ -43,21 +43,15 @@ impl Versions {
 
     fn collect(&mut self) {
         let oldest = self.views.keys().next().copied().unwrap_or(self.now);
-        while self
-            .garbage
-            .front()
-            .is_some_and(|(version, _)| *version <= oldest)
-        {
+        while self.garbage.front().is_some_and(|(version, _)| *version <= oldest) {
             let Some((_, key)) = self.garbage.pop_front() else {
                 return;
             };
             let Some(values) = self.rows.get_mut(&key) else {
                 continue;
             };
-            let seen_by_all = values
-                .iter()
-                .rposition(|(version, _)| *version <= oldest)
-                .unwrap_or(0);
+            let seen_by_all =
+                values.iter().rposition(|(version, _)| *version <= oldest).unwrap_or(0);
             values.drain(..seen_by_all);
             if values.len() == 1 && values.first().is_some_and(|(_, value)| value.is_none()) {
                 self.rows.remove(&key);
@@ -87,10 +81,7 @@ impl Engine for MemoryEngine {
         let mut versions = write(&self.shared);
         let version = versions.now;
         *versions.views.entry(version).or_default() += 1;
-        Ok(Arc::new(MemoryView {
-            shared: self.shared.clone(),
-            version,
-        }))
+        Ok(Arc::new(MemoryView { shared: self.shared.clone(), version }))
     }
 
     fn apply(&self, writes: Vec<Write>, _sync: bool) -> BoxFuture<'_, Result<(), Error>> {
@@ -114,11 +105,7 @@ struct MemoryView {
 
 impl View for MemoryView {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        Ok(read(&self.shared)
-            .rows
-            .get(key)
-            .and_then(|values| at(values, self.version))
-            .cloned())
+        Ok(read(&self.shared).rows.get(key).and_then(|values| at(values, self.version)).cloned())
     }
 
     fn range(&self, range: &KeyRange, limit: usize, reverse: bool) -> Result<Vec<Pair>, Error> {
@@ -126,13 +113,8 @@ impl View for MemoryView {
             return Ok(Vec::new());
         }
         let versions = read(&self.shared);
-        let end = range
-            .end
-            .as_deref()
-            .map_or(Bound::Unbounded, Bound::Excluded);
-        let rows = versions
-            .rows
-            .range::<[u8], _>((Bound::Included(range.start.as_ref()), end));
+        let end = range.end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = versions.rows.range::<[u8], _>((Bound::Included(range.start.as_ref()), end));
         let pair = |(key, values): (&Bytes, &Vec<_>)| {
             Some((key.clone(), at(values, self.version)?.clone()))
         };

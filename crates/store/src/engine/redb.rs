@@ -21,9 +21,7 @@ pub(crate) struct Redb {
 
 fn failed(error: impl Into<redb::Error>) -> Error {
     match error.into() {
-        redb::Error::DatabaseAlreadyOpen => Error::Locked {
-            path: "of the engine".to_owned(),
-        },
+        redb::Error::DatabaseAlreadyOpen => Error::Locked { path: "of the engine".to_owned() },
         error => Error::unavailable(error),
     }
 }
@@ -57,19 +55,13 @@ impl Redb {
 }
 
 fn durability(sync: bool) -> Durability {
-    if sync {
-        Durability::Immediate
-    } else {
-        Durability::None
-    }
+    if sync { Durability::Immediate } else { Durability::None }
 }
 
 impl Product for Redb {
     fn view(&self) -> Result<Arc<dyn View>, Error> {
         let read = self.db.begin_read().map_err(failed)?;
-        Ok(Arc::new(RedbView {
-            rows: read.open_table(ROWS).map_err(failed)?,
-        }))
+        Ok(Arc::new(RedbView { rows: read.open_table(ROWS).map_err(failed)? }))
     }
 
     fn apply(&mut self, writes: Vec<Write>, sync: bool) -> Result<(), Error> {
@@ -116,10 +108,7 @@ impl View for RedbView {
             redb::StorageError,
         >| {
             let (key, value) = row.map_err(failed)?;
-            Ok((
-                Bytes::copy_from_slice(key.value()),
-                Bytes::copy_from_slice(value.value()),
-            ))
+            Ok((Bytes::copy_from_slice(key.value()), Bytes::copy_from_slice(value.value())))
         };
         match reverse {
             false => rows.take(limit).map(pair).collect(),

@@ -47,20 +47,13 @@ impl Threaded {
             .name("store engine".to_owned())
             .spawn(work)
             .map_err(Error::unavailable)?;
-        Ok(Threaded {
-            jobs: Mutex::new(Some(jobs)),
-            view: Mutex::new(Some(view)),
-        })
+        Ok(Threaded { jobs: Mutex::new(Some(jobs)), view: Mutex::new(Some(view)) })
     }
 
     async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, Error> {
         let closed = || Error::Closed { what: "engine" };
         let (answer, answered) = oneshot::channel();
-        lock(&self.jobs)
-            .as_ref()
-            .ok_or_else(closed)?
-            .send(job(answer))
-            .map_err(|_| closed())?;
+        lock(&self.jobs).as_ref().ok_or_else(closed)?.send(job(answer)).map_err(|_| closed())?;
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 }
@@ -81,9 +74,7 @@ fn serve(mut product: impl Product, inbox: &mpsc::Receiver<Job>) -> Option<Answe
 
 impl Engine for Threaded {
     fn view(&self) -> Result<Arc<dyn View>, Error> {
-        lock(&self.view)
-            .clone()
-            .ok_or(Error::Closed { what: "engine" })
+        lock(&self.view).clone().ok_or(Error::Closed { what: "engine" })
     }
 
     fn apply(&self, writes: Vec<Write>, sync: bool) -> BoxFuture<'_, Result<(), Error>> {

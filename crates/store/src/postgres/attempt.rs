@@ -60,10 +60,7 @@ impl PgAttempt {
         let row = match &*reader {
             Some(pooled) => {
                 let (client, statements) = pooled.session()?;
-                client
-                    .query_opt(&statements.get, &[&key.as_ref()])
-                    .await
-                    .map_err(failed)?
+                client.query_opt(&statements.get, &[&key.as_ref()]).await.map_err(failed)?
             }
             None => {
                 let pooled = self.core.readers.get().await?;
@@ -83,10 +80,7 @@ impl PgAttempt {
             Some(row) => (Some(bytes_of(row, 0)?), row.try_get(1).map_err(failed)?),
             None => (None, ABSENT),
         };
-        lock(&self.seen)
-            .versions
-            .entry(key.clone())
-            .or_insert(version);
+        lock(&self.seen).versions.entry(key.clone()).or_insert(version);
         Ok(value)
     }
 
@@ -102,32 +96,20 @@ impl PgAttempt {
         let mut reader = self.reader.lock().await;
         let pooled = started(&mut reader, &self.core.readers, BEGIN_READ).await?;
         let (client, statements) = pooled.session()?;
-        let statement = if reverse {
-            &statements.range_reverse
-        } else {
-            &statements.range
-        };
+        let statement = if reverse { &statements.range_reverse } else { &statements.range };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = client
-            .query(
-                statement,
-                &[&range.start.as_ref(), &range.end.as_deref(), &limit],
-            )
+            .query(statement, &[&range.start.as_ref(), &range.end.as_deref(), &limit])
             .await
             .map_err(failed)?;
-        rows.iter()
-            .map(|row| Ok((key_of(row)?, bytes_of(row, 1)?)))
-            .collect()
+        rows.iter().map(|row| Ok((key_of(row)?, bytes_of(row, 1)?))).collect()
     }
 
     async fn read_sum(&self, key: &Bytes) -> Result<i64, Error> {
         let mut reader = self.reader.lock().await;
         let pooled = started(&mut reader, &self.core.readers, BEGIN_READ).await?;
         let (client, statements) = pooled.session()?;
-        let row = client
-            .query_one(&statements.sum, &[&key.as_ref()])
-            .await
-            .map_err(failed)?;
+        let row = client.query_one(&statements.sum, &[&key.as_ref()]).await.map_err(failed)?;
         row.try_get(0).map_err(failed)
     }
 
@@ -180,21 +162,12 @@ impl PgAttempt {
         let (reply, answer) = oneshot::channel();
         let expected = {
             let seen = lock(&self.seen);
-            let version = |key: &Bytes| {
-                seen.versions
-                    .get(key)
-                    .map(|version| (key.clone(), *version))
-            };
+            let version =
+                |key: &Bytes| seen.versions.get(key).map(|version| (key.clone(), *version));
             changes.reads.iter().filter_map(version).collect()
         };
         let closed = || Error::Closed { what: "store" };
-        self.queue
-            .send(Pending {
-                changes,
-                expected,
-                reply,
-            })
-            .map_err(|_| closed())?;
+        self.queue.send(Pending { changes, expected, reply }).map_err(|_| closed())?;
         let answer = answer.await.unwrap_or_else(|_| Err(closed()));
         lock(&self.seen).is_committed = answer.is_ok();
         answer
@@ -214,12 +187,7 @@ async fn started<'a>(
         Some(pooled) => pooled,
         None => {
             let pooled = pool.get().await?;
-            pooled
-                .session()?
-                .0
-                .batch_execute(begin)
-                .await
-                .map_err(failed)?;
+            pooled.session()?.0.batch_execute(begin).await.map_err(failed)?;
             pooled
         }
     };

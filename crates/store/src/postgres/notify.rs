@@ -38,15 +38,10 @@ impl Notifier {
         watches: Arc<Watches>,
         stopped: watch::Receiver<bool>,
     ) -> Notifier {
-        let notifier = Notifier {
-            waiting: Arc::default(),
-        };
+        let notifier = Notifier { waiting: Arc::default() };
         let node = pool.env().ids.hex(8);
         let (env, pool) = (pool.env().clone(), pool.clone());
-        env.spawn(
-            "store hints",
-            exchange(notifier.waiting.clone(), pool, watches, node, stopped),
-        );
+        env.spawn("store hints", exchange(notifier.waiting.clone(), pool, watches, node, stopped));
         notifier
     }
 
@@ -84,10 +79,7 @@ async fn exchange(
                 tracing::debug!(%error, "hints between nodes are interrupted")
             }
         }
-        pool.env()
-            .clock
-            .sleep(pool.env().jitter(Duration::from_secs(2)))
-            .await;
+        pool.env().clock.sleep(pool.env().jitter(Duration::from_secs(2))).await;
         // Whatever was told meanwhile was missed.
         watches.mark_all();
     }
@@ -114,21 +106,14 @@ async fn converse(
             }
         }
     });
-    client
-        .batch_execute("listen undercast")
-        .await
-        .map_err(failed)?;
+    client.batch_execute("listen undercast").await.map_err(failed)?;
     let listen = async {
         while let Some(hint) = hints.recv().await {
             hear(&hint, node, watches);
         }
         Err::<(), _>(Error::unavailable("the connection ended"))
     };
-    futures::try_join!(
-        listen,
-        speak(waiting, &client, node),
-        poll(pool, &client, watches)
-    )?;
+    futures::try_join!(listen, speak(waiting, &client, node), poll(pool, &client, watches))?;
     Ok(())
 }
 
@@ -155,10 +140,7 @@ async fn speak(waiting: &Waiting, client: &Client, node: &str) -> Result<(), Err
         let told = told.join(",");
         let is_short = told.len() <= PAYLOAD_BYTES_MAX && !keys.contains(&Bytes::new());
         let payload = format!("{node} {}", if is_short { &told } else { ALL });
-        client
-            .execute("select pg_notify('undercast', $1)", &[&payload])
-            .await
-            .map_err(failed)?;
+        client.execute("select pg_notify('undercast', $1)", &[&payload]).await.map_err(failed)?;
     }
 }
 
@@ -166,10 +148,8 @@ async fn speak(waiting: &Waiting, client: &Client, node: &str) -> Result<(), Err
 async fn poll(pool: &Pool, client: &Client, watches: &Watches) -> Result<(), Error> {
     let mut last = None;
     loop {
-        let row = client
-            .query_one("select pg_current_snapshot()::text", &[])
-            .await
-            .map_err(failed)?;
+        let row =
+            client.query_one("select pg_current_snapshot()::text", &[]).await.map_err(failed)?;
         let now: String = row.try_get(0).map_err(failed)?;
         if last.replace(now.clone()).is_some_and(|last| last != now) {
             watches.mark_all();

@@ -70,13 +70,7 @@ impl Session {
                 client.prepare(SUM),
                 client.prepare(CLAIM),
             )?;
-            Ok(Statements {
-                get,
-                range,
-                range_reverse,
-                sum,
-                claim,
-            })
+            Ok(Statements { get, range, range_reverse, sum, claim })
         };
         let statements = prepared.await.map_err(failed)?;
         Ok(Session { client, statements })
@@ -86,13 +80,7 @@ impl Session {
 impl Pool {
     pub(super) fn new(config: Config, env: Env, size: usize) -> Pool {
         let permits = Arc::new(Semaphore::new(size));
-        Pool {
-            config,
-            env,
-            idle: Mutex::default(),
-            permits,
-            closed: AtomicBool::new(false),
-        }
+        Pool { config, env, idle: Mutex::default(), permits, closed: AtomicBool::new(false) }
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -124,10 +112,7 @@ impl Pool {
     pub(super) async fn take(self: &Arc<Self>) -> Result<Bare, Error> {
         let permit = self.permit().await?;
         let client = Session::connect(&self.config, &self.env).await?;
-        Ok(Bare {
-            client,
-            _permit: permit,
-        })
+        Ok(Bare { client, _permit: permit })
     }
 
     pub(super) async fn get(self: &Arc<Self>) -> Result<Pooled, Error> {
@@ -136,11 +121,7 @@ impl Pool {
             Some(session) => session,
             None => Session::open(&self.config, &self.env).await?,
         };
-        Ok(Pooled {
-            pool: self.clone(),
-            session: Some(session),
-            permit: Some(permit),
-        })
+        Ok(Pooled { pool: self.clone(), session: Some(session), permit: Some(permit) })
     }
 
     pub(super) fn close(&self) {
@@ -172,10 +153,7 @@ pub(super) struct Pooled {
 
 impl Pooled {
     pub(super) fn session(&self) -> Result<(&Client, &Statements), Error> {
-        let session = self
-            .session
-            .as_ref()
-            .ok_or(Error::Closed { what: "connection" })?;
+        let session = self.session.as_ref().ok_or(Error::Closed { what: "connection" })?;
         Ok((&session.client, &session.statements))
     }
 }

@@ -29,15 +29,10 @@ pub(super) async fn prepare(pool: &std::sync::Arc<Pool>) -> Result<(), Error> {
     let client = conn.client();
     // Nodes may start together.
     client.batch_execute("begin").await.map_err(failed)?;
-    client
-        .execute("select pg_advisory_xact_lock($1)", &[&LOCK_SCHEMA])
-        .await
-        .map_err(failed)?;
+    client.execute("select pg_advisory_xact_lock($1)", &[&LOCK_SCHEMA]).await.map_err(failed)?;
     client.batch_execute(TABLES).await.map_err(failed)?;
-    let found = client
-        .query_opt("select version from undercast.format", &[])
-        .await
-        .map_err(failed)?;
+    let found =
+        client.query_opt("select version from undercast.format", &[]).await.map_err(failed)?;
     match found.map(|row| row.get::<_, i32>(0)) {
         None => drop(
             client

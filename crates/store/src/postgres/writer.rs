@@ -78,18 +78,7 @@ impl Writer {
             )
         };
         let (lock, check, put, delete, reset, add, note) = prepared.await.map_err(failed)?;
-        Ok(Writer {
-            client,
-            shard,
-            last_id: 0,
-            lock,
-            check,
-            put,
-            delete,
-            reset,
-            add,
-            note,
-        })
+        Ok(Writer { client, shard, last_id: 0, lock, check, put, delete, reset, add, note })
     }
 }
 
@@ -97,10 +86,7 @@ impl Writer {
 async fn free_shard(client: &Client) -> Result<i32, Error> {
     for shard in 0.. {
         let row = client
-            .query_one(
-                "select pg_try_advisory_lock($1, $2)",
-                &[&LOCK_SHARD, &shard],
-            )
+            .query_one("select pg_try_advisory_lock($1, $2)", &[&LOCK_SHARD, &shard])
             .await
             .map_err(failed)?;
         if row.try_get::<_, bool>(0).map_err(failed)? {
@@ -129,10 +115,7 @@ pub(super) async fn write_groups(
 
 fn bucket(key: &[u8]) -> i32 {
     let hash = blake3::hash(key);
-    let (head, _) = hash
-        .as_bytes()
-        .split_first_chunk::<8>()
-        .unwrap_or((&[0; 8], &[]));
+    let (head, _) = hash.as_bytes().split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
     i32::try_from(u64::from_le_bytes(*head) % BUCKETS).unwrap_or_default()
 }
 
@@ -186,9 +169,9 @@ async fn write_group(core: &Core, writer: &mut Option<Writer>, group: Vec<Pendin
         core.env.clock.sleep(core.env.jitter(wait)).await;
     };
     match outcome {
-        Err(error) => group
-            .into_iter()
-            .for_each(|pending| drop(pending.reply.send(Err(error.clone())))),
+        Err(error) => {
+            group.into_iter().for_each(|pending| drop(pending.reply.send(Err(error.clone()))))
+        }
         Ok(written) => answer(core, group, written),
     }
 }
@@ -203,19 +186,13 @@ impl Written {
     /// The group stands, but what it replaced is lost with the answer, so nobody is told a wrong before-image.
     fn unknown_before(group: &[Pending]) -> Written {
         let rows = group.iter().flat_map(|pending| &pending.changes.writes);
-        let rows = rows
-            .map(|(key, value)| (key.clone(), value.is_some()))
-            .collect();
-        Written {
-            outcomes: group.iter().map(|_| Ok(Before::new())).collect(),
-            rows,
-        }
+        let rows = rows.map(|(key, value)| (key.clone(), value.is_some())).collect();
+        Written { outcomes: group.iter().map(|_| Ok(Before::new())).collect(), rows }
     }
 }
 
 fn answer(core: &Core, group: Vec<Pending>, written: Written) {
-    core.watches
-        .mark(written.rows.iter().map(|(key, put)| (key, *put)));
+    core.watches.mark(written.rows.iter().map(|(key, put)| (key, *put)));
     core.notifier.tell(written.rows.iter().map(|(key, _)| key));
     for (pending, outcome) in group.into_iter().zip(written.outcomes) {
         let _ = pending.reply.send(outcome);
@@ -242,12 +219,7 @@ async fn was_committed(core: &Core, writer: &mut Option<Writer>, id: i64) -> Res
                     format!("the database, and whether a commit took place is unknown: {error}");
                 return Err(Error::unavailable(reason));
             }
-            Err(_) => {
-                core.env
-                    .clock
-                    .sleep(Duration::from_millis(50 << tries))
-                    .await
-            }
+            Err(_) => core.env.clock.sleep(Duration::from_millis(50 << tries)).await,
         }
     }
 }
@@ -269,31 +241,18 @@ async fn try_group(
         Some(writer) => writer,
         None => writer.insert(Writer::connect(core).await.map_err(Failed::Before)?),
     };
-    let current = look(writer, group)
-        .await
-        .map_err(|error| Failed::Before(failed(error)))?;
+    let current = look(writer, group).await.map_err(|error| Failed::Before(failed(error)))?;
     let plan = plan(group, &current);
     if plan.writes.is_empty() && plan.adds.is_empty() {
         let _ = writer.client.batch_execute("rollback").await;
-        return Ok(Written {
-            outcomes: plan.outcomes,
-            rows: Vec::new(),
-        });
+        return Ok(Written { outcomes: plan.outcomes, rows: Vec::new() });
     }
     let id = core.env.ids.u64().cast_signed() >> 1;
     write(writer, &plan, id).await?;
     writer.last_id = id;
-    let rows = plan
-        .writes
-        .iter()
-        .map(|(key, value)| (key.clone(), value.is_some()));
-    let rows = rows
-        .chain(plan.adds.keys().map(|key| (key.clone(), true)))
-        .collect();
-    Ok(Written {
-        outcomes: plan.outcomes,
-        rows,
-    })
+    let rows = plan.writes.iter().map(|(key, value)| (key.clone(), value.is_some()));
+    let rows = rows.chain(plan.adds.keys().map(|key| (key.clone(), true))).collect();
+    Ok(Written { outcomes: plan.outcomes, rows })
 }
 
 type Current = HashMap<Bytes, (i64, Option<Bytes>)>;
@@ -342,10 +301,7 @@ async fn look(writer: &Writer, group: &[Pending]) -> Result<Current, tokio_postg
 /// Decides each commit in order: one that read what an earlier one of the group writes is in conflict, too.
 fn plan(group: &[Pending], current: &Current) -> Plan {
     let mut plan = Plan::default();
-    for Pending {
-        changes, expected, ..
-    } in group
-    {
+    for Pending { changes, expected, .. } in group {
         let changed = |(key, version): &&(Bytes, i64)| {
             let now = current.get(key).map_or(ABSENT, |(version, _)| *version);
             plan.writes.contains_key(key) || now != *version
@@ -358,10 +314,7 @@ fn plan(group: &[Pending], current: &Current) -> Plan {
         if changes.want_before {
             for key in changes.writes.keys() {
                 let stored = || current.get(key).and_then(|(_, value)| value.clone());
-                before.push((
-                    key.clone(),
-                    plan.writes.get(key).cloned().unwrap_or_else(stored),
-                ));
+                before.push((key.clone(), plan.writes.get(key).cloned().unwrap_or_else(stored)));
             }
         }
         plan.writes.extend(changes.writes.clone());
@@ -378,9 +331,7 @@ fn plan(group: &[Pending], current: &Current) -> Plan {
 }
 
 fn is_plain(error: &tokio_postgres::Error) -> bool {
-    error
-        .as_db_error()
-        .is_some_and(|error| error.parsed_severity() == Some(Severity::Error))
+    error.as_db_error().is_some_and(|error| error.parsed_severity() == Some(Severity::Error))
 }
 
 /// The second round trip: write and commit.
@@ -396,12 +347,8 @@ async fn write(writer: &Writer, plan: &Plan, id: i64) -> Result<(), Failed> {
             None => deleted.push(key),
         }
     }
-    let resets: Vec<&[u8]> = plan
-        .adds
-        .iter()
-        .filter(|(_, add)| add.reset)
-        .map(|(key, _)| key.as_ref())
-        .collect();
+    let resets: Vec<&[u8]> =
+        plan.adds.iter().filter(|(_, add)| add.reset).map(|(key, _)| key.as_ref()).collect();
     let adds = plan.adds.iter().filter(|(_, add)| add.delta != 0);
     let (counters, deltas): (Vec<&[u8]>, Vec<i64>) =
         adds.map(|(key, add)| (key.as_ref(), add.delta)).unzip();
@@ -432,9 +379,6 @@ async fn write(writer: &Writer, plan: &Plan, id: i64) -> Result<(), Failed> {
         // The server told why and goes on: then it rolled back, and says so to the commit that follows. If it
         // told why it ends the connection, the commit may have taken place.
         Err(error) if is_plain(&error) => Err(Failed::Before(failed(error))),
-        Err(error) => Err(Failed::Unknown {
-            id,
-            error: failed(error),
-        }),
+        Err(error) => Err(Failed::Unknown { id, error: failed(error) }),
     }
 }

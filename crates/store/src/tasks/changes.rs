@@ -10,21 +10,9 @@ use crate::tx::Tx;
 
 #[derive(Debug, Clone)]
 pub(crate) enum TaskChange {
-    Spawn {
-        id: TaskId,
-        task: NewTask,
-    },
-    Cancel {
-        kind: &'static str,
-        key: Vec<u8>,
-    },
-    Settle {
-        kind: &'static str,
-        id: TaskId,
-        lease: Lease,
-        settled: Settled,
-        is_strict: bool,
-    },
+    Spawn { id: TaskId, task: NewTask },
+    Cancel { kind: &'static str, key: Vec<u8> },
+    Settle { kind: &'static str, id: TaskId, lease: Lease, settled: Settled, is_strict: bool },
 }
 
 /// How a run ended.
@@ -48,13 +36,7 @@ pub(crate) enum Settled {
 
 impl TaskChange {
     pub(crate) fn settle(task: &Task, settled: Settled, is_strict: bool) -> TaskChange {
-        TaskChange::Settle {
-            kind: task.kind,
-            id: task.id,
-            lease: task.lease,
-            settled,
-            is_strict,
-        }
+        TaskChange::Settle { kind: task.kind, id: task.id, lease: task.lease, settled, is_strict }
     }
 }
 
@@ -63,13 +45,7 @@ pub(crate) async fn apply_changes(tx: &Tx, changes: Vec<TaskChange>) -> Result<(
         match change {
             TaskChange::Spawn { id, task } => spawn(tx, id, task).await?,
             TaskChange::Cancel { kind, key } => cancel(tx, kind, key).await?,
-            TaskChange::Settle {
-                kind,
-                id,
-                lease,
-                settled,
-                is_strict,
-            } => {
+            TaskChange::Settle { kind, id, lease, settled, is_strict } => {
                 settle(tx, kind, id, lease, settled, is_strict).await?;
             }
         }
@@ -78,12 +54,7 @@ pub(crate) async fn apply_changes(tx: &Tx, changes: Vec<TaskChange>) -> Result<(
 }
 
 async fn spawn(tx: &Tx, id: TaskId, task: NewTask) -> Result<(), Error> {
-    let NewTask {
-        kind,
-        key,
-        due_ms,
-        payload,
-    } = task;
+    let NewTask { kind, key, due_ms, payload } = task;
     let kind = kind.to_owned();
     if !key.is_empty() {
         let slot = (kind.clone(), key.clone());
@@ -91,10 +62,7 @@ async fn spawn(tx: &Tx, id: TaskId, task: NewTask) -> Result<(), Error> {
             && let Some(mut row) = TASKS.get(tx, &(kind.clone(), old)).await?
         {
             if row.lease.is_some() {
-                row.next = Some(Next {
-                    due_ms,
-                    payload: payload.to_vec(),
-                });
+                row.next = Some(Next { due_ms, payload: payload.to_vec() });
                 return TASKS.put(tx, &(kind, old), &row);
             }
             DUE.delete(tx, &(kind.clone(), row.due_ms, old))?;
@@ -148,13 +116,7 @@ async fn settle(
     let row = TASKS.get(tx, &(kind.to_owned(), id)).await?;
     let Some(mut row) = row.filter(|row| row.lease == Some(lease)) else {
         // The handler may have settled the task itself, which is fine for the runner.
-        return if is_strict {
-            Err(Error::LeaseLost {
-                task: id.to_string(),
-            })
-        } else {
-            Ok(())
-        };
+        return if is_strict { Err(Error::LeaseLost { task: id.to_string() }) } else { Ok(()) };
     };
     remove(tx, kind, id, &row)?;
     match (settled, row.next.take()) {
@@ -176,16 +138,9 @@ async fn settle(
             let payload = payload.map_or_else(|| row.payload.clone(), |payload| payload.to_vec());
             wait(tx, kind, id, restarted(row, Next { due_ms, payload }))
         }
-        (Settled::Failed { due_ms, error }, None) => wait(
-            tx,
-            kind,
-            id,
-            TaskRow {
-                due_ms,
-                last_error: Some(error),
-                ..row
-            },
-        ),
+        (Settled::Failed { due_ms, error }, None) => {
+            wait(tx, kind, id, TaskRow { due_ms, last_error: Some(error), ..row })
+        }
         (Settled::Released, None) => {
             let attempt = row.attempt.saturating_sub(1);
             wait(tx, kind, id, TaskRow { attempt, ..row })
@@ -194,13 +149,7 @@ async fn settle(
 }
 
 fn restarted(row: TaskRow, next: Next) -> TaskRow {
-    TaskRow {
-        due_ms: next.due_ms,
-        payload: next.payload,
-        attempt: 0,
-        last_error: None,
-        ..row
-    }
+    TaskRow { due_ms: next.due_ms, payload: next.payload, attempt: 0, last_error: None, ..row }
 }
 
 pub(crate) fn wait(tx: &Tx, kind: &str, id: TaskId, row: TaskRow) -> Result<(), Error> {

@@ -13,7 +13,10 @@ pub enum TaskEffect {
         payload: Vec<u8>,
     },
     /// Cancelled, completed, or replaced.
-    Removed { kind: String, key: Vec<u8> },
+    Removed {
+        kind: String,
+        key: Vec<u8>,
+    },
 }
 
 pub(crate) fn is_task_row(key: &[u8]) -> bool {
@@ -33,17 +36,9 @@ pub(crate) fn task_effect(key: &[u8], change: &Change) -> Option<TaskEffect> {
             payload: row.payload,
         }),
         // Spawned again while it runs.
-        (Some(before), Some(after)) => {
-            after
-                .next
-                .filter(|_| before.next.is_none())
-                .map(|next| TaskEffect::Spawned {
-                    kind,
-                    key: after.key,
-                    due_ms: next.due_ms,
-                    payload: next.payload,
-                })
-        }
+        (Some(before), Some(after)) => after.next.filter(|_| before.next.is_none()).map(|next| {
+            TaskEffect::Spawned { kind, key: after.key, due_ms: next.due_ms, payload: next.payload }
+        }),
         (Some(row), None) => Some(TaskEffect::Removed { kind, key: row.key }),
         (None, None) => None,
     }

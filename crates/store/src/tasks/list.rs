@@ -47,10 +47,7 @@ impl Tasks {
             range = range.after_key(&TASKS.key(&after));
         }
         let rows = TASKS.list(&self.db, range, limit, false).await?;
-        Ok(rows
-            .into_iter()
-            .map(|((kind, id), row)| info(kind, id, row, false))
-            .collect())
+        Ok(rows.into_iter().map(|((kind, id), row)| info(kind, id, row, false)).collect())
     }
 
     /// Dead letters, in the same order.
@@ -65,10 +62,7 @@ impl Tasks {
             range = range.after_key(&DEAD.key(&after));
         }
         let rows = DEAD.list(&self.db, range, limit, false).await?;
-        Ok(rows
-            .into_iter()
-            .map(|((kind, id), row)| info(kind, id, row, true))
-            .collect())
+        Ok(rows.into_iter().map(|((kind, id), row)| info(kind, id, row, true)).collect())
     }
 
     /// Lets a dead letter run again, as if new. False if there is none.
@@ -84,16 +78,7 @@ impl Tasks {
                 if TASKS.get(&tx, &key).await?.is_some() {
                     return Ok(true);
                 }
-                wait(
-                    &tx,
-                    &key.0,
-                    id,
-                    TaskRow {
-                        due_ms: tx.now_ms(),
-                        attempt: 0,
-                        ..row
-                    },
-                )?;
+                wait(&tx, &key.0, id, TaskRow { due_ms: tx.now_ms(), attempt: 0, ..row })?;
                 Ok(true)
             }
         };

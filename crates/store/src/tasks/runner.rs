@@ -50,9 +50,7 @@ impl TaskRunner {
             draining: watch::Sender::new(false),
             running: watch::Sender::new(0),
         });
-        let runner = TaskRunner {
-            shared: shared.clone(),
-        };
+        let runner = TaskRunner { shared: shared.clone() };
         if db.is_dark() {
             // What is spawned in the dark is an effect, nothing more.
             return runner;
@@ -108,8 +106,7 @@ impl Shared {
         tracing::warn!(%error, failures, "the store failed a task runner");
         let wait = Duration::from_millis(100 << (*failures).min(8));
         let env = self.db.env();
-        self.unless_draining(env.clock.sleep(env.jitter(wait)))
-            .await
+        self.unless_draining(env.clock.sleep(env.jitter(wait))).await
     }
 }
 
@@ -133,9 +130,7 @@ async fn release_all(db: &Db, node: Option<u64>, own: u64) -> Result<(), Error> 
     };
     loop {
         let range = range.clone();
-        let page = db
-            .transact(move |tx| release_page(tx, range.clone(), own))
-            .await?;
+        let page = db.transact(move |tx| release_page(tx, range.clone(), own)).await?;
         if page == 0 {
             return Ok(());
         }
@@ -153,15 +148,7 @@ async fn release_page(tx: Tx, range: KeyRange, own: u64) -> Result<usize, Error>
         LEASED.delete(&tx, &(node, kind.clone(), id))?;
         let row = TASKS.get(&tx, &(kind.clone(), id)).await?;
         if let Some(row) = row.filter(|row| row.lease.is_some_and(|lease| lease.node == node)) {
-            wait(
-                &tx,
-                &kind,
-                id,
-                TaskRow {
-                    due_ms: tx.now_ms().min(row.due_ms),
-                    ..row
-                },
-            )?;
+            wait(&tx, &kind, id, TaskRow { due_ms: tx.now_ms().min(row.due_ms), ..row })?;
         }
     }
     Ok(released)
@@ -219,8 +206,7 @@ async fn take_over(shared: Arc<Shared>) {
 
 async fn forget_node(db: &Db, node: u64, own: u64) -> Result<(), Error> {
     release_all(db, Some(node), own).await?;
-    db.transact(move |tx| async move { NODES.delete(&tx, &node) })
-        .await
+    db.transact(move |tx| async move { NODES.delete(&tx, &node) }).await
 }
 
 /// The other nodes that hold leases, with their beats. Steps from node to node, not over all leases.
@@ -313,9 +299,8 @@ async fn lease(
     let step = move |tx: Tx| {
         let (kind, waiting) = (kind.clone(), waiting.clone());
         async move {
-            let ready = waiting
-                .clone()
-                .before_key(DUE.key(&(kind.name, tx.now_ms().saturating_add(1))));
+            let ready =
+                waiting.clone().before_key(DUE.key(&(kind.name, tx.now_ms().saturating_add(1))));
             let mut tasks = Vec::new();
             for ((_, due_ms, id), ()) in DUE.claim(&tx, ready, n).await? {
                 DUE.delete(&tx, &(kind.name.to_owned(), due_ms, id))?;
@@ -323,10 +308,8 @@ async fn lease(
             }
             let first = DUE.scan(&tx, waiting.clone(), 1, false).await?.pop();
             let next_due_ms = first.as_ref().map(|((_, due_ms, _), ())| *due_ms);
-            let cursor = first.map_or_else(
-                || waiting.end.clone().unwrap_or_default(),
-                |(key, ())| DUE.key(&key),
-            );
+            let cursor = first
+                .map_or_else(|| waiting.end.clone().unwrap_or_default(), |(key, ())| DUE.key(&key));
             // What is due and still there is held by others, who either take it or let go. In one process that is
             // told. A node that dies lets go silently, so then look again.
             let soon_ms = tx.now_ms().saturating_add(HELD_ELSEWHERE_MS);
@@ -335,11 +318,7 @@ async fn lease(
                 Some(_) if is_shared => Some(soon_ms),
                 _ => None,
             };
-            Ok::<_, Error>(Leased {
-                tasks,
-                cursor,
-                next_due_ms,
-            })
+            Ok::<_, Error>(Leased { tasks, cursor, next_due_ms })
         }
     };
     shared.db.transact(step).await
@@ -364,10 +343,7 @@ async fn lease_one(
         DEAD.put(tx, &key, &row)?;
         return Ok(None);
     }
-    let lease = Lease {
-        node,
-        token: tx.ids().u64(),
-    };
+    let lease = Lease { node, token: tx.ids().u64() };
     row.attempt = row.attempt.saturating_add(1);
     row.lease = Some(lease);
     TASKS.put(tx, &key, &row)?;
@@ -396,9 +372,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0
-            .running
-            .send_modify(|running| *running = running.saturating_sub(1));
+        self.0.running.send_modify(|running| *running = running.saturating_sub(1));
     }
 }
 
@@ -411,9 +385,7 @@ fn start(shared: &Arc<Shared>, kind: &Arc<TaskKind>, task: Task, slot: OwnedSema
             Settled::Released
         } else {
             let run = AssertUnwindSafe(async { (kind.run)(task.clone()).await }).catch_unwind();
-            let ran = run
-                .await
-                .unwrap_or_else(|_| Err(TaskError::new("the handler panicked")));
+            let ran = run.await.unwrap_or_else(|_| Err(TaskError::new("the handler panicked")));
             judge(&shared, &kind, &task, ran)
         };
         settle(&shared, &task, settled).await;
@@ -441,19 +413,14 @@ fn judge(
     let env = shared.db.env();
     let wait = env.jitter(kind.backoff.after(task.attempt));
     let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-    Settled::Failed {
-        due_ms: env.clock.now_ms().saturating_add(wait_ms),
-        error,
-    }
+    Settled::Failed { due_ms: env.clock.now_ms().saturating_add(wait_ms), error }
 }
 
 async fn settle(shared: &Shared, task: &Task, settled: Settled) {
     let change = TaskChange::settle(task, settled, false);
     until_done(shared, || {
         let change = &change;
-        shared
-            .db
-            .transact(move |tx| async move { tx.change_task(change.clone()) })
+        shared.db.transact(move |tx| async move { tx.change_task(change.clone()) })
     })
     .await;
 }

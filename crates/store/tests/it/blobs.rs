@@ -11,10 +11,7 @@ async fn both(dir: &TempDir) -> [(Blobs, Db); 2] {
     let env = Env::system();
     let db = || Db::open(Options::memory(), env.clone());
     let files = Blobs::files(dir.path().join("blobs"), Durability::Fsync).unwrap();
-    [
-        (Blobs::memory(&env), db().await.unwrap()),
-        (files, db().await.unwrap()),
-    ]
+    [(Blobs::memory(&env), db().await.unwrap()), (files, db().await.unwrap())]
 }
 
 #[tokio::test]
@@ -32,13 +29,7 @@ async fn blobs_come_back_whole_and_in_parts() {
                 .map(Bytes::copy_from_slice)
                 .map(Ok::<_, Error>)
                 .collect::<Vec<_>>();
-            assert_eq!(
-                blobs
-                    .put_stream(futures::stream::iter(pieces))
-                    .await
-                    .unwrap(),
-                id
-            );
+            assert_eq!(blobs.put_stream(futures::stream::iter(pieces)).await.unwrap(), id);
             let part = blobs.stream(&id, Some(5..60_000)).await.unwrap();
             let part: Vec<u8> = part.map(|piece| piece.unwrap().to_vec()).concat().await;
             let end = 60_000.min(length) as usize;
@@ -48,10 +39,7 @@ async fn blobs_come_back_whole_and_in_parts() {
             }
         }
         let missing = BlobId::of(b"never put");
-        assert!(matches!(
-            blobs.get(&missing).await,
-            Err(Error::BlobMissing { .. })
-        ));
+        assert!(matches!(blobs.get(&missing).await, Err(Error::BlobMissing { .. })));
     }
 }
 
@@ -60,20 +48,10 @@ async fn a_failed_stream_leaves_nothing() {
     let dir = TempDir::new().unwrap();
     for (blobs, _) in both(&dir).await {
         let pieces = [Ok(Bytes::from_static(b"half")), Err("the client went away")];
-        assert!(
-            blobs
-                .put_stream(futures::stream::iter(pieces))
-                .await
-                .is_err()
-        );
+        assert!(blobs.put_stream(futures::stream::iter(pieces)).await.is_err());
         assert!(blobs.get(&BlobId::of(b"half")).await.is_err());
     }
-    assert_eq!(
-        std::fs::read_dir(dir.path().join("blobs/tmp"))
-            .unwrap()
-            .count(),
-        0
-    );
+    assert_eq!(std::fs::read_dir(dir.path().join("blobs/tmp")).unwrap().count(), 0);
 }
 
 #[tokio::test]
@@ -102,9 +80,7 @@ async fn what_nothing_links_is_collected_when_it_is_old() {
         assert_eq!(blobs.get(&young).await.unwrap(), "young");
         for owner in ["one", "two"] {
             assert_eq!(blobs.get(&kept).await.unwrap(), "kept");
-            db.transact(|tx| async move { tx.unlink_blob(&kept, owner.as_bytes()) })
-                .await
-                .unwrap();
+            db.transact(|tx| async move { tx.unlink_blob(&kept, owner.as_bytes()) }).await.unwrap();
         }
         blobs.collect(&db, Duration::ZERO).await.unwrap();
         assert!(blobs.get(&kept).await.is_err());
@@ -117,10 +93,7 @@ async fn a_damaged_blob_is_noticed() {
     let [_, (files, _)] = both(&dir).await;
     let id = files.put("precious").await.unwrap();
     std::fs::write(files.path(&id).unwrap(), "PRECIOUS").unwrap();
-    assert!(matches!(
-        files.get(&id).await,
-        Err(Error::BlobDamaged { .. })
-    ));
+    assert!(matches!(files.get(&id).await, Err(Error::BlobDamaged { .. })));
     std::fs::write(files.path(&id).unwrap(), "prec").unwrap();
     assert!(files.get(&id).await.is_err());
 }

@@ -23,33 +23,17 @@ fn child() {
     let Ok(dir) = std::env::var(CHILD_DIR) else {
         return;
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let engine = if dir.ends_with("redb") {
-            EngineKind::Redb
-        } else {
-            EngineKind::Fjall
-        };
-        let durability = if dir.contains("unsynced") {
-            Durability::None
-        } else {
-            Durability::Fsync
-        };
-        let options = Options {
-            engine,
-            durability,
-            ..Options::dir(&dir)
-        };
+        let engine = if dir.ends_with("redb") { EngineKind::Redb } else { EngineKind::Fjall };
+        let durability =
+            if dir.contains("unsynced") { Durability::None } else { Durability::Fsync };
+        let options = Options { engine, durability, ..Options::dir(&dir) };
         let db = Db::open(options, Env::system()).await.unwrap();
         if dir.contains("traced") {
             for n in 0..TRACED_WRITES {
-                write_entry(&db, &format!("log/{n}"), vec![b'x'; 100])
-                    .await
-                    .unwrap();
+                write_entry(&db, &format!("log/{n}"), vec![b'x'; 100]).await.unwrap();
                 acknowledge(&format!("log/{n}"));
             }
             // Not closed: that would sync.
@@ -60,9 +44,7 @@ fn child() {
             tokio::spawn(async move {
                 loop {
                     let key = format!("log/{}", db.env().ids.hex(16));
-                    write_entry(&db, &key, vec![b'x'; 100 + 50 * n])
-                        .await
-                        .unwrap();
+                    write_entry(&db, &key, vec![b'x'; 100 + 50 * n]).await.unwrap();
                     acknowledge(&key);
                 }
             })
@@ -73,10 +55,7 @@ fn child() {
 
 /// One call per line, so that a kill never leaves half a line that looks whole.
 fn acknowledge(key: &str) {
-    std::io::stdout()
-        .lock()
-        .write_all(format!("ACK {key}\n").as_bytes())
-        .unwrap();
+    std::io::stdout().lock().write_all(format!("ACK {key}\n").as_bytes()).unwrap();
 }
 
 const TRACED_WRITES: usize = 40;
@@ -124,10 +103,7 @@ fn every_acknowledgement_follows_a_sync() {
         assert_eq!(unsynced, 0, "{engine}");
         let careless =
             unsynced_acknowledgements(&dir.path().join("traced-unsynced").join(engine)).unwrap();
-        assert!(
-            careless > TRACED_WRITES / 2,
-            "{engine}: without syncs it is noticed: {careless}"
-        );
+        assert!(careless > TRACED_WRITES / 2, "{engine}: without syncs it is noticed: {careless}");
     }
 }
 
@@ -144,18 +120,13 @@ async fn write_entry(db: &Db, key: &str, value: Vec<u8>) -> Result<(), Error> {
 
 async fn entries(db: &Db) -> BTreeSet<String> {
     let tx = db.begin().await.unwrap();
-    let rows = tx
-        .range(KeyRange::prefix(&b"log/"[..]), 1_000_000, false)
-        .await
-        .unwrap();
+    let rows = tx.range(KeyRange::prefix(&b"log/"[..]), 1_000_000, false).await.unwrap();
     assert_eq!(
         tx.sum(b"sum").await.unwrap(),
         i64::try_from(rows.len()).unwrap(),
         "a commit is whole or not at all"
     );
-    rows.into_iter()
-        .map(|(key, _)| String::from_utf8(key.to_vec()).unwrap())
-        .collect()
+    rows.into_iter().map(|(key, _)| String::from_utf8(key.to_vec()).unwrap()).collect()
 }
 
 #[tokio::test]
@@ -202,10 +173,7 @@ fn killed_after(dir: &Path, after: Duration) -> Vec<String> {
     // The first answer says that it is under way.
     while !line.contains("ACK") {
         line.clear();
-        assert!(
-            lines.read_line(&mut line).unwrap() > 0,
-            "the child ended early"
-        );
+        assert!(lines.read_line(&mut line).unwrap() > 0, "the child ended early");
     }
     note(&line);
     let reader = std::thread::spawn(move || {
@@ -269,15 +237,7 @@ async fn a_full_disk_stops_acknowledging_and_loses_nothing() {
             return;
         };
         let dir = mount.0.path().join("data");
-        let db = Db::open(
-            Options {
-                engine,
-                ..Options::dir(&dir)
-            },
-            Env::system(),
-        )
-        .await
-        .unwrap();
+        let db = Db::open(Options { engine, ..Options::dir(&dir) }, Env::system()).await.unwrap();
         let mut acknowledged = BTreeSet::new();
         let mut rng = SimRng::new(1);
         let error = loop {
@@ -288,11 +248,7 @@ async fn a_full_disk_stops_acknowledging_and_loses_nothing() {
                 Ok(()) => drop(acknowledged.insert(key)),
                 Err(error) => break error,
             }
-            assert!(
-                acknowledged.len() < 2_000,
-                "{}: the disk is never full",
-                engine.name()
-            );
+            assert!(acknowledged.len() < 2_000, "{}: the disk is never full", engine.name());
         };
         assert!(matches!(error, Error::Unavailable { .. }), "{error}");
         mount.grow("200m");
@@ -354,9 +310,7 @@ impl redb::StorageBackend for Forgetful {
         let mut content = self.0.lock().unwrap();
         content.now.resize(len, 0);
         content.durable.resize(len, 0);
-        content
-            .unsynced
-            .retain(|(at, bytes)| at + bytes.len() <= len);
+        content.unsynced.retain(|(at, bytes)| at + bytes.len() <= len);
         Ok(())
     }
 
@@ -390,9 +344,7 @@ async fn survives(seed: u64, durability: Durability) -> bool {
         let Some(db) = open(&file) else { return false };
         for _ in 0..1 + rng.below(8) {
             let key = format!("log/{:x}", rng.next_u64());
-            write_entry(&db, &key, Bytes::from(vec![7; 3_000]).to_vec())
-                .await
-                .unwrap();
+            write_entry(&db, &key, Bytes::from(vec![7; 3_000]).to_vec()).await.unwrap();
             acknowledged.insert(key);
         }
         // The machine stops here. What the engine still writes when it closes goes to a file that nobody sees.

@@ -12,9 +12,7 @@ fn b(text: &str) -> Bytes {
 }
 
 async fn put(db: &Db, key: &str, value: &str) {
-    db.transact(|tx| async move { tx.put(b(key), b(value)) })
-        .await
-        .unwrap();
+    db.transact(|tx| async move { tx.put(b(key), b(value)) }).await.unwrap();
 }
 
 async fn all(db: &Db) -> Vec<String> {
@@ -27,11 +25,7 @@ async fn all(db: &Db) -> Vec<String> {
         .unwrap();
     rows.into_iter()
         .map(|(key, value)| {
-            format!(
-                "{}={}",
-                String::from_utf8_lossy(&key),
-                String::from_utf8_lossy(&value)
-            )
+            format!("{}={}", String::from_utf8_lossy(&key), String::from_utf8_lossy(&value))
         })
         .collect()
 }
@@ -91,9 +85,7 @@ fn the_overlay_does_not_see_its_primary() {
     in_sim(|db| async move {
         put(&db, "a", "1").await;
         put(&db, "q1", "m").await;
-        db.transact(|tx| async move { tx.add(b("n"), 10) })
-            .await
-            .unwrap();
+        db.transact(|tx| async move { tx.add(b("n"), 10) }).await.unwrap();
         let recorder = Recorder::new(1 << 20);
         let primary = db.recording(&recorder);
         for value in ["2", "3"] {
@@ -147,20 +139,12 @@ fn tasks_of_the_dark_are_effects_and_never_run() {
         let live = TaskRunner::start(db.clone(), vec![kind()]);
         let wrong = TaskRunner::start(dark.clone(), vec![kind()]);
         dark.transact(|tx| async move {
-            tx.spawn(NewTask {
-                kind: "dark",
-                key: b"k".to_vec(),
-                due_ms,
-                payload: b("p"),
-            })
-            .map(drop)
+            tx.spawn(NewTask { kind: "dark", key: b"k".to_vec(), due_ms, payload: b("p") })
+                .map(drop)
         })
         .await
         .unwrap();
-        db.env()
-            .clock
-            .sleep(std::time::Duration::from_secs(60))
-            .await;
+        db.env().clock.sleep(std::time::Duration::from_secs(60)).await;
         let spawned = TaskEffect::Spawned {
             kind: "dark".into(),
             key: b"k".to_vec(),
@@ -179,10 +163,7 @@ fn tasks_of_the_dark_are_effects_and_never_run() {
 fn the_dark_keeps_the_rules_and_its_bound() {
     in_sim(|db| async move {
         put(&db, "a", "1").await;
-        let overlay = db.overlay(OverlayOptions {
-            bytes_max: 100,
-            ..OverlayOptions::default()
-        });
+        let overlay = db.overlay(OverlayOptions { bytes_max: 100, ..OverlayOptions::default() });
         let dark = overlay.db();
         let first = dark.begin().await.unwrap();
         first.get(b"a").await.unwrap();
@@ -190,30 +171,14 @@ fn the_dark_keeps_the_rules_and_its_bound() {
         first.put(b("b"), b("1")).unwrap();
         assert!(matches!(first.commit().await, Err(Error::Conflict { .. })));
         let (one, two) = (dark.begin().await.unwrap(), dark.begin().await.unwrap());
+        assert_eq!(one.claim(KeyRange::prefix(b("a")), 1).await.unwrap().len(), 1);
+        assert!(two.claim(KeyRange::prefix(b("a")), 1).await.unwrap().is_empty());
         assert_eq!(
-            one.claim(KeyRange::prefix(b("a")), 1).await.unwrap().len(),
-            1
-        );
-        assert!(
-            two.claim(KeyRange::prefix(b("a")), 1)
-                .await
-                .unwrap()
-                .is_empty()
-        );
-        assert_eq!(
-            db.begin()
-                .await
-                .unwrap()
-                .claim(KeyRange::prefix(b("a")), 1)
-                .await
-                .unwrap()
-                .len(),
+            db.begin().await.unwrap().claim(KeyRange::prefix(b("a")), 1).await.unwrap().len(),
             1
         );
         drop((one, two));
-        let full = dark
-            .transact(|tx| async move { tx.put(b("c"), vec![0; 200]) })
-            .await;
+        let full = dark.transact(|tx| async move { tx.put(b("c"), vec![0; 200]) }).await;
         assert!(matches!(full, Err(Error::OverlayFull { .. })));
     });
 }

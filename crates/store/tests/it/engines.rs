@@ -12,24 +12,15 @@ pub struct Opened {
 
 async fn open_dir(engine: EngineKind) -> Opened {
     let dir = TempDir::new().unwrap();
-    let options = Options {
-        engine,
-        ..Options::dir(dir.path())
-    };
-    Opened {
-        db: Db::open(options, Env::system()).await.unwrap(),
-        _dir: Some(dir),
-    }
+    let options = Options { engine, ..Options::dir(dir.path()) };
+    Opened { db: Db::open(options, Env::system()).await.unwrap(), _dir: Some(dir) }
 }
 
 mod memory {
     use super::*;
 
     async fn open() -> Opened {
-        Opened {
-            db: Db::open(Options::memory(), Env::system()).await.unwrap(),
-            _dir: None,
-        }
+        Opened { db: Db::open(Options::memory(), Env::system()).await.unwrap(), _dir: None }
     }
 
     with_cases!(suite, open());
@@ -51,31 +42,19 @@ mod redb {
 async fn a_store_comes_back_as_it_was() {
     for engine in [EngineKind::Fjall, EngineKind::Redb] {
         let dir = TempDir::new().unwrap();
-        let options = Options {
-            engine,
-            ..Options::dir(dir.path())
-        };
+        let options = Options { engine, ..Options::dir(dir.path()) };
         for round in 0..3i64 {
             let db = Db::open(options.clone(), Env::system()).await.unwrap();
             let tx = db.begin().await.unwrap();
-            assert_eq!(
-                tx.range(KeyRange::all(), 10, false).await.unwrap().len() as i64,
-                round
-            );
+            assert_eq!(tx.range(KeyRange::all(), 10, false).await.unwrap().len() as i64, round);
             assert_eq!(tx.sum(b"rounds").await.unwrap(), round);
             tx.put(format!("round {round}"), "x").unwrap();
             tx.add("rounds", 1).unwrap();
             tx.commit().await.unwrap();
             let second = Db::open(options.clone(), Env::system()).await;
-            assert!(
-                matches!(second, Err(Error::Locked { .. })),
-                "a second process is kept out"
-            );
+            assert!(matches!(second, Err(Error::Locked { .. })), "a second process is kept out");
             db.close().await;
-            assert!(matches!(
-                db.begin().await.unwrap().get(b"x").await,
-                Err(Error::Closed { .. })
-            ));
+            assert!(matches!(db.begin().await.unwrap().get(b"x").await, Err(Error::Closed { .. })));
         }
     }
 }

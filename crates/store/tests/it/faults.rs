@@ -21,9 +21,7 @@ struct Told {
 }
 
 fn number(value: Option<Bytes>) -> u64 {
-    value.map_or(0, |value| {
-        u64::from_be_bytes(value.as_ref().try_into().unwrap())
-    })
+    value.map_or(0, |value| u64::from_be_bytes(value.as_ref().try_into().unwrap()))
 }
 
 /// Clients that each write a row of the log, count it twice, and move a token from one place to another.
@@ -57,21 +55,14 @@ fn text(key: &[u8]) -> String {
 /// What is wrong with the store after a crash, if anything.
 async fn examine(db: Db, acknowledged: BTreeSet<String>) -> Option<String> {
     let tx = db.begin().await.unwrap();
-    let log = tx
-        .range(KeyRange::prefix(&b"log/"[..]), 100_000, false)
-        .await
-        .unwrap();
+    let log = tx.range(KeyRange::prefix(&b"log/"[..]), 100_000, false).await.unwrap();
     let log: BTreeSet<String> = log.iter().map(|(key, _)| text(key)).collect();
     if let Some(lost) = acknowledged.difference(&log).next() {
         return Some(format!("{lost} was acknowledged and is lost"));
     }
     let count = number(tx.get(b"count").await.unwrap());
     let sum = tx.sum(b"sum").await.unwrap();
-    let tokens = tx
-        .range(KeyRange::prefix(&b"token/"[..]), 100, false)
-        .await
-        .unwrap()
-        .len();
+    let tokens = tx.range(KeyRange::prefix(&b"token/"[..]), 100, false).await.unwrap().len();
     let whole = (log.len() as u64, i64::try_from(log.len()).unwrap(), 3);
     ((count, sum, tokens) != whole).then(|| format!("{count} {sum} {tokens} instead of {whole:?}"))
 }
@@ -93,13 +84,7 @@ fn run(seed: u64, durability: Durability, fails_one_in: u64) -> Run {
         let env = sim.env();
         let open = |fails_one_in| {
             let engine = Faults::new(&disk, &env, seed ^ life, fails_one_in);
-            Db::open_on(
-                Arc::new(engine),
-                Blobs::memory(&env),
-                durability,
-                env.clone(),
-            )
-            .unwrap()
+            Db::open_on(Arc::new(engine), Blobs::memory(&env), durability, env.clone()).unwrap()
         };
         let db = open(if life == 0 { 0 } else { fails_one_in });
         let telling = told.clone();
@@ -109,16 +94,13 @@ fn run(seed: u64, durability: Durability, fails_one_in: u64) -> Run {
                 let tokens = db.transact(|tx| async move {
                     (0..3).try_for_each(|n| tx.put(format!("token/{n}"), ""))
                 });
-                tokens
-                    .await
-                    .unwrap_or_else(|error: Error| panic!("{error}"));
+                tokens.await.unwrap_or_else(|error: Error| panic!("{error}"));
                 db.close().await;
                 return;
             }
             for n in 0..4 {
                 let name = format!("{life}-{n}");
-                db.env()
-                    .spawn("client", client(db.clone(), name, telling.clone()));
+                db.env().spawn("client", client(db.clone(), name, telling.clone()));
             }
             db.env().clock.sleep(until).await;
         });
@@ -175,19 +157,14 @@ fn a_failed_sync_ends_all_acknowledging() {
 /// The test of the test: without syncs the same crashes must be noticed.
 #[test]
 fn without_syncs_the_loss_is_noticed() {
-    let lost = (0..50)
-        .filter(|seed| run(*seed, Durability::None, 0).problem.is_some())
-        .count();
+    let lost = (0..50).filter(|seed| run(*seed, Durability::None, 0).problem.is_some()).count();
     assert!(lost > 25, "{lost} of 50");
 }
 
 #[test]
 fn a_run_can_be_repeated() {
     for seed in 0..50 {
-        let (first, second) = (
-            run(seed, Durability::Fsync, 20),
-            run(seed, Durability::Fsync, 20),
-        );
+        let (first, second) = (run(seed, Durability::Fsync, 20), run(seed, Durability::Fsync, 20));
         assert_eq!(
             (first.trace, first.acknowledged),
             (second.trace, second.acknowledged),
@@ -206,13 +183,9 @@ fn tasks_take_effect_exactly_once() {
         for life in 0..6u64 {
             let env = sim.env();
             let engine = Faults::new(&disk, &env, seed + life, 0);
-            let db = Db::open_on(
-                Arc::new(engine),
-                Blobs::memory(&env),
-                Durability::Fsync,
-                env.clone(),
-            )
-            .unwrap();
+            let db =
+                Db::open_on(Arc::new(engine), Blobs::memory(&env), Durability::Fsync, env.clone())
+                    .unwrap();
             let until = Duration::from_millis(if life == 5 { 60_000 } else { 5 + rng.below(60) });
             let left = sim.block_on(async move {
                 if life == 0 {
@@ -222,11 +195,7 @@ fn tasks_take_effect_exactly_once() {
                 db.env().clock.sleep(until).await;
                 let tasks = db.tasks().list(None, None, 100).await.unwrap();
                 let sum = db.begin().await.unwrap().sum(b"sum").await.unwrap();
-                (
-                    sum,
-                    tasks.len(),
-                    tasks.iter().any(|task| task.state == TaskState::Dead),
-                )
+                (sum, tasks.len(), tasks.iter().any(|task| task.state == TaskState::Dead))
             });
             sim.kill_all();
             disk.crash(&mut rng);
@@ -261,10 +230,7 @@ fn counting(db: &Db) -> TaskKind {
     TaskKind::new("count", move |task| {
         let db = db.clone();
         async move {
-            db.env()
-                .clock
-                .sleep(Duration::from_millis(db.env().ids.u64() % 10))
-                .await;
+            db.env().clock.sleep(Duration::from_millis(db.env().ids.u64() % 10)).await;
             db.transact(|tx| {
                 let task = task.clone();
                 async move {

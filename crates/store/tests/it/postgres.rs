@@ -15,15 +15,8 @@ use crate::server::Server;
 use crate::suite::with_cases;
 
 async fn open(server: &Server, database: &str) -> Db {
-    let location = Location::Postgres {
-        url: server.url(database),
-        blobs: server.blobs(database),
-    };
-    let options = Options {
-        location,
-        durability: Durability::Fsync,
-        ..Options::memory()
-    };
+    let location = Location::Postgres { url: server.url(database), blobs: server.blobs(database) };
+    let options = Options { location, durability: Durability::Fsync, ..Options::memory() };
     Db::open(options, Env::system()).await.unwrap()
 }
 
@@ -75,9 +68,7 @@ async fn nodes_share_rows_claims_and_hints() {
             let mut taken = Vec::new();
             loop {
                 let rows = db.transact(|tx| async move {
-                    let rows = tx
-                        .claim(KeyRange::prefix(Bytes::from_static(b"q/")), 7)
-                        .await?;
+                    let rows = tx.claim(KeyRange::prefix(Bytes::from_static(b"q/")), 7).await?;
                     for (key, _) in &rows {
                         tx.delete(key.clone())?;
                         tx.add("taken", 1)?;
@@ -98,26 +89,11 @@ async fn nodes_share_rows_claims_and_hints() {
             }
         })
     };
-    let taken: Vec<Bytes> = join_all((0..8).map(take))
-        .await
-        .into_iter()
-        .flat_map(Result::unwrap)
-        .collect();
-    assert_eq!(
-        (taken.len(), taken.iter().collect::<BTreeSet<_>>().len()),
-        (200, 200)
-    );
+    let taken: Vec<Bytes> =
+        join_all((0..8).map(take)).await.into_iter().flat_map(Result::unwrap).collect();
+    assert_eq!((taken.len(), taken.iter().collect::<BTreeSet<_>>().len()), (200, 200));
     for counter in ["sent", "taken"] {
-        assert_eq!(
-            nodes[1]
-                .begin()
-                .await
-                .unwrap()
-                .sum(counter.as_bytes())
-                .await
-                .unwrap(),
-            200
-        );
+        assert_eq!(nodes[1].begin().await.unwrap().sum(counter.as_bytes()).await.unwrap(), 200);
     }
 }
 
@@ -129,10 +105,7 @@ async fn dying_connections_neither_lose_nor_repeat_a_commit() {
     };
     server.create("dying").await;
     let db = open(&server, "dying").await;
-    let (stop, kills) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicU32::new(0)),
-    );
+    let (stop, kills) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
     let killer = {
         let (client, stop, kills) = (server.client("postgres").await, stop.clone(), kills.clone());
         tokio::spawn(async move {
@@ -152,9 +125,10 @@ async fn dying_connections_neither_lose_nor_repeat_a_commit() {
             for n in 0..12 {
                 let done = db.transact(|tx| async move {
                     let key = format!("n{}", worker % 3);
-                    let value = tx.get(key.as_bytes()).await?.map_or(0, |value| {
-                        u64::from_be_bytes(value.as_ref().try_into().unwrap())
-                    });
+                    let value = tx
+                        .get(key.as_bytes())
+                        .await?
+                        .map_or(0, |value| u64::from_be_bytes(value.as_ref().try_into().unwrap()));
                     tx.put(key, Bytes::copy_from_slice(&(value + 1).to_be_bytes()))?;
                     tx.put(format!("log/{worker}/{n}"), "x")?;
                     tx.add("all", 1)
@@ -170,21 +144,15 @@ async fn dying_connections_neither_lose_nor_repeat_a_commit() {
             (acknowledged, refused)
         })
     };
-    let done: Vec<(i64, i64)> = join_all((0..6).map(work))
-        .await
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
+    let done: Vec<(i64, i64)> =
+        join_all((0..6).map(work)).await.into_iter().map(Result::unwrap).collect();
     stop.store(true, Ordering::SeqCst);
     killer.await.unwrap();
     let acknowledged: i64 = done.iter().map(|(acknowledged, _)| acknowledged).sum();
     let refused: i64 = done.iter().map(|(_, refused)| refused).sum();
     let counted = loop {
         let Ok(tx) = db.begin().await else { continue };
-        let Ok(rows) = tx
-            .range(KeyRange::prefix(Bytes::from_static(b"n")), 10, false)
-            .await
-        else {
+        let Ok(rows) = tx.range(KeyRange::prefix(Bytes::from_static(b"n")), 10, false).await else {
             continue;
         };
         let Ok(all) = tx.sum(b"all").await else {
@@ -194,11 +162,7 @@ async fn dying_connections_neither_lose_nor_repeat_a_commit() {
             .iter()
             .map(|(_, value)| u64::from_be_bytes(value.as_ref().try_into().unwrap()))
             .sum();
-        assert_eq!(
-            i64::try_from(sum).unwrap(),
-            all,
-            "a commit is whole or not at all"
-        );
+        assert_eq!(i64::try_from(sum).unwrap(), all, "a commit is whole or not at all");
         break all;
     };
     eprintln!(
@@ -238,10 +202,8 @@ async fn tasks_run_once_on_any_node() {
             }
         })
     };
-    let runners: Vec<TaskRunner> = nodes
-        .iter()
-        .map(|db| TaskRunner::start(db.clone(), vec![kind(db)]))
-        .collect();
+    let runners: Vec<TaskRunner> =
+        nodes.iter().map(|db| TaskRunner::start(db.clone(), vec![kind(db)])).collect();
     let now = nodes[0].env().clock.now_ms();
     for n in 0..60 {
         nodes[n % 2]
@@ -263,18 +225,8 @@ async fn tasks_run_once_on_any_node() {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(
-        nodes[0].begin().await.unwrap().sum(b"runs").await.unwrap(),
-        60
-    );
-    assert!(
-        nodes[0]
-            .tasks()
-            .list(None, None, 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert_eq!(nodes[0].begin().await.unwrap().sum(b"runs").await.unwrap(), 60);
+    assert!(nodes[0].tasks().list(None, None, 10).await.unwrap().is_empty());
     for runner in &runners {
         runner.drain().await;
     }

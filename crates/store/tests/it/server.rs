@@ -14,10 +14,8 @@ pub struct Server {
 
 fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
-    let mut found: Vec<PathBuf> = versions
-        .flatten()
-        .map(|version| version.path().join("bin"))
-        .collect();
+    let mut found: Vec<PathBuf> =
+        versions.flatten().map(|version| version.path().join("bin")).collect();
     found.retain(|bin| bin.join("initdb").exists());
     found.sort();
     found.pop()
@@ -29,9 +27,7 @@ fn unprivileged(program: &Path) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"])
-        .arg(program);
+    command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]).arg(program);
     command
 }
 
@@ -72,11 +68,7 @@ impl Server {
             .current_dir(dir.path())
             .output()
             .unwrap();
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let child = unprivileged(&bin.join("postgres"))
             .arg("-D")
             .arg(&data)
@@ -99,10 +91,7 @@ impl Server {
             .unwrap();
         let server = Server { dir, child };
         for _ in 0..300 {
-            if tokio_postgres::connect(&server.url("postgres"), NoTls)
-                .await
-                .is_ok()
-            {
+            if tokio_postgres::connect(&server.url("postgres"), NoTls).await.is_ok() {
                 return Some(server);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -111,10 +100,7 @@ impl Server {
     }
 
     pub fn url(&self, database: &str) -> String {
-        format!(
-            "host={} user=undercast dbname={database}",
-            self.dir.path().display()
-        )
+        format!("host={} user=undercast dbname={database}", self.dir.path().display())
     }
 
     pub fn blobs(&self, name: &str) -> PathBuf {
@@ -124,9 +110,8 @@ impl Server {
     }
 
     pub async fn client(&self, database: &str) -> tokio_postgres::Client {
-        let (client, connection) = tokio_postgres::connect(&self.url(database), NoTls)
-            .await
-            .unwrap();
+        let (client, connection) =
+            tokio_postgres::connect(&self.url(database), NoTls).await.unwrap();
         tokio::spawn(async move {
             let _ = connection.await;
         });
@@ -145,10 +130,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // At once, without a word to its clients.
-        let _ = Command::new("kill")
-            .arg("-QUIT")
-            .arg(self.child.id().to_string())
-            .status();
+        let _ = Command::new("kill").arg("-QUIT").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
     }
 }

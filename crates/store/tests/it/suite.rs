@@ -66,9 +66,7 @@ async fn get(db: &Db, key: &str) -> Option<String> {
 
 async fn keys(tx: &Tx, range: KeyRange, limit: usize, reverse: bool) -> Vec<String> {
     let rows = tx.range(range, limit, reverse).await.unwrap();
-    rows.into_iter()
-        .map(|(key, _)| String::from_utf8(key.to_vec()).unwrap())
-        .collect()
+    rows.into_iter().map(|(key, _)| String::from_utf8(key.to_vec()).unwrap()).collect()
 }
 
 pub async fn writes_are_read_back(db: Db) {
@@ -98,17 +96,7 @@ pub async fn nothing_of_a_failed_closure_stays(db: Db) {
 }
 
 pub async fn ranges_are_ordered_and_show_own_writes(db: Db) {
-    put(
-        &db,
-        &[
-            ("p/a", "1"),
-            ("p/c", "1"),
-            ("p/e", "1"),
-            ("q", "1"),
-            ("o", "1"),
-        ],
-    )
-    .await;
+    put(&db, &[("p/a", "1"), ("p/c", "1"), ("p/e", "1"), ("q", "1"), ("o", "1")]).await;
     let tx = db.begin().await.unwrap();
     tx.put(b("p/b"), b("2")).unwrap();
     tx.put(b("p/e"), b("2")).unwrap();
@@ -118,18 +106,9 @@ pub async fn ranges_are_ordered_and_show_own_writes(db: Db) {
     assert_eq!(keys(&tx, under(), 10, true).await, ["p/e", "p/b", "p/a"]);
     assert_eq!(keys(&tx, under(), 2, false).await, ["p/a", "p/b"]);
     assert_eq!(keys(&tx, under(), 1, true).await, ["p/e"]);
-    assert_eq!(
-        keys(&tx, under().after_key(b"p/a"), 10, false).await,
-        ["p/b", "p/e"]
-    );
-    assert_eq!(
-        keys(&tx, KeyRange::between(b("p/b"), b("q")), 10, false).await,
-        ["p/b", "p/e"]
-    );
-    assert_eq!(
-        keys(&tx, KeyRange::all(), 10, true).await,
-        ["q", "p/e", "p/b", "p/a", "o"]
-    );
+    assert_eq!(keys(&tx, under().after_key(b"p/a"), 10, false).await, ["p/b", "p/e"]);
+    assert_eq!(keys(&tx, KeyRange::between(b("p/b"), b("q")), 10, false).await, ["p/b", "p/e"]);
+    assert_eq!(keys(&tx, KeyRange::all(), 10, true).await, ["q", "p/e", "p/b", "p/a", "o"]);
     assert_eq!(tx.range(under(), 10, true).await.unwrap()[0].1, b("2"));
 }
 
@@ -153,10 +132,7 @@ pub async fn long_ranges_merge_with_many_own_writes(db: Db) {
             _ => {}
         }
     }
-    let expected: Vec<String> = (0..800)
-        .filter(|n| matches!(n % 4, 1 | 2))
-        .map(name)
-        .collect();
+    let expected: Vec<String> = (0..800).filter(|n| matches!(n % 4, 1 | 2)).map(name).collect();
     let all = KeyRange::prefix(b("k"));
     assert_eq!(keys(&tx, all.clone(), 1000, false).await, expected);
     assert_eq!(keys(&tx, all.clone(), 37, false).await, expected[..37]);
@@ -169,22 +145,9 @@ pub async fn an_empty_range_is_empty(db: Db) {
     put(&db, &[("a", "1")]).await;
     let tx = db.begin().await.unwrap();
     tx.put(b("b"), b("1")).unwrap();
-    assert!(
-        keys(&tx, KeyRange::between(b("b"), b("a")), 10, false)
-            .await
-            .is_empty()
-    );
-    assert!(
-        keys(&tx, KeyRange::between(b("b"), b("b")), 10, true)
-            .await
-            .is_empty()
-    );
-    assert!(
-        tx.claim(KeyRange::between(b("b"), b("a")), 1)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(keys(&tx, KeyRange::between(b("b"), b("a")), 10, false).await.is_empty());
+    assert!(keys(&tx, KeyRange::between(b("b"), b("b")), 10, true).await.is_empty());
+    assert!(tx.claim(KeyRange::between(b("b"), b("a")), 1).await.unwrap().is_empty());
 }
 
 pub async fn a_changed_read_runs_the_transaction_again(db: Db) {
@@ -192,11 +155,7 @@ pub async fn a_changed_read_runs_the_transaction_again(db: Db) {
     let first = db.begin().await.unwrap();
     assert_eq!(first.get(b"a").await.unwrap().unwrap(), "1");
     put(&db, &[("a", "2")]).await;
-    assert_eq!(
-        first.get(b"a").await.unwrap().unwrap(),
-        "1",
-        "a transaction sees one moment"
-    );
+    assert_eq!(first.get(b"a").await.unwrap().unwrap(), "1", "a transaction sees one moment");
     first.put(b("b"), b("x")).unwrap();
     assert!(matches!(first.commit().await, Err(Error::Conflict { .. })));
     assert_eq!(get(&db, "b").await, None);
@@ -252,20 +211,14 @@ pub async fn increments_are_not_lost(db: Db) {
             }
         })
     };
-    join_all((0..12).map(increment))
-        .await
-        .into_iter()
-        .for_each(|done| done.unwrap());
+    join_all((0..12).map(increment)).await.into_iter().for_each(|done| done.unwrap());
     let n = db.begin().await.unwrap().get(b"n").await.unwrap().unwrap();
     assert_eq!(u64::from_be_bytes(n.as_ref().try_into().unwrap()), 120);
 }
 
 pub async fn additions_never_conflict(db: Db) {
-    let open: Vec<Tx> = join_all((0..8).map(|_| db.begin()))
-        .await
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
+    let open: Vec<Tx> =
+        join_all((0..8).map(|_| db.begin())).await.into_iter().map(Result::unwrap).collect();
     for (n, tx) in open.iter().enumerate() {
         assert_eq!(tx.sum(b"c").await.unwrap(), 0);
         tx.add(b("c"), 10).unwrap();
@@ -283,18 +236,14 @@ pub async fn additions_never_conflict(db: Db) {
 }
 
 pub async fn counters_can_be_reset(db: Db) {
-    db.transact(|tx| async move { tx.add(b("c"), 5) })
-        .await
-        .unwrap();
+    db.transact(|tx| async move { tx.add(b("c"), 5) }).await.unwrap();
     let tx = db.begin().await.unwrap();
     tx.reset(b("c")).unwrap();
     tx.add(b("c"), 2).unwrap();
     assert_eq!(tx.sum(b"c").await.unwrap(), 2);
     tx.commit().await.unwrap();
     assert_eq!(db.begin().await.unwrap().sum(b"c").await.unwrap(), 2);
-    db.transact(|tx| async move { tx.reset(b("c")) })
-        .await
-        .unwrap();
+    db.transact(|tx| async move { tx.reset(b("c")) }).await.unwrap();
     assert_eq!(db.begin().await.unwrap().sum(b"c").await.unwrap(), 0);
 }
 
@@ -316,37 +265,20 @@ pub async fn claims_do_not_overlap(db: Db) {
         }
         tx.commit().await.unwrap();
     }
-    assert_eq!(
-        keys(&db.begin().await.unwrap(), KeyRange::all(), 10, false).await,
-        ["r"]
-    );
+    assert_eq!(keys(&db.begin().await.unwrap(), KeyRange::all(), 10, false).await, ["r"]);
 }
 
 pub async fn a_dropped_claim_is_free_again(db: Db) {
     put(&db, &[("q/1", "a")]).await;
     let mut watch = db.watch(b"q/");
     let first = db.begin().await.unwrap();
-    assert_eq!(
-        first
-            .claim(KeyRange::prefix(b("q/")), 1)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(first.claim(KeyRange::prefix(b("q/")), 1).await.unwrap().len(), 1);
     drop(first);
     tokio::time::timeout(Duration::from_secs(10), watch.changed())
         .await
         .expect("who skipped the row is told");
     let second = db.begin().await.unwrap();
-    assert_eq!(
-        second
-            .claim(KeyRange::prefix(b("q/")), 1)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(second.claim(KeyRange::prefix(b("q/")), 1).await.unwrap().len(), 1);
 }
 
 pub async fn claims_give_every_row_once(db: Db) {
@@ -389,11 +321,8 @@ pub async fn claims_give_every_row_once(db: Db) {
             }
         })
     };
-    let taken: Vec<Bytes> = join_all((0..8).map(take))
-        .await
-        .into_iter()
-        .flat_map(Result::unwrap)
-        .collect();
+    let taken: Vec<Bytes> =
+        join_all((0..8).map(take)).await.into_iter().flat_map(Result::unwrap).collect();
     assert_eq!(taken.len(), 200);
     assert_eq!(taken.iter().collect::<BTreeSet<_>>().len(), 200);
 }
@@ -415,10 +344,7 @@ pub async fn a_changed_row_is_not_claimed_twice(db: Db) {
         late.put(b("done"), key.clone()).unwrap();
     }
     let committed = late.commit().await.is_ok();
-    assert!(
-        !committed || rows.iter().all(|(key, _)| key == "q/2"),
-        "{rows:?}"
-    );
+    assert!(!committed || rows.iter().all(|(key, _)| key == "q/2"), "{rows:?}");
 }
 
 pub async fn writing_a_claimed_row_conflicts(db: Db) {
@@ -431,10 +357,7 @@ pub async fn writing_a_claimed_row_conflicts(db: Db) {
     holder.delete(rows[0].0.clone()).unwrap();
     holder.put(b("by"), b("holder")).unwrap();
     let held = holder.commit().await;
-    assert!(
-        stolen.is_ok() != held.is_ok(),
-        "exactly one of them wins: {stolen:?} {held:?}"
-    );
+    assert!(stolen.is_ok() != held.is_ok(), "exactly one of them wins: {stolen:?} {held:?}");
     let by = get(&db, "by").await;
     assert_eq!(by.is_some(), held.is_ok());
 }
@@ -456,40 +379,22 @@ pub async fn limits_are_enforced(db: Db) {
         tx.put(vec![b'k'; KEY_BYTES_MAX + 1], b("v")),
         Err(Error::TooLarge { what: "a key", .. })
     ));
-    assert!(matches!(
-        tx.get(&[b'k'; KEY_BYTES_MAX + 1]).await,
-        Err(Error::TooLarge { .. })
-    ));
+    assert!(matches!(tx.get(&[b'k'; KEY_BYTES_MAX + 1]).await, Err(Error::TooLarge { .. })));
     assert!(matches!(
         tx.put(b("k"), vec![0; VALUE_BYTES_MAX + 1]),
-        Err(Error::TooLarge {
-            what: "a value",
-            ..
-        })
+        Err(Error::TooLarge { what: "a value", .. })
     ));
     for n in 0..7 {
         tx.put(format!("k{n}"), vec![0; VALUE_BYTES_MAX]).unwrap();
     }
     assert!(matches!(
         tx.put(b("z"), vec![0; VALUE_BYTES_MAX]),
-        Err(Error::TooLarge {
-            what: "a transaction",
-            ..
-        })
+        Err(Error::TooLarge { what: "a transaction", .. })
     ));
     tx.put(b("k0"), b("smaller")).unwrap();
     tx.put(b("z"), vec![0; VALUE_BYTES_MAX]).unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(
-        db.begin()
-            .await
-            .unwrap()
-            .get(&[b'k'; KEY_BYTES_MAX])
-            .await
-            .unwrap()
-            .unwrap(),
-        "v"
-    );
+    assert_eq!(db.begin().await.unwrap().get(&[b'k'; KEY_BYTES_MAX]).await.unwrap().unwrap(), "v");
 }
 
 pub async fn large_values_come_back(db: Db) {
@@ -502,16 +407,7 @@ pub async fn large_values_come_back(db: Db) {
     })
     .await
     .unwrap();
-    assert_eq!(
-        db.begin()
-            .await
-            .unwrap()
-            .get(b"large")
-            .await
-            .unwrap()
-            .unwrap(),
-        stored
-    );
+    assert_eq!(db.begin().await.unwrap().get(b"large").await.unwrap().unwrap(), stored);
     put(&db, &[("large", "small")]).await;
     assert_eq!(get(&db, "large").await.as_deref(), Some("small"));
 }
@@ -520,17 +416,11 @@ pub async fn watches_tell(db: Db) {
     let mut watch = db.watch(b"q/");
     let mut other = db.watch(b"r/");
     put(&db, &[("q/5", "a"), ("q/3", "a")]).await;
-    tokio::time::timeout(Duration::from_secs(10), watch.changed())
-        .await
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(10), watch.changed()).await.unwrap();
     assert_eq!(watch.take_lowest().unwrap(), "q/3");
     assert!(other.changed().now_or_never().is_none());
-    db.transact(|tx| async move { tx.add(b("r/n"), 1) })
-        .await
-        .unwrap();
-    tokio::time::timeout(Duration::from_secs(10), other.changed())
-        .await
-        .unwrap();
+    db.transact(|tx| async move { tx.add(b("r/n"), 1) }).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), other.changed()).await.unwrap();
 }
 
 pub async fn a_transaction_is_over_when_it_ends(db: Db) {
@@ -566,21 +456,11 @@ const NAMES: Table<(String, String), ()> = Table::new(1, "names");
 pub async fn typed_tables_page(db: Db) {
     db.transact(|tx| async move {
         for n in 0..5 {
-            PEOPLE.put(
-                &tx,
-                &("a".to_owned(), n),
-                &PersonRow {
-                    name: format!("a{n}"),
-                    age: 30,
-                },
-            )?;
+            PEOPLE.put(&tx, &("a".to_owned(), n), &PersonRow { name: format!("a{n}"), age: 30 })?;
             PEOPLE.put(
                 &tx,
                 &("ab".to_owned(), n),
-                &PersonRow {
-                    name: format!("ab{n}"),
-                    age: 30,
-                },
+                &PersonRow { name: format!("ab{n}"), age: 30 },
             )?;
         }
         for name in ["photos/1", "photos/2", "photo", "q"] {
@@ -590,53 +470,19 @@ pub async fn typed_tables_page(db: Db) {
     })
     .await
     .unwrap();
-    let page = PEOPLE
-        .list(&db, PEOPLE.prefix("a"), 2, false)
-        .await
-        .unwrap();
-    assert_eq!(
-        page.iter()
-            .map(|(_, row)| row.name.as_str())
-            .collect::<Vec<_>>(),
-        ["a0", "a1"]
-    );
-    let rest = PEOPLE
-        .list(&db, PEOPLE.after("a", &page[1].0), 10, false)
-        .await
-        .unwrap();
-    assert_eq!(
-        rest.iter().map(|(key, _)| key.1).collect::<Vec<_>>(),
-        [2, 3, 4]
-    );
-    let from = PEOPLE
-        .list(&db, PEOPLE.from("a", &("a", 3u64)), 10, true)
-        .await
-        .unwrap();
-    assert_eq!(
-        from.iter().map(|(key, _)| key.1).collect::<Vec<_>>(),
-        [4, 3]
-    );
-    let old = PEOPLE
-        .read(&db, &("old".to_owned(), 1))
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        old,
-        PersonRow {
-            name: "Ann".to_owned(),
-            age: 0
-        }
-    );
-    let photos = NAMES
-        .list(&db, NAMES.starting_with("bucket", "photos/"), 10, false)
-        .await
-        .unwrap();
+    let page = PEOPLE.list(&db, PEOPLE.prefix("a"), 2, false).await.unwrap();
+    assert_eq!(page.iter().map(|(_, row)| row.name.as_str()).collect::<Vec<_>>(), ["a0", "a1"]);
+    let rest = PEOPLE.list(&db, PEOPLE.after("a", &page[1].0), 10, false).await.unwrap();
+    assert_eq!(rest.iter().map(|(key, _)| key.1).collect::<Vec<_>>(), [2, 3, 4]);
+    let from = PEOPLE.list(&db, PEOPLE.from("a", &("a", 3u64)), 10, true).await.unwrap();
+    assert_eq!(from.iter().map(|(key, _)| key.1).collect::<Vec<_>>(), [4, 3]);
+    let old = PEOPLE.read(&db, &("old".to_owned(), 1)).await.unwrap().unwrap();
+    assert_eq!(old, PersonRow { name: "Ann".to_owned(), age: 0 });
+    let photos =
+        NAMES.list(&db, NAMES.starting_with("bucket", "photos/"), 10, false).await.unwrap();
     assert_eq!(photos.len(), 2);
-    let claimed = db
-        .transact(|tx| async move { PEOPLE.claim(&tx, PEOPLE.all(), 1).await })
-        .await
-        .unwrap();
+    let claimed =
+        db.transact(|tx| async move { PEOPLE.claim(&tx, PEOPLE.all(), 1).await }).await.unwrap();
     assert_eq!(claimed[0].1.name, "a0");
 }
 
@@ -651,21 +497,12 @@ pub async fn snapshots_do_not_move(db: Db) {
 
 pub async fn clear_leaves_nothing(db: Db) {
     put(&db, &[("a", "1"), ("b", "1")]).await;
-    db.transact(|tx| async move { tx.add(b("c"), 1) })
-        .await
-        .unwrap();
+    db.transact(|tx| async move { tx.add(b("c"), 1) }).await.unwrap();
     let id = db.blobs().put(b("a blob")).await.unwrap();
     db.clear().await.unwrap();
-    assert!(
-        keys(&db.begin().await.unwrap(), KeyRange::all(), 10, false)
-            .await
-            .is_empty()
-    );
+    assert!(keys(&db.begin().await.unwrap(), KeyRange::all(), 10, false).await.is_empty());
     assert_eq!(db.begin().await.unwrap().sum(b"c").await.unwrap(), 0);
-    assert!(matches!(
-        db.blobs().get(&id).await,
-        Err(Error::BlobMissing { .. })
-    ));
+    assert!(matches!(db.blobs().get(&id).await, Err(Error::BlobMissing { .. })));
     put(&db, &[("a", "2")]).await;
     assert_eq!(get(&db, "a").await.as_deref(), Some("2"));
 }
@@ -695,10 +532,7 @@ pub async fn transfers_keep_the_total(db: Db) {
             }
         })
     };
-    join_all((0..8).map(mover))
-        .await
-        .into_iter()
-        .for_each(|done| done.unwrap());
+    join_all((0..8).map(mover)).await.into_iter().for_each(|done| done.unwrap());
 }
 
 pub async fn before_images_are_recorded(db: Db) {
@@ -706,20 +540,11 @@ pub async fn before_images_are_recorded(db: Db) {
     let recorder = Recorder::new(1 << 20);
     let recording = db.recording(&recorder);
     put(&recording, &[("a", "2"), ("c", "2")]).await;
-    recording
-        .transact(|tx| async move { tx.delete(b("a")) })
-        .await
-        .unwrap();
+    recording.transact(|tx| async move { tx.delete(b("a")) }).await.unwrap();
     let effects = recorder.effects().rows;
     let rows: Vec<_> = effects
         .iter()
         .map(|row| (&row.key[..], row.before.as_deref(), row.after.as_deref()))
         .collect();
-    assert_eq!(
-        rows,
-        [
-            (&b"a"[..], Some(&b"1"[..]), None),
-            (b"c", None, Some(&b"2"[..]))
-        ]
-    );
+    assert_eq!(rows, [(&b"a"[..], Some(&b"1"[..]), None), (b"c", None, Some(&b"2"[..]))]);
 }

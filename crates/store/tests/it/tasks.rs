@@ -27,23 +27,12 @@ const DONE: Table<String, DoneRow> = Table::new(1, "done");
 type Log = Arc<Mutex<Vec<(String, u32, i64)>>>;
 
 fn open(env: &Env, engine: &Arc<MemoryEngine>) -> Db {
-    Db::open_on(
-        engine.clone(),
-        Blobs::memory(env),
-        Durability::Fsync,
-        env.clone(),
-    )
-    .unwrap()
+    Db::open_on(engine.clone(), Blobs::memory(env), Durability::Fsync, env.clone()).unwrap()
 }
 
 fn task(kind: &'static str, key: &str, due_ms: i64, payload: &str) -> NewTask {
     let payload = Bytes::copy_from_slice(payload.as_bytes());
-    NewTask {
-        kind,
-        key: key.as_bytes().to_vec(),
-        due_ms,
-        payload,
-    }
+    NewTask { kind, key: key.as_bytes().to_vec(), due_ms, payload }
 }
 
 fn text(task: &Task) -> String {
@@ -57,9 +46,7 @@ where
 {
     let (env, log) = (env.clone(), log.clone());
     TaskKind::new(name, move |task| {
-        log.lock()
-            .unwrap()
-            .push((text(&task), task.attempt, env.clock.now_ms()));
+        log.lock().unwrap().push((text(&task), task.attempt, env.clock.now_ms()));
         let answer = answer(&task);
         async move { answer }
     })
@@ -88,45 +75,26 @@ async fn rest(env: &Env, seconds: u64) {
 }
 
 fn runs(log: &Log) -> Vec<String> {
-    log.lock()
-        .unwrap()
-        .iter()
-        .map(|(payload, _, _)| payload.clone())
-        .collect()
+    log.lock().unwrap().iter().map(|(payload, _, _)| payload.clone()).collect()
 }
 
 #[test]
 fn tasks_run_when_they_are_due() {
     simulated(|env, db, log| async move {
         let now = env.clock.now_ms();
-        let _runner = TaskRunner::start(
-            db.clone(),
-            vec![noting("note", &env, &log, |_| Ok(Outcome::Done))],
-        );
-        for (payload, after_ms) in [
-            ("third", 90_000),
-            ("first", 0),
-            ("second", 5_000),
-            ("past", -5_000),
-        ] {
+        let _runner =
+            TaskRunner::start(db.clone(), vec![noting("note", &env, &log, |_| Ok(Outcome::Done))]);
+        for (payload, after_ms) in
+            [("third", 90_000), ("first", 0), ("second", 5_000), ("past", -5_000)]
+        {
             spawn(&db, task("note", "", now + after_ms, payload)).await;
         }
         rest(&env, 100).await;
         let log = log.lock().unwrap().clone();
-        let mut at: Vec<_> = log
-            .iter()
-            .map(|(payload, _, at_ms)| (payload.as_str(), *at_ms - now))
-            .collect();
+        let mut at: Vec<_> =
+            log.iter().map(|(payload, _, at_ms)| (payload.as_str(), *at_ms - now)).collect();
         at.sort_by_key(|(payload, at_ms)| (*at_ms, *payload));
-        assert_eq!(
-            at,
-            [
-                ("first", 0),
-                ("past", 0),
-                ("second", 5_000),
-                ("third", 90_000)
-            ]
-        );
+        assert_eq!(at, [("first", 0), ("past", 0), ("second", 5_000), ("third", 90_000)]);
         assert!(db.tasks().list(None, None, 10).await.unwrap().is_empty());
     });
 }
@@ -134,15 +102,9 @@ fn tasks_run_when_they_are_due() {
 #[test]
 fn moving_the_clock_makes_tasks_due() {
     simulated(|env, db, log| async move {
-        let _runner = TaskRunner::start(
-            db.clone(),
-            vec![noting("note", &env, &log, |_| Ok(Outcome::Done))],
-        );
-        spawn(
-            &db,
-            task("note", "", env.clock.now_ms() + 2 * 86_400_000, "later"),
-        )
-        .await;
+        let _runner =
+            TaskRunner::start(db.clone(), vec![noting("note", &env, &log, |_| Ok(Outcome::Done))]);
+        spawn(&db, task("note", "", env.clock.now_ms() + 2 * 86_400_000, "later")).await;
         rest(&env, 1).await;
         assert!(runs(&log).is_empty());
         env.clock.advance(3 * DAY);
@@ -162,17 +124,9 @@ fn failures_back_off_and_end_in_the_dead_letters() {
         spawn(&db, task("fails", "k", start, "x")).await;
         rest(&env, 60).await;
         let seen = log.lock().unwrap().clone();
-        assert_eq!(
-            seen.iter()
-                .map(|(_, attempt, _)| *attempt)
-                .collect::<Vec<_>>(),
-            [1, 2, 3]
-        );
+        assert_eq!(seen.iter().map(|(_, attempt, _)| *attempt).collect::<Vec<_>>(), [1, 2, 3]);
         assert!((5_000..=10_000).contains(&(seen[1].2 - start)), "{seen:?}");
-        assert!(
-            (7_500..=15_000).contains(&(seen[2].2 - seen[1].2)),
-            "{seen:?}"
-        );
+        assert!((7_500..=15_000).contains(&(seen[2].2 - seen[1].2)), "{seen:?}");
         let dead = db.tasks().dead(Some("fails"), None, 10).await.unwrap();
         assert_eq!(
             (dead.len(), dead[0].state, dead[0].last_error.as_deref()),
@@ -183,14 +137,8 @@ fn failures_back_off_and_end_in_the_dead_letters() {
         spawn(&db, task("fails", "k", start, "y")).await;
         assert!(db.tasks().redrive("fails", dead[0].id).await.unwrap());
         rest(&env, 60).await;
-        assert_eq!(
-            runs(&log).iter().filter(|payload| *payload == "x").count(),
-            6
-        );
-        assert_eq!(
-            runs(&log).iter().filter(|payload| *payload == "y").count(),
-            3
-        );
+        assert_eq!(runs(&log).iter().filter(|payload| *payload == "x").count(), 6);
+        assert_eq!(runs(&log).iter().filter(|payload| *payload == "y").count(), 3);
     });
 }
 
@@ -229,13 +177,9 @@ fn a_key_stands_for_one_task() {
             spawn(&db, task("note", "key", now + after_ms, payload)).await;
         }
         spawn(&db, task("note", "other", now + 1_000, "cancelled")).await;
-        db.transact(|tx| async move { tx.cancel("note", b"other") })
-            .await
-            .unwrap();
-        let _runner = TaskRunner::start(
-            db.clone(),
-            vec![noting("note", &env, &log, |_| Ok(Outcome::Done))],
-        );
+        db.transact(|tx| async move { tx.cancel("note", b"other") }).await.unwrap();
+        let _runner =
+            TaskRunner::start(db.clone(), vec![noting("note", &env, &log, |_| Ok(Outcome::Done))]);
         rest(&env, 10).await;
         assert_eq!(runs(&log), ["new"]);
     });
@@ -249,15 +193,9 @@ fn spawning_a_running_task_runs_it_again_afterwards() {
         let kind = TaskKind::new("slow", move |task| {
             let (clock, noted) = (clock.clone(), noted.clone());
             async move {
-                noted
-                    .lock()
-                    .unwrap()
-                    .push((format!("start {}", text(&task)), task.attempt, 0));
+                noted.lock().unwrap().push((format!("start {}", text(&task)), task.attempt, 0));
                 clock.sleep(Duration::from_secs(5)).await;
-                noted
-                    .lock()
-                    .unwrap()
-                    .push((format!("end {}", text(&task)), task.attempt, 0));
+                noted.lock().unwrap().push((format!("end {}", text(&task)), task.attempt, 0));
                 Ok(Outcome::Done)
             }
         });
@@ -268,10 +206,7 @@ fn spawning_a_running_task_runs_it_again_afterwards() {
         spawn(&db, task("slow", "k", now, "two")).await;
         spawn(&db, task("slow", "k", now, "three")).await;
         rest(&env, 30).await;
-        assert_eq!(
-            runs(&log),
-            ["start one", "end one", "start three", "end three"]
-        );
+        assert_eq!(runs(&log), ["start one", "end one", "start three", "end three"]);
     });
 }
 
@@ -300,14 +235,7 @@ fn a_handler_completes_in_its_own_transaction_once() {
         spawn(&db, task("once", "", env.clock.now_ms(), "a")).await;
         rest(&env, 1000).await;
         assert_eq!(runs(&log), ["a"]);
-        assert!(
-            DONE.read(&db, &"a".to_owned())
-                .await
-                .unwrap()
-                .unwrap()
-                .at_ms
-                > 0
-        );
+        assert!(DONE.read(&db, &"a".to_owned()).await.unwrap().unwrap().at_ms > 0);
     });
 }
 
@@ -335,9 +263,7 @@ fn who_lost_the_lease_cannot_complete() {
         let _runner = TaskRunner::start(db.clone(), vec![kind]);
         spawn(&db, task("lost", "k", env.clock.now_ms(), "")).await;
         rest(&env, 1).await;
-        db.transact(|tx| async move { tx.cancel("lost", b"k") })
-            .await
-            .unwrap();
+        db.transact(|tx| async move { tx.cancel("lost", b"k") }).await.unwrap();
         rest(&env, 10).await;
         assert_eq!(runs(&log), ["true"]);
         assert!(DONE.read(&db, &"lost".to_owned()).await.unwrap().is_none());
@@ -350,21 +276,13 @@ fn a_task_can_go_on_for_ever() {
         let clock = env.clock.clone();
         let kind = noting("tick", &env, &log, move |task| {
             let payload = Some(Bytes::from(format!("{}+", text(task))));
-            Ok(Outcome::Again {
-                due_ms: clock.now_ms() + 60_000,
-                payload,
-            })
+            Ok(Outcome::Again { due_ms: clock.now_ms() + 60_000, payload })
         });
         let _runner = TaskRunner::start(db.clone(), vec![kind]);
         spawn(&db, task("tick", "t", env.clock.now_ms(), "")).await;
         rest(&env, 150).await;
         assert_eq!(runs(&log), ["", "+", "++"]);
-        assert!(
-            log.lock()
-                .unwrap()
-                .iter()
-                .all(|(_, attempt, _)| *attempt == 1)
-        );
+        assert!(log.lock().unwrap().iter().all(|(_, attempt, _)| *attempt == 1));
     });
 }
 
@@ -415,10 +333,7 @@ fn a_crashed_process_loses_its_leases() {
             let runner = TaskRunner::start(db.clone(), vec![kind]);
             spawn(&db, task("crash", "", world.clock.now_ms(), "x")).await;
             rest(&world, 1).await;
-            assert_eq!(
-                db.tasks().list(None, None, 10).await.unwrap()[0].state,
-                TaskState::Running
-            );
+            assert_eq!(db.tasks().list(None, None, 10).await.unwrap()[0].state, TaskState::Running);
             std::mem::forget(runner);
         });
         sim.kill_all();
@@ -432,11 +347,7 @@ fn a_crashed_process_loses_its_leases() {
             );
             rest(&env, 1).await;
             assert_eq!(
-                log.lock()
-                    .unwrap()
-                    .iter()
-                    .map(|(_, attempt, _)| *attempt)
-                    .collect::<Vec<_>>(),
+                log.lock().unwrap().iter().map(|(_, attempt, _)| *attempt).collect::<Vec<_>>(),
                 [2]
             );
             assert!(env.clock.monotonic() - start <= Duration::from_secs(1));
@@ -478,10 +389,8 @@ fn an_idle_runner_does_not_wake() {
     let db = open(&env, &Arc::default());
     let world = env.clone();
     sim.block_on(async move {
-        let runner = TaskRunner::start(
-            db,
-            vec![TaskKind::new("idle", |_| async { Ok(Outcome::Done) })],
-        );
+        let runner =
+            TaskRunner::start(db, vec![TaskKind::new("idle", |_| async { Ok(Outcome::Done) })]);
         rest(&world, 1).await;
         std::mem::forget(runner);
     });

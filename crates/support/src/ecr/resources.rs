@@ -19,16 +19,12 @@ async fn call(ctx: &Context, operation: &str, input: Value) -> Result<Value, Ser
 }
 
 fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn scanning(request: &ResourceRequest) -> Value {
-    let on_push = request
-        .properties
-        .get("ImageScanningConfiguration")
-        .and_then(|c| c.get("ScanOnPush"));
+    let on_push =
+        request.properties.get("ImageScanningConfiguration").and_then(|c| c.get("ScanOnPush"));
     json!({"scanOnPush": on_push.is_some_and(|v| text(v) == "true")})
 }
 
@@ -49,10 +45,7 @@ async fn set_policies(
         }
         None => {}
     }
-    match p
-        .get("LifecyclePolicy")
-        .and_then(|l| l.get("LifecyclePolicyText"))
-    {
+    match p.get("LifecyclePolicy").and_then(|l| l.get("LifecyclePolicyText")) {
         Some(policy) => {
             let input = json!({"repositoryName": name, "lifecyclePolicyText": text(policy)});
             call(ctx, "PutLifecyclePolicy", input).await?;
@@ -62,9 +55,7 @@ async fn set_policies(
         }
         None => {}
     }
-    Ok(Resource::new(name)
-        .with("Arn", arn(ctx, name))
-        .with("RepositoryUri", uri(ctx, name)))
+    Ok(Resource::new(name).with("Arn", arn(ctx, name)).with("RepositoryUri", uri(ctx, name)))
 }
 
 impl ResourceType for RepositoryType {
@@ -95,9 +86,7 @@ impl ResourceType for RepositoryType {
             let name = request
                 .text("RepositoryName")
                 .map_or_else(|| request.generated_name(200).to_lowercase(), str::to_owned);
-            let encryption = p
-                .get("EncryptionConfiguration")
-                .and_then(|c| c.get("EncryptionType"));
+            let encryption = p.get("EncryptionConfiguration").and_then(|c| c.get("EncryptionType"));
             let input = json!({
                 "repositoryName": name,
                 "imageTagMutability": p.get("ImageTagMutability"),
@@ -133,12 +122,8 @@ impl ResourceType for RepositoryType {
 
     fn delete(&self, ctx: Context, request: ResourceRequest) -> Future<()> {
         async move {
-            match call(
-                &ctx,
-                "DeleteRepository",
-                json!({"repositoryName": request.physical_id}),
-            )
-            .await
+            match call(&ctx, "DeleteRepository", json!({"repositoryName": request.physical_id}))
+                .await
             {
                 Err(error) if error.code() == "RepositoryNotFoundException" => Ok(()),
                 other => other.map(|_| ()),
@@ -150,17 +135,12 @@ impl ResourceType for RepositoryType {
 
 /// Repositories, for `undercast ls`.
 pub(crate) async fn list(kernel: Kernel) -> Result<Vec<Listed>, ServiceError> {
-    let rows = REPOSITORIES
-        .list(kernel.db(), REPOSITORIES.all(), 10_000, false)
-        .await?;
+    let rows = REPOSITORIES.list(kernel.db(), REPOSITORIES.all(), 10_000, false).await?;
     Ok(rows
         .into_iter()
         .map(|((account, region, name), _)| Listed {
             kind: "AWS::ECR::Repository",
-            arn: arn(
-                &kernel.service_context("ecr.amazonaws.com", &account, &region),
-                &name,
-            ),
+            arn: arn(&kernel.service_context("ecr.amazonaws.com", &account, &region), &name),
             account,
             region,
             name,

@@ -23,9 +23,7 @@ async fn call(ctx: &Context, operation: &str, input: Value) -> Result<Value, Ser
 }
 
 fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn is_true(value: Option<&Value>) -> bool {
@@ -35,9 +33,7 @@ fn is_true(value: Option<&Value>) -> bool {
 /// The key that an earlier attempt for the same resource made, if one did.
 async fn made_before(ctx: &Context, suffix: &str) -> Result<Option<String>, ServiceError> {
     let scope = (ctx.account().to_owned(), ctx.region().to_owned());
-    let rows = KEYS
-        .list(ctx.store(), KEYS.prefix(&scope), 10_000, false)
-        .await?;
+    let rows = KEYS.list(ctx.store(), KEYS.prefix(&scope), 10_000, false).await?;
     Ok(rows
         .into_iter()
         .find(|(_, row)| row.tags.get(MARK).is_some_and(|m| m == suffix))
@@ -55,9 +51,7 @@ async fn set(ctx: &Context, id: &str, request: &ResourceRequest) -> Result<Resou
         call(ctx, "DisableKeyRotation", key.clone()).await?;
     }
     call(ctx, if disabled { "DisableKey" } else { "EnableKey" }, key).await?;
-    Ok(Resource::new(id)
-        .with("Arn", arn(ctx, id))
-        .with("KeyId", id))
+    Ok(Resource::new(id).with("Arn", arn(ctx, id)).with("KeyId", id))
 }
 
 impl ResourceType for KeyType {
@@ -116,20 +110,11 @@ impl ResourceType for KeyType {
             let id = request.physical_id.clone();
             let p = &request.properties;
             if let Some(policy) = p.get("KeyPolicy") {
-                call(
-                    &ctx,
-                    "PutKeyPolicy",
-                    json!({"KeyId": id, "Policy": text(policy)}),
-                )
-                .await?;
+                call(&ctx, "PutKeyPolicy", json!({"KeyId": id, "Policy": text(policy)})).await?;
             }
             let description = request.text("Description").unwrap_or_default();
-            call(
-                &ctx,
-                "UpdateKeyDescription",
-                json!({"KeyId": id, "Description": description}),
-            )
-            .await?;
+            call(&ctx, "UpdateKeyDescription", json!({"KeyId": id, "Description": description}))
+                .await?;
             set(&ctx, &id, &request).await
         }
         .boxed()
@@ -137,18 +122,11 @@ impl ResourceType for KeyType {
 
     fn delete(&self, ctx: Context, request: ResourceRequest) -> Future<()> {
         async move {
-            let days = request
-                .properties
-                .get("PendingWindowInDays")
-                .cloned()
-                .unwrap_or(json!(30));
+            let days = request.properties.get("PendingWindowInDays").cloned().unwrap_or(json!(30));
             let input = json!({"KeyId": request.physical_id, "PendingWindowInDays": days});
             match call(&ctx, "ScheduleKeyDeletion", input).await {
                 Err(error)
-                    if matches!(
-                        error.code(),
-                        "NotFoundException" | "KMSInvalidStateException"
-                    ) =>
+                    if matches!(error.code(), "NotFoundException" | "KMSInvalidStateException") =>
                 {
                     Ok(())
                 }
@@ -198,13 +176,7 @@ impl ResourceType for AliasType {
 
     fn delete(&self, ctx: Context, request: ResourceRequest) -> Future<()> {
         async move {
-            match call(
-                &ctx,
-                "DeleteAlias",
-                json!({"AliasName": request.physical_id}),
-            )
-            .await
-            {
+            match call(&ctx, "DeleteAlias", json!({"AliasName": request.physical_id})).await {
                 Err(error) if error.code() == "NotFoundException" => Ok(()),
                 other => other.map(|_| ()),
             }

@@ -17,10 +17,7 @@ pub(crate) fn delete() -> TaskSpec {
         name: DELETE,
         concurrency: 1,
         attempts_max: 0,
-        backoff: Backoff {
-            first: Duration::from_secs(1),
-            max: Duration::from_secs(60),
-        },
+        backoff: Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60) },
         run: Arc::new(|kernel, task| run(kernel, task).boxed()),
     }
 }
@@ -50,16 +47,11 @@ async fn run(kernel: Kernel, task: Task) -> Result<Outcome, TaskError> {
             async move {
                 let row = KEYS.get(&tx, &key).await?;
                 // Cancelled, or put off.
-                if row
-                    .and_then(|row| row.deletion_ms)
-                    .is_none_or(|at| at > tx.now_ms())
-                {
+                if row.and_then(|row| row.deletion_ms).is_none_or(|at| at > tx.now_ms()) {
                     return Ok(());
                 }
                 let scope = (key.0.clone(), key.1.clone());
-                for (alias, row) in ALIASES
-                    .scan(&tx, ALIASES.prefix(&scope), 10_000, false)
-                    .await?
+                for (alias, row) in ALIASES.scan(&tx, ALIASES.prefix(&scope), 10_000, false).await?
                 {
                     if row.key_id == key.2 {
                         ALIASES.delete(&tx, &alias)?;

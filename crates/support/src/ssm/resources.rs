@@ -42,9 +42,7 @@ async fn put(
         call(ctx, "AddTagsToResource", input).await?;
     }
     let value = |property: &str| p.get(property).cloned().unwrap_or_default();
-    Ok(Resource::new(name)
-        .with("Type", value("Type"))
-        .with("Value", value("Value")))
+    Ok(Resource::new(name).with("Type", value("Type")).with("Value", value("Value")))
 }
 
 impl ResourceType for ParameterType {
@@ -53,16 +51,7 @@ impl ResourceType for ParameterType {
     }
 
     fn properties(&self) -> &'static [&'static str] {
-        &[
-            "AllowedPattern",
-            "DataType",
-            "Description",
-            "Name",
-            "Tags",
-            "Tier",
-            "Type",
-            "Value",
-        ]
+        &["AllowedPattern", "DataType", "Description", "Name", "Tags", "Tier", "Type", "Value"]
     }
 
     fn replaced_by(&self) -> &'static [&'static str] {
@@ -71,9 +60,8 @@ impl ResourceType for ParameterType {
 
     fn create(&self, ctx: Context, request: ResourceRequest) -> Future<Resource> {
         async move {
-            let name = request
-                .text("Name")
-                .map_or_else(|| request.generated_name(512), str::to_owned);
+            let name =
+                request.text("Name").map_or_else(|| request.generated_name(512), str::to_owned);
             put(&ctx, &name, &request, request.attempt > 1).await
         }
         .boxed()
@@ -85,13 +73,7 @@ impl ResourceType for ParameterType {
 
     fn delete(&self, ctx: Context, request: ResourceRequest) -> Future<()> {
         async move {
-            match call(
-                &ctx,
-                "DeleteParameter",
-                json!({"Name": request.physical_id}),
-            )
-            .await
-            {
+            match call(&ctx, "DeleteParameter", json!({"Name": request.physical_id})).await {
                 Err(error) if error.code() == "ParameterNotFound" => Ok(()),
                 other => other.map(|_| ()),
             }
@@ -102,17 +84,12 @@ impl ResourceType for ParameterType {
 
 /// Parameters, for `undercast ls`.
 pub(crate) async fn list(kernel: Kernel) -> Result<Vec<Listed>, ServiceError> {
-    let rows = PARAMETERS
-        .list(kernel.db(), PARAMETERS.all(), 10_000, false)
-        .await?;
+    let rows = PARAMETERS.list(kernel.db(), PARAMETERS.all(), 10_000, false).await?;
     Ok(rows
         .into_iter()
         .map(|((account, region, name), row)| Listed {
             kind: "AWS::SSM::Parameter",
-            arn: arn(
-                &kernel.service_context("ssm.amazonaws.com", &account, &region),
-                &name,
-            ),
+            arn: arn(&kernel.service_context("ssm.amazonaws.com", &account, &region), &name),
             account,
             region,
             name,

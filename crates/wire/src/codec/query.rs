@@ -21,9 +21,7 @@ pub fn parse_pairs(text: &str) -> Result<Pairs<'_>, ReadError> {
     let mut pairs = Vec::new();
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
         if pairs.len() == PAIRS_MAX {
-            return Err(ReadError::Limit(format!(
-                "More than {PAIRS_MAX} parameters."
-            )));
+            return Err(ReadError::Limit(format!("More than {PAIRS_MAX} parameters.")));
         }
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         pairs.push((decode(key), decode(value)));
@@ -51,10 +49,7 @@ pub(crate) fn entry_names(
     match member.and_then(|m| m.query_name) {
         Some("Tag") => ("Key", "Value"),
         Some(_) => ("Name", "Value"),
-        None => (
-            key.wire_name.unwrap_or("key"),
-            value.wire_name.unwrap_or("value"),
-        ),
+        None => (key.wire_name.unwrap_or("key"), value.wire_name.unwrap_or("value")),
     }
 }
 
@@ -72,12 +67,7 @@ impl<'a> QueryReader<'a> {
     /// Sorts `pairs` and stands at the root.
     pub fn new(pairs: &'a mut Pairs<'_>) -> QueryReader<'a> {
         pairs.sort_by(|a, b| a.0.cmp(&b.0));
-        QueryReader {
-            pairs,
-            prefix: String::new(),
-            member: None,
-            depth: 0,
-        }
+        QueryReader { pairs, prefix: String::new(), member: None, depth: 0 }
     }
 
     fn value_at(&self, key: &str) -> Option<&'a str> {
@@ -119,9 +109,7 @@ impl<'a> QueryReader<'a> {
     fn enter(&mut self) -> Result<(), ReadError> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err(ReadError::Limit(format!(
-                "Parameters nest deeper than {DEPTH_MAX}."
-            )));
+            return Err(ReadError::Limit(format!("Parameters nest deeper than {DEPTH_MAX}.")));
         }
         Ok(())
     }
@@ -222,9 +210,7 @@ impl ShapeReader for QueryReader<'_> {
         };
         self.enter()?;
         let flattened = self.is_flattened(schema);
-        self.each(flattened, element.wire_name.unwrap_or("member"), |reader| {
-            on(reader)
-        })?;
+        self.each(flattened, element.wire_name.unwrap_or("member"), |reader| on(reader))?;
         self.depth -= 1;
         Ok(())
     }
@@ -237,10 +223,7 @@ impl ShapeReader for QueryReader<'_> {
         let flattened = self.is_flattened(schema);
         let special = entry_names(self.member, key, value);
         self.each(flattened, "entry", |reader| {
-            let plain = (
-                key.wire_name.unwrap_or("key"),
-                value.wire_name.unwrap_or("value"),
-            );
+            let plain = (key.wire_name.unwrap_or("key"), value.wire_name.unwrap_or("value"));
             for (key, value) in [special, plain] {
                 let name = reader.within(key, |reader| reader.value_at(&reader.prefix));
                 if let Some(name) = name {
@@ -352,16 +335,8 @@ mod tests {
         let (_, maps) = read(text);
         assert_eq!(maps.0["k"], "v");
         assert_eq!(maps.1["n"], "w");
-        assert_eq!(
-            read("Attributes.1.key=n&Attributes.1.value=w").1.1["n"],
-            "w"
-        );
-        assert_eq!(
-            read("Attributes.entry.1.key=n&Attributes.entry.1.value=w")
-                .1
-                .1["n"],
-            "w"
-        );
+        assert_eq!(read("Attributes.1.key=n&Attributes.1.value=w").1.1["n"], "w");
+        assert_eq!(read("Attributes.entry.1.key=n&Attributes.entry.1.value=w").1.1["n"], "w");
     }
 
     #[test]
@@ -375,11 +350,6 @@ mod tests {
         let mut pairs = parse_pairs(&text).unwrap();
         let result = descend(&mut QueryReader::new(&mut pairs));
         assert!(matches!(result, Err(ReadError::Limit(_))));
-        assert!(
-            read("List.member.x=1&List.member.99999999999=1&=&&.=.")
-                .0
-                .0
-                .is_empty()
-        );
+        assert!(read("List.member.x=1&List.member.99999999999=1&=&&.=.").0.0.is_empty());
     }
 }

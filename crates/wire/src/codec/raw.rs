@@ -13,17 +13,11 @@ pub struct RawReader {
 
 impl RawReader {
     pub fn bytes(bytes: Bytes) -> Self {
-        Self {
-            body: Body::default(),
-            bytes,
-        }
+        Self { body: Body::default(), bytes }
     }
 
     pub fn stream(body: Body) -> Self {
-        Self {
-            body,
-            bytes: Bytes::new(),
-        }
+        Self { body, bytes: Bytes::new() }
     }
 }
 

@@ -41,10 +41,7 @@ impl<'a> TextReader<'a> {
     }
 
     fn each(&self, part: &str, on: &mut OnElement<'_>) -> Result<(), ReadError> {
-        on(&mut TextReader {
-            values: &[Cow::Borrowed(part)],
-            place: self.place,
-        })
+        on(&mut TextReader { values: &[Cow::Borrowed(part)], place: self.place })
     }
 }
 
@@ -53,10 +50,7 @@ impl ShapeReader for TextReader<'_> {
 
     fn list(&mut self, schema: &'static Schema, mut on: OnElement<'_>) -> Result<(), ReadError> {
         if self.place == Place::Query {
-            return self
-                .values
-                .iter()
-                .try_for_each(|value| self.each(value, &mut on));
+            return self.values.iter().try_for_each(|value| self.each(value, &mut on));
         }
         let dates = matches!(schema.kind, undercast_smithy::Kind::List(element)
             if matches!(element.schema.kind, undercast_smithy::Kind::Timestamp)
@@ -78,10 +72,7 @@ impl ShapeReader for TextReader<'_> {
     }
 
     fn integer(&mut self) -> Result<i64, ReadError> {
-        self.text()
-            .trim()
-            .parse()
-            .map_err(|_| self.wrong("integer"))
+        self.text().trim().parse().map_err(|_| self.wrong("integer"))
     }
 
     fn float(&mut self) -> Result<f64, ReadError> {
@@ -93,10 +84,7 @@ impl ShapeReader for TextReader<'_> {
     }
 
     fn blob(&mut self) -> Result<Bytes, ReadError> {
-        BASE64
-            .decode(self.text())
-            .map(Bytes::from)
-            .map_err(|_| self.wrong("Base64 text"))
+        BASE64.decode(self.text()).map(Bytes::from).map_err(|_| self.wrong("Base64 text"))
     }
 
     fn timestamp(&mut self, _: &'static Member) -> Result<Timestamp, ReadError> {
@@ -189,19 +177,10 @@ mod tests {
     #[test]
     fn header_lists_split_at_commas_outside_quotes() {
         assert_eq!(split_header("a, b,c", false), ["a", "b", "c"]);
+        assert_eq!(split_header(r#""x,y", "z \"q\"""#, false), ["x,y", "z \"q\""]);
         assert_eq!(
-            split_header(r#""x,y", "z \"q\"""#, false),
-            ["x,y", "z \"q\""]
-        );
-        assert_eq!(
-            split_header(
-                "Mon, 16 Dec 2019 23:48:18 GMT, Tue, 17 Dec 2019 23:48:18 GMT",
-                true
-            ),
-            [
-                "Mon, 16 Dec 2019 23:48:18 GMT",
-                "Tue, 17 Dec 2019 23:48:18 GMT"
-            ]
+            split_header("Mon, 16 Dec 2019 23:48:18 GMT, Tue, 17 Dec 2019 23:48:18 GMT", true),
+            ["Mon, 16 Dec 2019 23:48:18 GMT", "Tue, 17 Dec 2019 23:48:18 GMT"]
         );
         assert!(split_header("", false).is_empty());
     }

@@ -34,15 +34,10 @@ pub struct HttpReader<'a> {
 impl HttpReader<'_> {
     fn label(&self, index: usize, member: &Member, on: &mut OnMember<'_>) -> Result<(), ReadError> {
         let name = member.wire_name();
-        match self
-            .labels
-            .iter()
-            .find(|(label, _)| *label == name || *label == member.name)
-        {
-            Some((_, value)) => on(
-                index,
-                &mut TextReader::new(std::slice::from_ref(value), Place::Query),
-            ),
+        match self.labels.iter().find(|(label, _)| *label == name || *label == member.name) {
+            Some((_, value)) => {
+                on(index, &mut TextReader::new(std::slice::from_ref(value), Place::Query))
+            }
             None => Ok(()),
         }
     }
@@ -68,20 +63,13 @@ impl HttpReader<'_> {
         on: &mut OnMember<'_>,
     ) -> Result<(), ReadError> {
         let claimed = |key: &str| {
-            let mut bound = schema
-                .members()
-                .iter()
-                .filter(|m| m.binding == Binding::Query);
+            let mut bound = schema.members().iter().filter(|m| m.binding == Binding::Query);
             bound.any(|m| m.wire_name() == key)
         };
         let rest = self.query.iter().filter(|(key, _)| !claimed(key));
         let mut entries =
             EntriesReader::new(rest.map(|(key, value)| (key.clone().into_owned(), value.clone())));
-        if entries.is_empty() {
-            Ok(())
-        } else {
-            on(index, &mut entries)
-        }
+        if entries.is_empty() { Ok(()) } else { on(index, &mut entries) }
     }
 
     fn header(
@@ -111,11 +99,7 @@ impl HttpReader<'_> {
             Some((key.to_owned(), header_text(value.as_bytes())))
         });
         let mut entries = EntriesReader::new(named);
-        if entries.is_empty() {
-            Ok(())
-        } else {
-            on(index, &mut entries)
-        }
+        if entries.is_empty() { Ok(()) } else { on(index, &mut entries) }
     }
 
     fn payload(
@@ -193,10 +177,6 @@ impl ShapeReader for HttpReader<'_> {
                 Binding::Status | Binding::Body => {}
             }
         }
-        if schema.payload().is_some() {
-            Ok(())
-        } else {
-            self.body(schema, &mut on)
-        }
+        if schema.payload().is_some() { Ok(()) } else { self.body(schema, &mut on) }
     }
 }

@@ -58,14 +58,7 @@ pub struct HttpWriter {
 impl HttpWriter {
     pub fn new(status: u16, body: BodyWriter) -> Self {
         let reply = Reply::new(status);
-        Self {
-            reply,
-            body,
-            depth: 0,
-            target: Target::Body,
-            rooted: true,
-            plain: false,
-        }
+        Self { reply, body, depth: 0, target: Target::Body, rooted: true, plain: false }
     }
 
     /// The answer, and whatever has been written in the body's format, unless the payload is plain.

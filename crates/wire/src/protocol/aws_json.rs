@@ -37,10 +37,7 @@ pub(super) fn encode(
 /// DynamoDB's answers carry a checksum, and some of its clients insist on it.
 fn checksum(service: &ServiceSchema, reply: &mut Reply, body: &[u8]) {
     if service.id == "dynamodb" || service.id == "dynamodbstreams" {
-        reply.header(
-            "x-amz-crc32",
-            itoa::Buffer::new().format(crc32fast::hash(body)),
-        );
+        reply.header("x-amz-crc32", itoa::Buffer::new().format(crc32fast::hash(body)));
     }
 }
 
@@ -62,17 +59,9 @@ pub(super) fn encode_error(target: Target, error: &ServiceError, request_id: &st
     let envelope = envelope(Family::Json, target.service, target.operation, error);
     let modeled = envelope.schema.is_some();
     let mut body = b"{\"__type\":".to_vec();
-    let kind = format!(
-        "{}{}",
-        namespace(target.service, envelope.code, modeled),
-        envelope.code
-    );
+    let kind = format!("{}{}", namespace(target.service, envelope.code, modeled), envelope.code);
     write_text(&mut body, &kind);
-    let key = if modeled {
-        message_member(target, error)
-    } else {
-        unmodeled_key(envelope.code)
-    };
+    let key = if modeled { message_member(target, error) } else { unmodeled_key(envelope.code) };
     write_entry(&mut body, key, &Document::from(error.message()));
     for (name, value) in error.fields() {
         write_entry(&mut body, name, value);
@@ -82,10 +71,7 @@ pub(super) fn encode_error(target: Target, error: &ServiceError, request_id: &st
     if let Some(service) = target.service {
         checksum(service, &mut reply, &body);
         if service.query_compatible {
-            let code = envelope
-                .schema
-                .and_then(|s| s.query_code)
-                .unwrap_or(envelope.code);
+            let code = envelope.schema.and_then(|s| s.query_code).unwrap_or(envelope.code);
             let fault = match envelope.fault {
                 Fault::Sender => "Sender",
                 Fault::Receiver => "Receiver",

@@ -37,9 +37,7 @@ pub(super) fn encode(
     writer.raw("\">");
     if !operation.no_output {
         let fallback = || Cow::Owned(format!("{name}Result"));
-        let wrapper = operation
-            .result_wrapper
-            .map_or_else(fallback, Cow::Borrowed);
+        let wrapper = operation.result_wrapper.map_or_else(fallback, Cow::Borrowed);
         writer.raw("<");
         writer.raw(&wrapper);
         writer.raw(">");
@@ -64,10 +62,7 @@ pub(super) fn encode_error(target: Target, error: &ServiceError, request_id: &st
         Fault::Sender => "Sender",
         Fault::Receiver => "Receiver",
     };
-    let mut body = format!(
-        "<ErrorResponse xmlns=\"{}\"><Error>",
-        namespace(target.service)
-    );
+    let mut body = format!("<ErrorResponse xmlns=\"{}\"><Error>", namespace(target.service));
     element(&mut body, "Type", fault);
     element(&mut body, "Code", envelope.code);
     element(&mut body, "Message", error.message());
@@ -95,16 +90,12 @@ pub(super) fn document(out: &mut String, name: &str, value: &Document) {
         Document::String(text) => element(out, name, text),
         Document::Array(values) => {
             out.push_str(&format!("<{name}>"));
-            values
-                .iter()
-                .for_each(|value| document(out, "member", value));
+            values.iter().for_each(|value| document(out, "member", value));
             out.push_str(&format!("</{name}>"));
         }
         Document::Object(object) => {
             out.push_str(&format!("<{name}>"));
-            object
-                .iter()
-                .for_each(|(name, value)| document(out, name, value));
+            object.iter().for_each(|(name, value)| document(out, name, value));
             out.push_str(&format!("</{name}>"));
         }
         other => element(out, name, &other.to_string()),
@@ -115,9 +106,6 @@ pub(super) fn document(out: &mut String, name: &str, value: &Document) {
 pub(crate) fn add_queue_url(form: &mut Pairs<'_>, url: &str, path: &str) {
     let parts = path.trim_matches('/').split('/').count();
     if parts == 2 && !form.iter().any(|(key, _)| key == "QueueUrl") {
-        form.push((
-            Cow::Borrowed("QueueUrl"),
-            Cow::Owned(format!("{url}{path}")),
-        ));
+        form.push((Cow::Borrowed("QueueUrl"), Cow::Owned(format!("{url}{path}"))));
     }
 }

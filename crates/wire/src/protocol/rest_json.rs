@@ -32,9 +32,7 @@ pub(super) fn encode(
 pub(super) fn encode_error(target: Target, error: &ServiceError, request_id: &str) -> Reply {
     let envelope = envelope(Family::RestJson, target.service, target.operation, error);
     let mut reply = Reply::new(envelope.status);
-    let members = envelope
-        .schema
-        .map_or(&[][..], |schema| schema.schema.members());
+    let members = envelope.schema.map_or(&[][..], |schema| schema.schema.members());
     let mut body = serde_json::Map::new();
     let find = |name: &str| members.iter().find(|m| m.name == name);
     if find("Type").is_some() && !error.fields().iter().any(|(name, _)| *name == "Type") {
@@ -57,17 +55,12 @@ pub(super) fn encode_error(target: Target, error: &ServiceError, request_id: &st
             }
         }
     }
-    body.insert(
-        message_member(target, error).to_owned(),
-        error.message().into(),
-    );
+    body.insert(message_member(target, error).to_owned(), error.message().into());
     reply.header("x-amzn-errortype", envelope.code);
     reply.header("x-amzn-requestid", request_id);
     reply.with_body(CONTENT_TYPE, Document::Object(body).to_string())
 }
 
 fn plain(value: &Document) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

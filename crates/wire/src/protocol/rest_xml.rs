@@ -89,10 +89,7 @@ fn bucket_location(
     let mut writer = DocumentWriter::default();
     output.write(&mut writer);
     let document = writer.finish();
-    let location = document
-        .get("LocationConstraint")
-        .and_then(|l| l.as_str())
-        .unwrap_or_default();
+    let location = document.get("LocationConstraint").and_then(|l| l.as_str()).unwrap_or_default();
     let mut body = PROLOGUE.to_owned();
     body.push_str("<LocationConstraint xmlns=\"");
     body.push_str(namespace(service).unwrap_or_default());

@@ -13,10 +13,7 @@ fn a_json_call_comes_back_whole() {
         (answer.status, answer.body.as_str()),
         (200, body.replace("200.5", "200.500").as_str())
     );
-    assert_eq!(
-        answer.header("content-type"),
-        Some("application/x-amz-json-1.0")
-    );
+    assert_eq!(answer.header("content-type"), Some("application/x-amz-json-1.0"));
     assert_eq!(answer.header("x-amzn-requestid").unwrap().len(), 36);
     let answer = server.json("AmazonSQS.DeleteMessage", r#"{"QueueUrl":"u"}"#);
     assert_eq!((answer.status, answer.body.as_str()), (200, ""));
@@ -39,27 +36,18 @@ fn a_query_call_comes_back_as_xml() {
         )
     );
     let answer = server.form("Action=DeleteMessage&Version=2012-11-05&QueueUrl=u");
-    assert!(
-        !answer.body.contains("DeleteMessageResult"),
-        "{}",
-        answer.body
-    );
+    assert!(!answer.body.contains("DeleteMessageResult"), "{}", answer.body);
 }
 
 #[test]
 fn a_call_to_a_queue_url_needs_no_queue_parameter() {
     let server = Server::start(Mode::Open);
     let answer = server.call(
-        &[
-            "POST /000000000000/q HTTP/1.1",
-            "Content-Type: application/x-www-form-urlencoded",
-        ],
+        &["POST /000000000000/q HTTP/1.1", "Content-Type: application/x-www-form-urlencoded"],
         b"Action=SendMessage&MessageBody=x",
     );
     assert!(
-        answer
-            .body
-            .contains("<QueueUrl>http://localhost:4566/000000000000/q</QueueUrl>"),
+        answer.body.contains("<QueueUrl>http://localhost:4566/000000000000/q</QueueUrl>"),
         "{}",
         answer.body
     );
@@ -68,10 +56,8 @@ fn a_call_to_a_queue_url_needs_no_queue_parameter() {
 #[test]
 fn errors_have_each_protocols_envelope() {
     let server = Server::start(Mode::Open);
-    let answer = server.json(
-        "AmazonSQS.SendMessage",
-        r#"{"QueueUrl":"u","MessageBody":"missing"}"#,
-    );
+    let answer =
+        server.json("AmazonSQS.SendMessage", r#"{"QueueUrl":"u","MessageBody":"missing"}"#);
     assert_eq!(answer.status, 400);
     assert_eq!(
         answer.header("x-amzn-query-error"),
@@ -87,25 +73,13 @@ fn errors_have_each_protocols_envelope() {
     let wanted = "<Type>Sender</Type><Code>AWS.SimpleQueueService.NonExistentQueue</Code><Message>no &lt;queue&gt;</Message>";
     assert!(answer.body.contains(wanted), "{}", answer.body);
 
-    let answer = server.call(
-        &["POST /2015-03-31/functions/none/invocations HTTP/1.1"],
-        b"{}",
-    );
+    let answer = server.call(&["POST /2015-03-31/functions/none/invocations HTTP/1.1"], b"{}");
     assert_eq!(answer.status, 404);
-    assert_eq!(
-        answer.header("x-amzn-errortype"),
-        Some("ResourceNotFoundException")
-    );
-    assert_eq!(
-        answer.body,
-        r#"{"Type":"User","Message":"Function not found"}"#
-    );
+    assert_eq!(answer.header("x-amzn-errortype"), Some("ResourceNotFoundException"));
+    assert_eq!(answer.body, r#"{"Type":"User","Message":"Function not found"}"#);
 
     let answer = server.call(&["GET /b/none HTTP/1.1"], b"");
-    assert_eq!(
-        (answer.status, answer.header("content-type")),
-        (404, Some("application/xml"))
-    );
+    assert_eq!((answer.status, answer.header("content-type")), (404, Some("application/xml")));
     assert!(answer.body.contains("<Code>NoSuchKey</Code><Message>The specified key does not exist.</Message><Key>none</Key><RequestId>"));
     assert!(answer.header("x-amz-request-id").is_some() && answer.header("x-amz-id-2").is_some());
 }
@@ -126,36 +100,19 @@ fn own_failures_tell_no_detail_and_do_not_end_the_server() {
         );
         assert!(answer.header("x-amzn-requestid").is_some());
     }
-    assert_eq!(
-        server
-            .json("AmazonSQS.SendMessage", r#"{"QueueUrl":"u"}"#)
-            .status,
-        200
-    );
+    assert_eq!(server.json("AmazonSQS.SendMessage", r#"{"QueueUrl":"u"}"#).status, 200);
 }
 
 #[test]
 fn unreadable_and_invalid_inputs_are_refused() {
     let server = Server::start(Mode::Open);
     let answer = server.json("AmazonSQS.SendMessage", "{");
-    assert!(
-        answer.body.contains("SerializationException"),
-        "{}",
-        answer.body
-    );
+    assert!(answer.body.contains("SerializationException"), "{}", answer.body);
     let answer = server.json("AmazonSQS.SendMessage", r#"{"QueueUrl":1}"#);
-    assert!(
-        answer
-            .body
-            .contains("NUMBER_VALUE cannot be converted to String"),
-        "{}",
-        answer.body
-    );
+    assert!(answer.body.contains("NUMBER_VALUE cannot be converted to String"), "{}", answer.body);
     let answer = server.json("AmazonSQS.SendMessage", "{}");
     assert!(
-        answer
-            .body
-            .contains("Value null at 'queueUrl' failed to satisfy constraint"),
+        answer.body.contains("Value null at 'queueUrl' failed to satisfy constraint"),
         "{}",
         answer.body
     );
@@ -195,10 +152,7 @@ fn answers_that_may_have_no_body_have_none() {
     let answer = server.call(&["HEAD /b/none HTTP/1.1"], b"");
     assert_eq!((answer.status, answer.body.as_str()), (404, ""));
     let answer = server.call(&["HEAD /b/k HTTP/1.1"], b"");
-    assert_eq!(
-        answer.header("last-modified"),
-        Some("Tue, 24 Nov 2026 08:00:00 GMT")
-    );
+    assert_eq!(answer.header("last-modified"), Some("Tue, 24 Nov 2026 08:00:00 GMT"));
 }
 
 #[test]
@@ -214,8 +168,5 @@ fn browsers_may_ask_first() {
         b"",
     );
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
-    assert_eq!(
-        answer.header("access-control-allow-headers"),
-        Some("x-amz-target")
-    );
+    assert_eq!(answer.header("access-control-allow-headers"), Some("x-amz-target"));
 }

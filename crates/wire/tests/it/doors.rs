@@ -28,10 +28,7 @@ impl HttpEndpoint for Door {
                 .header("set-cookie", "b=2")
                 .header(
                     "x-seen",
-                    format!(
-                        "{} {}?{} {asked}",
-                        request.method, request.path, request.query
-                    ),
+                    format!("{} {}?{} {asked}", request.method, request.path, request.query),
                 )
                 .body(body)
         })
@@ -39,24 +36,14 @@ impl HttpEndpoint for Door {
 }
 
 fn server() -> Server {
-    Server::with(
-        Mode::Open,
-        Options {
-            routes: vec![Arc::new(Door)],
-            ..Options::default()
-        },
-    )
+    Server::with(Mode::Open, Options { routes: vec![Arc::new(Door)], ..Options::default() })
 }
 
 #[test]
 fn a_door_gets_the_request_as_it_came() {
     let server = server();
     let answer = server.call(
-        &[
-            "PUT /a%20b/?x=1&y HTTP/1.1",
-            "Host: abc.execute-api.localhost:4566",
-            "X-Asked: é",
-        ],
+        &["PUT /a%20b/?x=1&y HTTP/1.1", "Host: abc.execute-api.localhost:4566", "X-Asked: é"],
         b"body",
     );
     assert_eq!((answer.status, answer.body.as_str()), (201, "body"));
@@ -75,16 +62,10 @@ fn a_door_says_itself_who_may_read_its_answers() {
 fn a_call_with_a_target_is_never_for_a_door() {
     let server = server();
     let answer = server.call(
-        &[
-            "POST /_door/x HTTP/1.1",
-            "X-Amz-Target: AmazonSQS.SendMessage",
-        ],
+        &["POST /_door/x HTTP/1.1", "X-Amz-Target: AmazonSQS.SendMessage"],
         br#"{"QueueUrl":"u"}"#,
     );
-    assert_eq!(
-        (answer.status, answer.body.as_str()),
-        (200, r#"{"QueueUrl":"u"}"#)
-    );
+    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"QueueUrl":"u"}"#));
 }
 
 #[test]
@@ -92,9 +73,7 @@ fn a_connection_is_kept_and_drained_at_the_end() {
     let server = server();
     let mut stream = TcpStream::connect(server.address).unwrap();
     for _ in 0..3 {
-        stream
-            .write_all(b"GET /_door/x HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            .unwrap();
+        stream.write_all(b"GET /_door/x HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         let mut answer = Vec::new();
         while !answer.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
@@ -106,8 +85,5 @@ fn a_connection_is_kept_and_drained_at_the_end() {
     drop(server);
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).unwrap();
-    assert!(
-        rest.is_empty(),
-        "an idle connection is closed without a word"
-    );
+    assert!(rest.is_empty(), "an idle connection is closed without a word");
 }

@@ -52,10 +52,8 @@ impl Server {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
                 let env = undercast_store::Env::system();
                 let db = undercast_store::Db::open(undercast_store::Options::memory(), env);
@@ -69,10 +67,7 @@ impl Server {
                 .await;
             });
         });
-        Self {
-            address: told.recv().unwrap(),
-            _stop: stop,
-        }
+        Self { address: told.recv().unwrap(), _stop: stop }
     }
 
     /// Sends a request head (lines without their ends) and a body, and reads the whole answer.
@@ -93,11 +88,7 @@ impl Server {
         let text = String::from_utf8_lossy(&all).into_owned();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer {
-            status,
-            head: head.to_owned(),
-            body: body.to_owned(),
-        }
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
     }
 
     pub fn json(&self, target: &str, body: &str) -> Answer {

@@ -108,11 +108,7 @@ pub static WHO: ServiceSchema = ServiceSchema {
     query_compatible: false,
     xml_namespace: Some("https://sts.amazonaws.com/doc/2011-06-15/"),
     operations: &[GetCallerIdentity::SCHEMA, AssumeRoleWithWebIdentity::SCHEMA],
-    unimplemented: &[Route {
-        name: "GetFederationToken",
-        method: "POST",
-        uri: "/",
-    }],
+    unimplemented: &[Route { name: "GetFederationToken", method: "POST", uri: "/" }],
 };
 
 shape!(Message {
@@ -124,9 +120,7 @@ shape!(Message {
     at: Timestamp = Member::new("At", &TIMESTAMP),
     number: i64 = Member::new("Number", &LONG),
 });
-shape!(Missing {
-    message: String = Member::new("message", &STRING),
-});
+shape!(Missing { message: String = Member::new("message", &STRING) });
 static MISSING: ErrorSchema = ErrorSchema {
     name: "QueueDoesNotExist",
     query_code: Some("AWS.SimpleQueueService.NonExistentQueue"),
@@ -147,21 +141,14 @@ pub static QUEUE: ServiceSchema = ServiceSchema {
     query_compatible: true,
     xml_namespace: None,
     operations: &[SendMessage::SCHEMA, DeleteMessage::SCHEMA],
-    unimplemented: &[Route {
-        name: "PurgeQueue",
-        method: "POST",
-        uri: "/",
-    }],
+    unimplemented: &[Route { name: "PurgeQueue", method: "POST", uri: "/" }],
 };
 
 shape!(Invocation {
-    name: String = Member::new("FunctionName", &STRING)
-        .required()
-        .bound(Binding::Label),
+    name: String = Member::new("FunctionName", &STRING).required().bound(Binding::Label),
     qualifier: String = Member::new("Qualifier", &STRING).bound(Binding::Query),
-    kind: String = Member::new("InvocationType", &STRING)
-        .wire("X-Amz-Invocation-Type")
-        .bound(Binding::Header),
+    kind: String =
+        Member::new("InvocationType", &STRING).wire("X-Amz-Invocation-Type").bound(Binding::Header),
     payload: Blob = Member::new("Payload", &BLOB).bound(Binding::Payload),
 });
 static INTEGER_STATUS: Schema = Schema::new("Status", Kind::Integer);
@@ -231,17 +218,8 @@ pub static STORE: ServiceSchema = ServiceSchema {
     protocols: &[Protocol::RestXml],
     query_compatible: false,
     xml_namespace: None,
-    operations: &[
-        PutObject::SCHEMA,
-        GetObject::SCHEMA,
-        HeadObject::SCHEMA,
-        ListObjects::SCHEMA,
-    ],
-    unimplemented: &[Route {
-        name: "GetObjectAcl",
-        method: "GET",
-        uri: "/{Bucket}/{Key+}?acl",
-    }],
+    operations: &[PutObject::SCHEMA, GetObject::SCHEMA, HeadObject::SCHEMA, ListObjects::SCHEMA],
+    unimplemented: &[Route { name: "GetObjectAcl", method: "GET", uri: "/{Bucket}/{Key+}?acl" }],
 };
 
 /// Handles everything.
@@ -267,10 +245,7 @@ impl Handler<AssumeRoleWithWebIdentity> for Everything {
     }
 
     async fn handle(&self, ctx: Context, _: Empty) -> Result<Identity, ServiceError> {
-        Ok(Identity {
-            arn: Some(ctx.principal().arn()),
-            ..Identity::default()
-        })
+        Ok(Identity { arn: Some(ctx.principal().arn()), ..Identity::default() })
     }
 }
 
@@ -306,17 +281,10 @@ impl Handler<Invoke> for Everything {
 
     async fn handle(&self, _: Context, input: Invocation) -> Result<Invoked, ServiceError> {
         if input.name.as_deref() == Some("none") {
-            return Err(ServiceError::new(
-                "ResourceNotFoundException",
-                "Function not found",
-            ));
+            return Err(ServiceError::new("ResourceNotFoundException", "Function not found"));
         }
         let version = format!("{:?}/{:?}/{:?}", input.name, input.qualifier, input.kind);
-        Ok(Invoked {
-            status: Some(202),
-            version: Some(version),
-            payload: input.payload,
-        })
+        Ok(Invoked { status: Some(202), version: Some(version), payload: input.payload })
     }
 }
 
@@ -349,16 +317,8 @@ impl Handler<PutObject> for Everything {
         while let Some(chunk) = stream.next().await {
             length += chunk.map_err(body_error)?.len();
         }
-        let etag = format!(
-            "{:?} {length} {:?}",
-            input.key.unwrap_or_default(),
-            input.encoding
-        );
-        Ok(Stored {
-            etag: Some(etag),
-            metadata: input.metadata,
-            ..Stored::default()
-        })
+        let etag = format!("{:?} {length} {:?}", input.key.unwrap_or_default(), input.encoding);
+        Ok(Stored { etag: Some(etag), metadata: input.metadata, ..Stored::default() })
     }
 }
 
@@ -395,10 +355,7 @@ impl Handler<HeadObject> for Everything {
 
     async fn handle(&self, ctx: Context, input: Object) -> Result<Stored, ServiceError> {
         let found = Handler::<GetObject>::handle(self, ctx, input).await?;
-        Ok(Stored {
-            body: None,
-            ..found
-        })
+        Ok(Stored { body: None, ..found })
     }
 }
 
@@ -408,10 +365,7 @@ impl Handler<ListObjects> for Everything {
     }
 
     async fn handle(&self, _: Context, input: Object) -> Result<ListObjectsOutput, ServiceError> {
-        Ok(ListObjectsOutput {
-            name: input.bucket,
-            keys: Some(vec!["a&b".into(), "c".into()]),
-        })
+        Ok(ListObjectsOutput { name: input.bucket, keys: Some(vec!["a&b".into(), "c".into()]) })
     }
 }
 
@@ -432,12 +386,8 @@ impl Credentials for Known {
             name: "alice".into(),
             id: "AIDA".into(),
         };
-        let secret = Secret {
-            secret_key: SECRET.into(),
-            session_token: None,
-            expires_ms: None,
-            principal,
-        };
+        let secret =
+            Secret { secret_key: SECRET.into(), session_token: None, expires_ms: None, principal };
         Box::pin(async move { Ok((access_key == KEY_ID).then_some(secret)) })
     }
 
@@ -453,25 +403,15 @@ impl Credentials for Known {
 
 /// A kernel with all four services.
 pub fn kernel(db: undercast_kernel::Db, mode: Mode) -> Kernel {
-    let kernel = Kernel::new(
-        db,
-        Settings {
-            mode,
-            ..Settings::default()
-        },
-    );
+    let kernel = Kernel::new(db, Settings { mode, ..Settings::default() });
     kernel.provide_credentials(Arc::new(Known));
     let all = Arc::new(Everything);
     kernel.install(vec![
         Service::new(&WHO)
             .route::<GetCallerIdentity>(&all)
             .route::<AssumeRoleWithWebIdentity>(&all),
-        Service::new(&QUEUE)
-            .route::<SendMessage>(&all)
-            .route::<DeleteMessage>(&all),
-        Service::new(&FUNCTION)
-            .route::<Invoke>(&all)
-            .route::<DeleteFunction>(&all),
+        Service::new(&QUEUE).route::<SendMessage>(&all).route::<DeleteMessage>(&all),
+        Service::new(&FUNCTION).route::<Invoke>(&all).route::<DeleteFunction>(&all),
         Service::new(&STORE)
             .route::<PutObject>(&all)
             .route::<GetObject>(&all)

@@ -31,10 +31,7 @@ fn sign(
     let canonical = format!(
         "{method}\n{path}\n\nhost:localhost:4566\nx-amz-date:{time}\n\nhost;x-amz-date\n{hash}"
     );
-    let text = format!(
-        "AWS4-HMAC-SHA256\n{time}\n{scope}\n{}",
-        sha256(canonical.as_bytes())
-    );
+    let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", sha256(canonical.as_bytes()));
     let signature = SigningKey::new(secret, day, "us-east-1", service).sign(&text);
     vec![
         format!("X-Amz-Date: {time}"),
@@ -71,32 +68,16 @@ fn a_right_signature_is_let_in_and_a_wrong_one_is_not() {
     let wrong = sign("POST", "/", "sts", &sha256(WHO), "guess", &now());
     let answer = call(&server, first, &wrong, &[FORM], WHO);
     assert_eq!(answer.status, 403);
-    assert!(
-        answer.body.contains("<Code>SignatureDoesNotMatch</Code>"),
-        "{}",
-        answer.body
-    );
+    assert!(answer.body.contains("<Code>SignatureDoesNotMatch</Code>"), "{}", answer.body);
     // A signature does not cover another body.
-    let answer = call(
-        &server,
-        first,
-        &right,
-        &[FORM],
-        b"Action=GetCallerIdentity&Version=2011-06-15&x=y",
-    );
+    let answer =
+        call(&server, first, &right, &[FORM], b"Action=GetCallerIdentity&Version=2011-06-15&x=y");
     assert_eq!(answer.status, 403);
     let old = ("20130524".to_owned(), "20130524T000000Z".to_owned());
-    let answer = call(
-        &server,
-        first,
-        &sign("POST", "/", "sts", &sha256(WHO), SECRET, &old),
-        &[FORM],
-        WHO,
-    );
+    let answer =
+        call(&server, first, &sign("POST", "/", "sts", &sha256(WHO), SECRET, &old), &[FORM], WHO);
     assert!(
-        answer
-            .body
-            .contains("Signature expired: 20130524T000000Z is now earlier than"),
+        answer.body.contains("Signature expired: 20130524T000000Z is now earlier than"),
         "{}",
         answer.body
     );
@@ -107,25 +88,11 @@ fn an_unsigned_call_reaches_only_what_is_open_to_all() {
     let server = Server::start(Mode::Secure);
     let answer = server.form("Action=GetCallerIdentity&Version=2011-06-15");
     assert_eq!(answer.status, 403);
-    assert!(
-        answer
-            .body
-            .contains("<Code>MissingAuthenticationToken</Code>"),
-        "{}",
-        answer.body
-    );
+    assert!(answer.body.contains("<Code>MissingAuthenticationToken</Code>"), "{}", answer.body);
     let answer = server.form("Action=AssumeRoleWithWebIdentity&Version=2011-06-15");
-    assert!(
-        answer.body.contains("<Arn>anonymous</Arn>"),
-        "{}",
-        answer.body
-    );
+    assert!(answer.body.contains("<Arn>anonymous</Arn>"), "{}", answer.body);
     let answer = server.json("AmazonSQS.SendMessage", "{}");
-    assert!(
-        answer.body.contains("MissingAuthenticationTokenException"),
-        "{}",
-        answer.body
-    );
+    assert!(answer.body.contains("MissingAuthenticationTokenException"), "{}", answer.body);
     // S3 decides by its policies.
     assert_eq!(server.call(&["GET /bucket HTTP/1.1"], b"").status, 200);
 }
@@ -137,13 +104,7 @@ fn s3_holds_a_body_to_the_hash_that_was_signed() {
     let answer = call(&server, "PUT /b/k HTTP/1.1", &signed, &[], b"hello");
     assert_eq!(answer.status, 200, "{}", answer.body);
     let answer = call(&server, "PUT /b/k HTTP/1.1", &signed, &[], b"jello");
-    assert!(
-        answer
-            .body
-            .contains("<Code>XAmzContentSHA256Mismatch</Code>"),
-        "{}",
-        answer.body
-    );
+    assert!(answer.body.contains("<Code>XAmzContentSHA256Mismatch</Code>"), "{}", answer.body);
 }
 
 #[test]
@@ -157,9 +118,7 @@ fn signed_chunks_are_verified_one_by_one() {
     let head = format!("{}\n{}/us-east-1/s3/aws4_request", time.1, time.0);
     let chunk = |previous: &str, data: &str| {
         let hashes = format!("{}\n{}", sha256(b""), sha256(data.as_bytes()));
-        key.sign(&format!(
-            "AWS4-HMAC-SHA256-PAYLOAD\n{head}\n{previous}\n{hashes}"
-        ))
+        key.sign(&format!("AWS4-HMAC-SHA256-PAYLOAD\n{head}\n{previous}\n{hashes}"))
     };
     let first = chunk(&seed, "hello world");
     let last = chunk(&first, "");
@@ -171,31 +130,12 @@ fn signed_chunks_are_verified_one_by_one() {
             "b;chunk-signature={first}\r\n{data}\r\n0;chunk-signature={last}\r\n{trailer}\r\nx-amz-trailer-signature:{end}\r\n\r\n"
         )
     };
-    let more = [
-        "x-amz-decoded-content-length: 11",
-        "x-amz-trailer: x-amz-checksum-crc32",
-    ];
-    let put = |body: String| {
-        call(
-            &server,
-            "PUT /b/k HTTP/1.1",
-            &signed,
-            &more,
-            body.as_bytes(),
-        )
-    };
+    let more = ["x-amz-decoded-content-length: 11", "x-amz-trailer: x-amz-checksum-crc32"];
+    let put = |body: String| call(&server, "PUT /b/k HTTP/1.1", &signed, &more, body.as_bytes());
     let answer = put(body("hello world", &end));
     assert_eq!(answer.status, 200, "{}", answer.body);
-    assert!(
-        answer.header("etag").unwrap().contains(" 11 "),
-        "{}",
-        answer.head
-    );
-    assert!(
-        put(body("jello world", &end))
-            .body
-            .contains("<Code>SignatureDoesNotMatch</Code>")
-    );
+    assert!(answer.header("etag").unwrap().contains(" 11 "), "{}", answer.head);
+    assert!(put(body("jello world", &end)).body.contains("<Code>SignatureDoesNotMatch</Code>"));
     assert!(
         put(body("hello world", &"0".repeat(64)))
             .body

@@ -25,38 +25,13 @@ fn aws_chunked_is_taken_off() {
     let server = Server::start(Mode::Open);
     let body = "5\r\nhello\r\n6\r\n world\r\n0\r\nx-amz-checksum-crc32:DUoRhQ==\r\n\r\n";
     let answer = put(&server, &CHUNKED, body);
-    assert_eq!(
-        answer.header("etag"),
-        Some(r#""k" 11 Some("gzip")"#),
-        "{}",
-        answer.body
-    );
+    assert_eq!(answer.header("etag"), Some(r#""k" 11 Some("gzip")"#), "{}", answer.body);
     let answer = put(&server, &CHUNKED, &body.replace("DUoR", "DUoS"));
-    assert!(
-        answer.body.contains("<Code>BadDigest</Code>"),
-        "{}",
-        answer.body
-    );
-    let answer = put(
-        &server,
-        &CHUNKED,
-        &body.replace("x-amz-checksum-crc32:DUoRhQ==\r\n", ""),
-    );
-    assert!(
-        answer.body.contains("<Code>MalformedTrailerError</Code>"),
-        "{}",
-        answer.body
-    );
-    let answer = put(
-        &server,
-        &CHUNKED,
-        "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n",
-    );
-    assert!(
-        answer.body.contains("<Code>IncompleteBody</Code>"),
-        "{}",
-        answer.body
-    );
+    assert!(answer.body.contains("<Code>BadDigest</Code>"), "{}", answer.body);
+    let answer = put(&server, &CHUNKED, &body.replace("x-amz-checksum-crc32:DUoRhQ==\r\n", ""));
+    assert!(answer.body.contains("<Code>MalformedTrailerError</Code>"), "{}", answer.body);
+    let answer = put(&server, &CHUNKED, "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n");
+    assert!(answer.body.contains("<Code>IncompleteBody</Code>"), "{}", answer.body);
 }
 
 #[test]
@@ -66,27 +41,16 @@ fn every_checksum_in_a_header_is_verified() {
         ("x-amz-checksum-crc32", "DUoRhQ=="),
         ("x-amz-checksum-crc32c", "yZRlqg=="),
         ("x-amz-checksum-sha1", "Kq5sNclPz7QV2+lfQIuc6R7oRu0="),
-        (
-            "x-amz-checksum-sha256",
-            "uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek=",
-        ),
+        ("x-amz-checksum-sha256", "uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek="),
         ("content-md5", "XrY7u+Ae7tCTyyK7j1rNww=="),
     ] {
         let answer = put(&server, &[&format!("{name}: {right}")], "hello world");
         assert_eq!(answer.status, 200, "{name}: {}", answer.body);
         let answer = put(&server, &[&format!("{name}: {right}")], "jello world");
-        assert!(
-            answer.body.contains("<Code>BadDigest</Code>"),
-            "{name}: {}",
-            answer.body
-        );
+        assert!(answer.body.contains("<Code>BadDigest</Code>"), "{name}: {}", answer.body);
     }
     let answer = put(&server, &["x-amz-checksum-crc32: nonsense"], "x");
-    assert!(
-        answer.body.contains("<Code>InvalidRequest</Code>"),
-        "{}",
-        answer.body
-    );
+    assert!(answer.body.contains("<Code>InvalidRequest</Code>"), "{}", answer.body);
 }
 
 #[test]
@@ -96,10 +60,7 @@ fn metadata_and_streams_go_both_ways() {
     assert_eq!(answer.header("x-amz-meta-one"), Some("a b"));
     assert_eq!(answer.header("x-amz-meta-two"), Some("é"));
     let answer = server.call(&["GET /b/k HTTP/1.1"], b"");
-    assert_eq!(
-        (answer.body.len(), answer.header("content-length")),
-        (1 << 20, Some("1048576"))
-    );
+    assert_eq!((answer.body.len(), answer.header("content-length")), (1 << 20, Some("1048576")));
 }
 
 #[test]
@@ -120,10 +81,7 @@ fn a_client_may_wait_for_permission_to_send() {
 
 #[test]
 fn a_body_in_memory_is_bounded() {
-    let options = undercast_wire::Options {
-        body_bytes_max: 1000,
-        ..Default::default()
-    };
+    let options = undercast_wire::Options { body_bytes_max: 1000, ..Default::default() };
     let server = Server::with(Mode::Open, options);
     let body = format!("{{\"QueueUrl\":\"{}\"}}", "x".repeat(2000));
     let answer = server.json("AmazonSQS.SendMessage", &body);

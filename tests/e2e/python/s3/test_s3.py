@@ -557,3 +557,25 @@ Outputs:
     cf.get_waiter("stack_delete_complete").wait(StackName="s", WaiterConfig={"Delay": 0.2, "MaxAttempts": 100})
     with fails("404", 404):
         s3.head_bucket(Bucket=name)
+
+
+def test_what_is_acknowledged_survives_a_kill(new_cloud):
+    cloud = new_cloud().start()
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="kept")
+    s3.put_bucket_versioning(Bucket="kept", VersioningConfiguration={"Status": "Enabled"})
+    bodies = {f"k{size}": os.urandom(size) for size in [10, 20_000, 300_000]}
+    for key, body in bodies.items():
+        s3.put_object(Bucket="kept", Key=key, Body=b"old")
+        s3.put_object(Bucket="kept", Key=key, Body=body)
+    id, parts = upload(s3, "kept", "parts", [os.urandom(5 * MB), b"end"])
+    cloud.kill()
+    cloud.start()
+    s3 = cloud.client("s3")
+    for key, body in bodies.items():
+        assert s3.get_object(Bucket="kept", Key=key)["Body"].read() == body
+    assert len(s3.list_object_versions(Bucket="kept")["Versions"]) == 2 * len(bodies)
+    s3.complete_multipart_upload(Bucket="kept", Key="parts", UploadId=id, MultipartUpload={"Parts": parts})
+    cloud.kill()
+    cloud.start()
+    assert cloud.client("s3").head_object(Bucket="kept", Key="parts")["ContentLength"] == 5 * MB + 3

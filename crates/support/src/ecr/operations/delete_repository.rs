@@ -21,9 +21,7 @@ impl Handler<DeleteRepository> for Ecr {
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, row) = require(&tx, &ctx, &input.repository_name).await?;
             REPOSITORIES.delete(&tx, &key)?;
-            Ok(DeleteRepositoryOutput {
-                repository: Some(shown(&ctx, &key.2, &row)),
-            })
+            Ok(DeleteRepositoryOutput { repository: Some(shown(&ctx, &key.2, &row)) })
         })
         .await
     }

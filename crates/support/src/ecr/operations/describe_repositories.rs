@@ -30,18 +30,12 @@ impl Handler<DescribeRepositories> for Ecr {
                 }
                 None => {
                     let scope = (ctx.account().to_owned(), ctx.region().to_owned());
-                    let rows = REPOSITORIES
-                        .scan(&tx, REPOSITORIES.prefix(&scope), 10_000, false)
-                        .await?;
-                    rows.iter()
-                        .map(|(key, row)| shown(&ctx, &key.2, row))
-                        .collect()
+                    let rows =
+                        REPOSITORIES.scan(&tx, REPOSITORIES.prefix(&scope), 10_000, false).await?;
+                    rows.iter().map(|(key, row)| shown(&ctx, &key.2, row)).collect()
                 }
             };
-            Ok(DescribeRepositoriesOutput {
-                repositories: Some(repositories),
-                next_token: None,
-            })
+            Ok(DescribeRepositoriesOutput { repositories: Some(repositories), next_token: None })
         })
         .await
     }

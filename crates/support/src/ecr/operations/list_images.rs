@@ -19,10 +19,7 @@ impl Handler<ListImages> for Ecr {
     ) -> Result<ListImagesOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             require(&tx, &ctx, &input.repository_name).await?;
-            Ok(ListImagesOutput {
-                image_ids: Some(Vec::new()),
-                next_token: None,
-            })
+            Ok(ListImagesOutput { image_ids: Some(Vec::new()), next_token: None })
         })
         .await
     }

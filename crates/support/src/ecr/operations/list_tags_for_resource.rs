@@ -19,11 +19,7 @@ impl Handler<ListTagsForResource> for Ecr {
     ) -> Result<ListTagsForResourceOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (_, row) = require(&tx, &ctx, name_of(&input.resource_arn)).await?;
-            let tags = row
-                .tags
-                .into_iter()
-                .map(|(key, value)| Tag { key, value })
-                .collect();
+            let tags = row.tags.into_iter().map(|(key, value)| Tag { key, value }).collect();
             Ok(ListTagsForResourceOutput { tags: Some(tags) })
         })
         .await

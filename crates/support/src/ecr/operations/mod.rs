@@ -41,11 +41,7 @@ fn name_of(arn: &str) -> &str {
 }
 
 fn key(ctx: &Context, name: &str) -> (String, String, String) {
-    (
-        ctx.account().to_owned(),
-        ctx.region().to_owned(),
-        name.to_owned(),
-    )
+    (ctx.account().to_owned(), ctx.region().to_owned(), name.to_owned())
 }
 
 async fn require(
@@ -67,11 +63,7 @@ async fn require(
 }
 
 pub(crate) fn uri(ctx: &Context, name: &str) -> String {
-    format!(
-        "{}.dkr.ecr.{}.amazonaws.com/{name}",
-        ctx.account(),
-        ctx.region()
-    )
+    format!("{}.dkr.ecr.{}.amazonaws.com/{name}", ctx.account(), ctx.region())
 }
 
 fn shown(ctx: &Context, name: &str, row: &RepositoryRow) -> Repository {

@@ -22,10 +22,7 @@ impl Handler<PutImageScanningConfiguration> for Ecr {
     ) -> Result<PutImageScanningConfigurationOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) = require(&tx, &ctx, &input.repository_name).await?;
-            row.scan_on_push = input
-                .image_scanning_configuration
-                .scan_on_push
-                .unwrap_or(false);
+            row.scan_on_push = input.image_scanning_configuration.scan_on_push.unwrap_or(false);
             REPOSITORIES.put(&tx, &key, &row)?;
             Ok(PutImageScanningConfigurationOutput {
                 registry_id: Some(key.0),

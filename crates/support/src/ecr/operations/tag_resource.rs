@@ -20,8 +20,7 @@ impl Handler<TagResource> for Ecr {
     ) -> Result<TagResourceOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) = require(&tx, &ctx, name_of(&input.resource_arn)).await?;
-            row.tags
-                .extend(input.tags.iter().map(|t| (t.key.clone(), t.value.clone())));
+            row.tags.extend(input.tags.iter().map(|t| (t.key.clone(), t.value.clone())));
             REPOSITORIES.put(&tx, &key, &row)?;
             Ok(TagResourceOutput::default())
         })

@@ -27,9 +27,7 @@ impl Handler<CancelKeyDeletion> for Kms {
                 ));
             }
             KEYS.put(&tx, &key, &row)?;
-            Ok(CancelKeyDeletionOutput {
-                key_id: Some(arn(&ctx, &key.2)),
-            })
+            Ok(CancelKeyDeletionOutput { key_id: Some(arn(&ctx, &key.2)) })
         })
         .await
     }

@@ -32,11 +32,8 @@ impl Handler<CreateAlias> for Kms {
                     ),
                 ));
             }
-            let row = AliasRow {
-                key_id: target.2,
-                created_ms: tx.now_ms(),
-                updated_ms: tx.now_ms(),
-            };
+            let row =
+                AliasRow { key_id: target.2, created_ms: tx.now_ms(), updated_ms: tx.now_ms() };
             ALIASES.put(&tx, &key, &row)?;
             Ok(CreateAliasOutput::default())
         })

@@ -26,14 +26,10 @@ impl Handler<CreateKey> for Kms {
                 .or(input.customer_master_key_spec.as_deref())
                 .unwrap_or("SYMMETRIC_DEFAULT");
             if usage != "ENCRYPT_DECRYPT" || spec != "SYMMETRIC_DEFAULT" {
-                return Err(ServiceError::unsupported(format!(
-                    "a key of spec {spec} for {usage}"
-                )));
+                return Err(ServiceError::unsupported(format!("a key of spec {spec} for {usage}")));
             }
             if input.origin.as_ref().is_some_and(|o| o != "AWS_KMS") {
-                return Err(ServiceError::unsupported(
-                    "a key with material from elsewhere",
-                ));
+                return Err(ServiceError::unsupported("a key with material from elsewhere"));
             }
             let id = tx.ids().uuid();
             let row = KeyRow {
@@ -52,9 +48,7 @@ impl Handler<CreateKey> for Kms {
                     .collect(),
             };
             KEYS.put(&tx, &key(&ctx, &id), &row)?;
-            Ok(CreateKeyOutput {
-                key_metadata: Some(shown(&ctx, &id, &row)),
-            })
+            Ok(CreateKeyOutput { key_metadata: Some(shown(&ctx, &id, &row)) })
         })
         .await
     }

@@ -19,9 +19,7 @@ impl Handler<DescribeKey> for Kms {
     ) -> Result<DescribeKeyOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, row) = require(&tx, &ctx, &input.key_id).await?;
-            Ok(DescribeKeyOutput {
-                key_metadata: Some(shown(&ctx, &key.2, &row)),
-            })
+            Ok(DescribeKeyOutput { key_metadata: Some(shown(&ctx, &key.2, &row)) })
         })
         .await
     }

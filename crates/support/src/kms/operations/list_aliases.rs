@@ -25,9 +25,7 @@ impl Handler<ListAliases> for Kms {
                 None => None,
             };
             let scope = (ctx.account().to_owned(), ctx.region().to_owned());
-            let rows = ALIASES
-                .scan(&tx, ALIASES.prefix(&scope), 10_000, false)
-                .await?;
+            let rows = ALIASES.scan(&tx, ALIASES.prefix(&scope), 10_000, false).await?;
             let aliases = rows
                 .into_iter()
                 .filter(|(_, row)| wanted.as_ref().is_none_or(|w| *w == row.key_id))

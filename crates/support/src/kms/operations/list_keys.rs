@@ -33,11 +33,7 @@ impl Handler<ListKeys> for Kms {
                 key_arn: Some(arn(&ctx, &key.2)),
                 key_id: Some(key.2),
             });
-            Ok(ListKeysOutput {
-                keys: Some(keys.collect()),
-                next_marker,
-                truncated: Some(more),
-            })
+            Ok(ListKeysOutput { keys: Some(keys.collect()), next_marker, truncated: Some(more) })
         })
         .await
     }

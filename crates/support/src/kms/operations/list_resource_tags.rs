@@ -19,10 +19,7 @@ impl Handler<ListResourceTags> for Kms {
     ) -> Result<ListResourceTagsOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (_, row) = require(&tx, &ctx, &input.key_id).await?;
-            let tags = row
-                .tags
-                .into_iter()
-                .map(|(tag_key, tag_value)| Tag { tag_key, tag_value });
+            let tags = row.tags.into_iter().map(|(tag_key, tag_value)| Tag { tag_key, tag_value });
             Ok(ListResourceTagsOutput {
                 tags: Some(tags.collect()),
                 next_marker: None,

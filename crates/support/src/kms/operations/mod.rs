@@ -49,11 +49,7 @@ fn alias_arn(ctx: &Context, name: &str) -> String {
 }
 
 fn key(ctx: &Context, name: &str) -> Key {
-    (
-        ctx.account().to_owned(),
-        ctx.region().to_owned(),
-        name.to_owned(),
-    )
+    (ctx.account().to_owned(), ctx.region().to_owned(), name.to_owned())
 }
 
 fn check_alias(name: &str) -> Result<(), ServiceError> {
@@ -83,10 +79,7 @@ async fn require(tx: &Tx, ctx: &Context, name: &str) -> Result<(Key, KeyRow), Se
     };
     let key = key(ctx, &id);
     let row = KEYS.get(tx, &key).await?.ok_or_else(|| {
-        ServiceError::new(
-            "NotFoundException",
-            format!("Key '{}' does not exist", arn(ctx, &id)),
-        )
+        ServiceError::new("NotFoundException", format!("Key '{}' does not exist", arn(ctx, &id)))
     })?;
     Ok((key, row))
 }
@@ -101,10 +94,7 @@ async fn require_alias(tx: &Tx, ctx: &Context, name: &str) -> Result<AliasRow, S
 }
 
 fn pending(ctx: &Context, id: &str) -> ServiceError {
-    ServiceError::new(
-        "KMSInvalidStateException",
-        format!("{} is pending deletion.", arn(ctx, id)),
-    )
+    ServiceError::new("KMSInvalidStateException", format!("{} is pending deletion.", arn(ctx, id)))
 }
 
 fn usable(ctx: &Context, id: &str, row: &KeyRow) -> Result<(), ServiceError> {

@@ -20,12 +20,7 @@ impl Handler<TagResource> for Kms {
     ) -> Result<TagResourceOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) = require(&tx, &ctx, &input.key_id).await?;
-            row.tags.extend(
-                input
-                    .tags
-                    .iter()
-                    .map(|t| (t.tag_key.clone(), t.tag_value.clone())),
-            );
+            row.tags.extend(input.tags.iter().map(|t| (t.tag_key.clone(), t.tag_value.clone())));
             KEYS.put(&tx, &key, &row)?;
             Ok(TagResourceOutput::default())
         })

@@ -21,8 +21,7 @@ impl Handler<AddTagsToResource> for Ssm {
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) =
                 resource(&tx, &ctx, &input.resource_type, &input.resource_id).await?;
-            row.tags
-                .extend(input.tags.iter().map(|t| (t.key.clone(), t.value.clone())));
+            row.tags.extend(input.tags.iter().map(|t| (t.key.clone(), t.value.clone())));
             PARAMETERS.put(&tx, &key, &row)?;
             Ok(AddTagsToResourceOutput::default())
         })

@@ -9,11 +9,7 @@ use crate::ssm::Ssm;
 
 impl Handler<DeleteParameters> for Ssm {
     fn authorize(&self, ctx: &Context, input: &DeleteParametersInput) -> Vec<Access> {
-        input
-            .names
-            .iter()
-            .flat_map(|name| access(ctx, "DeleteParameters", name))
-            .collect()
+        input.names.iter().flat_map(|name| access(ctx, "DeleteParameters", name)).collect()
     }
 
     async fn handle(
@@ -24,11 +20,7 @@ impl Handler<DeleteParameters> for Ssm {
         ctx.transact(input, |tx, ctx, input| async move {
             let (mut deleted, mut invalid) = (Vec::new(), Vec::new());
             for name in &input.names {
-                let list = if delete(&tx, &ctx, name).await? {
-                    &mut deleted
-                } else {
-                    &mut invalid
-                };
+                let list = if delete(&tx, &ctx, name).await? { &mut deleted } else { &mut invalid };
                 list.push(name.clone());
             }
             Ok(DeleteParametersOutput {

@@ -29,10 +29,7 @@ impl Handler<DescribeParameters> for Ssm {
                 .iter()
                 .find(|f| !matches!(f.key.as_str(), "Name" | "Type" | "Path" | "Tier"))
             {
-                return Err(ServiceError::unsupported(format!(
-                    "the filter {}",
-                    filter.key
-                )));
+                return Err(ServiceError::unsupported(format!("the filter {}", filter.key)));
             }
             let rows: Vec<_> = rows
                 .into_iter()
@@ -53,10 +50,7 @@ impl Handler<DescribeParameters> for Ssm {
                 data_type: Some(row.latest.data_type),
                 ..ParameterMetadata::default()
             });
-            Ok(DescribeParametersOutput {
-                parameters: Some(parameters.collect()),
-                next_token,
-            })
+            Ok(DescribeParametersOutput { parameters: Some(parameters.collect()), next_token })
         })
         .await
     }

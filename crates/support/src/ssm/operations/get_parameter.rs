@@ -20,9 +20,7 @@ impl Handler<GetParameter> for Ssm {
         ctx.transact(input, |tx, ctx, input| async move {
             let parameter = find(&tx, &ctx, &input.name).await?;
             let parameter = parameter.ok_or_else(|| not_found(&input.name))?;
-            Ok(GetParameterOutput {
-                parameter: Some(parameter),
-            })
+            Ok(GetParameterOutput { parameter: Some(parameter) })
         })
         .await
     }

@@ -26,9 +26,7 @@ impl Handler<GetParameterHistory> for Ssm {
             if PARAMETERS.get(&tx, &key).await?.is_none() {
                 return Err(not_found(&input.name));
             }
-            let rows = VERSIONS
-                .scan(&tx, VERSIONS.prefix(&key), 200, false)
-                .await?;
+            let rows = VERSIONS.scan(&tx, VERSIONS.prefix(&key), 200, false).await?;
             let parameters = rows.into_iter().map(|(key, row)| ParameterHistory {
                 name: Some(key.2),
                 r#type: Some(row.kind),

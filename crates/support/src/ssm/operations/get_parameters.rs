@@ -9,11 +9,7 @@ use crate::ssm::Ssm;
 
 impl Handler<GetParameters> for Ssm {
     fn authorize(&self, ctx: &Context, input: &GetParametersInput) -> Vec<Access> {
-        input
-            .names
-            .iter()
-            .flat_map(|name| access(ctx, "GetParameters", name))
-            .collect()
+        input.names.iter().flat_map(|name| access(ctx, "GetParameters", name)).collect()
     }
 
     async fn handle(

@@ -18,11 +18,7 @@ impl Handler<GetParametersByPath> for Ssm {
         input: GetParametersByPathInput,
     ) -> Result<GetParametersByPathOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
-            if input
-                .parameter_filters
-                .as_ref()
-                .is_some_and(|f| !f.is_empty())
-            {
+            if input.parameter_filters.as_ref().is_some_and(|f| !f.is_empty()) {
                 return Err(ServiceError::unsupported("a filter of GetParametersByPath"));
             }
             let path = format!("{}/", input.path.trim_end_matches('/'));
@@ -30,8 +26,7 @@ impl Handler<GetParametersByPath> for Ssm {
             let size = usize::try_from(input.max_results.unwrap_or(10)).unwrap_or(10);
             let rows = scan(&tx, &ctx, &path, input.next_token.as_ref()).await?;
             let below = |name: &str| {
-                name.strip_prefix(&path)
-                    .is_some_and(|rest| deep || !rest.contains('/'))
+                name.strip_prefix(&path).is_some_and(|rest| deep || !rest.contains('/'))
             };
             let rows: Vec<_> = rows.into_iter().filter(|(name, _)| below(name)).collect();
             let (rows, next_token) = page(rows, size);
@@ -39,10 +34,7 @@ impl Handler<GetParametersByPath> for Ssm {
                 .into_iter()
                 .map(|(name, row)| shown(&ctx, &name, row.version, row.latest))
                 .collect();
-            Ok(GetParametersByPathOutput {
-                parameters: Some(parameters),
-                next_token,
-            })
+            Ok(GetParametersByPathOutput { parameters: Some(parameters), next_token })
         })
         .await
     }

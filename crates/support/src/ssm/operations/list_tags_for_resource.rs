@@ -19,14 +19,8 @@ impl Handler<ListTagsForResource> for Ssm {
     ) -> Result<ListTagsForResourceOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (_, row) = resource(&tx, &ctx, &input.resource_type, &input.resource_id).await?;
-            let tags = row
-                .tags
-                .into_iter()
-                .map(|(key, value)| Tag { key, value })
-                .collect();
-            Ok(ListTagsForResourceOutput {
-                tag_list: Some(tags),
-            })
+            let tags = row.tags.into_iter().map(|(key, value)| Tag { key, value }).collect();
+            Ok(ListTagsForResourceOutput { tag_list: Some(tags) })
         })
         .await
     }

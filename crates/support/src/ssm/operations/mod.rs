@@ -35,9 +35,7 @@ pub(crate) fn arn(ctx: &Context, name: &str) -> String {
 fn check_name(name: &str) -> Result<(), ServiceError> {
     let valid = !name.is_empty()
         && name.len() <= NAME_CHARS_MAX
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_.-/".contains(&b));
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-/".contains(&b));
     let lower = name.trim_start_matches('/').to_ascii_lowercase();
     if lower.starts_with("aws") || lower.starts_with("ssm") {
         return Err(ServiceError::new(
@@ -108,10 +106,8 @@ async fn find(tx: &Tx, ctx: &Context, name: &str) -> Result<Option<Parameter>, S
         )
     };
     let version: i64 = selector.parse().map_err(|_| missing())?;
-    let old = VERSIONS
-        .get(tx, &(key.0, key.1, key.2.clone(), version))
-        .await?
-        .ok_or_else(missing)?;
+    let old =
+        VERSIONS.get(tx, &(key.0, key.1, key.2.clone(), version)).await?.ok_or_else(missing)?;
     let mut parameter = shown(ctx, &key.2, version, old);
     parameter.selector = Some(format!(":{selector}"));
     Ok(Some(parameter))

@@ -34,16 +34,8 @@ impl<'a> JsonReader<'a> {
     pub fn new(body: &'a [u8]) -> Result<Self, ReadError> {
         let text = std::str::from_utf8(body)
             .map_err(|_| ReadError::Syntax("The request body is not valid UTF-8.".to_owned()))?;
-        let text = if text.trim_ascii().is_empty() {
-            "{}"
-        } else {
-            text
-        };
-        Ok(Self {
-            text,
-            at: 0,
-            depth: 0,
-        })
+        let text = if text.trim_ascii().is_empty() { "{}" } else { text };
+        Ok(Self { text, at: 0, depth: 0 })
     }
 
     /// The next byte that is no white space, without taking it.
@@ -58,15 +50,11 @@ impl<'a> JsonReader<'a> {
     }
 
     fn syntax(&self) -> ReadError {
-        let found = self
-            .text
-            .get(self.at..)
-            .and_then(|rest| rest.chars().next());
+        let found = self.text.get(self.at..).and_then(|rest| rest.chars().next());
         ReadError::Syntax(match found {
-            Some(c) => format!(
-                "Unexpected character {c:?} at offset {} of the JSON body.",
-                self.at
-            ),
+            Some(c) => {
+                format!("Unexpected character {c:?} at offset {} of the JSON body.", self.at)
+            }
             None => "Unexpected end of the JSON body.".to_owned(),
         })
     }
@@ -78,11 +66,7 @@ impl<'a> JsonReader<'a> {
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), ReadError> {
-        if self.eat(byte) {
-            Ok(())
-        } else {
-            Err(self.syntax())
-        }
+        if self.eat(byte) { Ok(()) } else { Err(self.syntax()) }
     }
 
     fn enter(&mut self) -> Result<(), ReadError> {
@@ -210,10 +194,7 @@ impl<'a> JsonReader<'a> {
     }
 
     fn hex4(&mut self) -> Result<u32, ReadError> {
-        let digits = self
-            .text
-            .get(self.at..self.at + 4)
-            .ok_or_else(|| self.syntax())?;
+        let digits = self.text.get(self.at..self.at + 4).ok_or_else(|| self.syntax())?;
         let valid = digits.bytes().all(|b| b.is_ascii_hexdigit());
         let code = u32::from_str_radix(digits, 16).ok().filter(|_| valid);
         self.at += 4;
@@ -231,11 +212,7 @@ impl<'a> JsonReader<'a> {
     }
 
     fn word(&mut self, word: &str) -> Result<(), ReadError> {
-        if self
-            .text
-            .get(self.at..)
-            .is_some_and(|rest| rest.starts_with(word))
-        {
+        if self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
             self.at += word.len();
             Ok(())
         } else {
@@ -279,11 +256,7 @@ impl<'a> JsonReader<'a> {
             Some(b'n') => self.word("null"),
             Some(b'-' | b'0'..=b'9') => {
                 let number = self.number_text();
-                if parse_float(number).is_some() {
-                    Ok(())
-                } else {
-                    Err(self.syntax())
-                }
+                if parse_float(number).is_some() { Ok(()) } else { Err(self.syntax()) }
             }
             _ => Err(self.syntax()),
         }
@@ -306,19 +279,11 @@ impl<'a> JsonReader<'a> {
         self.peek();
         let before = self.at;
         on(self)?;
-        if self.at == before {
-            self.skip()
-        } else {
-            Ok(())
-        }
+        if self.at == before { self.skip() } else { Ok(()) }
     }
 
     fn text_or(&mut self, expected: &str) -> Result<Cow<'a, str>, ReadError> {
-        if self.peek() == Some(b'"') {
-            self.text_value()
-        } else {
-            Err(self.wrong(expected))
-        }
+        if self.peek() == Some(b'"') { self.text_value() } else { Err(self.wrong(expected)) }
     }
 }
 
@@ -326,9 +291,7 @@ impl<'a> JsonReader<'a> {
 fn find(members: &[Member], key: &str, hint: &mut usize) -> Option<usize> {
     let (before, after) = members.split_at(*hint.min(&mut members.len()));
     let position = |members: &[Member]| members.iter().position(|m| m.wire_name() == key);
-    let index = position(after)
-        .map(|i| i + before.len())
-        .or_else(|| position(before))?;
+    let index = position(after).map(|i| i + before.len()).or_else(|| position(before))?;
     *hint = index + 1;
     Some(index)
 }
@@ -415,9 +378,7 @@ impl ShapeReader for JsonReader<'_> {
         if value.fract() == 0.0 && value.abs() < 9.0e18 {
             return Ok(value as i64);
         }
-        Err(ReadError::Kind(format!(
-            "{text} cannot be converted to Integer"
-        )))
+        Err(ReadError::Kind(format!("{text} cannot be converted to Integer")))
     }
 
     fn float(&mut self) -> Result<f64, ReadError> {
@@ -453,9 +414,7 @@ impl ShapeReader for JsonReader<'_> {
         match self.peek() {
             Some(b'-' | b'0'..=b'9') => {
                 let text = self.number_text();
-                parse_float(text)
-                    .map(Timestamp::from_epoch_seconds)
-                    .ok_or_else(|| self.syntax())
+                parse_float(text).map(Timestamp::from_epoch_seconds).ok_or_else(|| self.syntax())
             }
             Some(b'"') => {
                 let text = self.text_value()?;

@@ -16,10 +16,7 @@ pub struct JsonWriter {
 
 impl JsonWriter {
     pub fn new() -> Self {
-        Self {
-            out: Vec::with_capacity(256),
-            comma: false,
-        }
+        Self { out: Vec::with_capacity(256), comma: false }
     }
 
     pub fn finish(self) -> Vec<u8> {

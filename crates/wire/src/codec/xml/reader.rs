@@ -23,9 +23,7 @@ enum At<'a> {
 
 impl<'a> XmlReader<'a> {
     pub fn new(element: &'a Element<'a>) -> Self {
-        Self {
-            at: At::Element(element),
-        }
+        Self { at: At::Element(element) }
     }
 
     fn text(&self) -> &'a str {
@@ -48,10 +46,7 @@ impl<'a> XmlReader<'a> {
         &self,
         read: impl FnOnce(&mut TextReader<'_>) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
-        read(&mut TextReader::new(
-            &[Cow::Borrowed(self.text().trim_ascii())],
-            Place::Query,
-        ))
+        read(&mut TextReader::new(&[Cow::Borrowed(self.text().trim_ascii())], Place::Query))
     }
 
     /// The reader for a member's value, where the member is there.
@@ -65,17 +60,13 @@ impl<'a> XmlReader<'a> {
             let found = element.attributes.iter().find(|(n, _)| {
                 *n == name || n.rsplit_once(':').map_or(*n, |(_, local)| local) == local
             });
-            return found.map(|(_, value)| XmlReader {
-                at: At::Attribute(value),
-            });
+            return found.map(|(_, value)| XmlReader { at: At::Attribute(value) });
         }
         let name = element_name(member);
         let mut named = self.children().iter().filter(|child| child.name == name);
         if matches!(member.schema.kind, Kind::List(_) | Kind::Map(..)) && member.is_flattened() {
             let all: Vec<_> = named.collect();
-            return (!all.is_empty()).then_some(XmlReader {
-                at: At::Flattened(all),
-            });
+            return (!all.is_empty()).then_some(XmlReader { at: At::Flattened(all) });
         }
         named.next().map(XmlReader::new)
     }
@@ -118,19 +109,14 @@ impl ShapeReader for XmlReader<'_> {
             return Ok(());
         };
         let items = self.items(element.wire_name.unwrap_or("member"));
-        items
-            .into_iter()
-            .try_for_each(|item| on(&mut XmlReader::new(item)))
+        items.into_iter().try_for_each(|item| on(&mut XmlReader::new(item)))
     }
 
     fn map(&mut self, schema: &'static Schema, on: OnEntry<'_>) -> Result<(), ReadError> {
         let Kind::Map(key, value) = schema.kind else {
             return Ok(());
         };
-        let (key, value) = (
-            key.wire_name.unwrap_or("key"),
-            value.wire_name.unwrap_or("value"),
-        );
+        let (key, value) = (key.wire_name.unwrap_or("key"), value.wire_name.unwrap_or("value"));
         for entry in self.items("entry") {
             let part = |name: &str| entry.children.iter().find(|child| child.name == name);
             if let (Some(key), Some(value)) = (part(key), part(value)) {

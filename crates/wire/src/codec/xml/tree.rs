@@ -23,10 +23,7 @@ pub struct Element<'a> {
 
 /// Parses a document and returns its root element.
 pub fn parse(text: &str) -> Result<Element<'_>, ReadError> {
-    let mut parser = Parser {
-        rest: text.strip_prefix('\u{feff}').unwrap_or(text),
-        elements: 0,
-    };
+    let mut parser = Parser { rest: text.strip_prefix('\u{feff}').unwrap_or(text), elements: 0 };
     let mut stack: Vec<Element<'_>> = Vec::new();
     let mut root = None;
     loop {
@@ -45,9 +42,7 @@ pub fn parse(text: &str) -> Result<Element<'_>, ReadError> {
         let closed = match parser.markup()? {
             Markup::Ignored => continue,
             Markup::Data(data) => {
-                let element = stack
-                    .last_mut()
-                    .ok_or_else(|| malformed("data outside the root"))?;
+                let element = stack.last_mut().ok_or_else(|| malformed("data outside the root"))?;
                 append(&mut element.text, Cow::Borrowed(data));
                 continue;
             }
@@ -56,9 +51,7 @@ pub fn parse(text: &str) -> Result<Element<'_>, ReadError> {
                     return Err(malformed("there is more than one root element"));
                 }
                 if stack.len() == DEPTH_MAX {
-                    return Err(ReadError::Limit(format!(
-                        "XML nests deeper than {DEPTH_MAX}."
-                    )));
+                    return Err(ReadError::Limit(format!("XML nests deeper than {DEPTH_MAX}.")));
                 }
                 stack.push(element);
                 continue;
@@ -104,19 +97,15 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn until(&mut self, stop: char) -> &'a str {
-        let (before, rest) = self
-            .rest
-            .split_at(self.rest.find(stop).unwrap_or(self.rest.len()));
+        let (before, rest) = self.rest.split_at(self.rest.find(stop).unwrap_or(self.rest.len()));
         self.rest = rest;
         before
     }
 
     /// Takes everything up to and including `end`.
     fn through(&mut self, end: &str) -> Result<&'a str, ReadError> {
-        let (before, rest) = self
-            .rest
-            .split_once(end)
-            .ok_or_else(|| malformed("it ends too early"))?;
+        let (before, rest) =
+            self.rest.split_once(end).ok_or_else(|| malformed("it ends too early"))?;
         self.rest = rest;
         Ok(before)
     }
@@ -152,14 +141,9 @@ impl<'a> Parser<'a> {
         self.eat("<");
         self.elements += 1;
         if self.elements > ELEMENTS_MAX {
-            return Err(ReadError::Limit(format!(
-                "XML has more than {ELEMENTS_MAX} elements."
-            )));
+            return Err(ReadError::Limit(format!("XML has more than {ELEMENTS_MAX} elements.")));
         }
-        let mut element = Element {
-            name: local(self.name()?),
-            ..Element::default()
-        };
+        let mut element = Element { name: local(self.name()?), ..Element::default() };
         loop {
             self.rest = self.rest.trim_ascii_start();
             if self.eat("/>") {
@@ -170,24 +154,16 @@ impl<'a> Parser<'a> {
             }
             element.attributes.push(self.attribute()?);
             if element.attributes.len() > 64 {
-                return Err(ReadError::Limit(
-                    "An XML element has too many attributes.".to_owned(),
-                ));
+                return Err(ReadError::Limit("An XML element has too many attributes.".to_owned()));
             }
         }
     }
 
     fn name(&mut self) -> Result<&'a str, ReadError> {
-        let end = self
-            .rest
-            .find(|c: char| c.is_ascii_whitespace() || "/>=<\"'".contains(c));
+        let end = self.rest.find(|c: char| c.is_ascii_whitespace() || "/>=<\"'".contains(c));
         let (name, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
-        if name.is_empty() {
-            Err(malformed("a name is missing"))
-        } else {
-            Ok(name)
-        }
+        if name.is_empty() { Err(malformed("a name is missing")) } else { Ok(name) }
     }
 
     fn attribute(&mut self) -> Result<(&'a str, Cow<'a, str>), ReadError> {
@@ -220,9 +196,8 @@ fn unescape(text: &str) -> Result<Cow<'_, str>, ReadError> {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
         value.push_str(before);
-        let (name, after) = after
-            .split_once(';')
-            .ok_or_else(|| malformed("a reference does not end"))?;
+        let (name, after) =
+            after.split_once(';').ok_or_else(|| malformed("a reference does not end"))?;
         value.push(match name {
             "amp" => '&',
             "lt" => '<',

@@ -45,10 +45,7 @@ enum Frame {
 impl XmlWriter {
     pub fn new() -> Self {
         let out = String::with_capacity(512);
-        Self {
-            out,
-            ..Self::default()
-        }
+        Self { out, ..Self::default() }
     }
 
     /// The first structure gets `tag`, and the first tag of all declares `namespace`.
@@ -192,18 +189,12 @@ impl ShapeWriter for XmlWriter {
         };
         let tag = self.tag.take();
         let frame = if self.is_flattened(schema) {
-            Frame::List {
-                wrapper: None,
-                element: tag.unwrap_or("member"),
-            }
+            Frame::List { wrapper: None, element: tag.unwrap_or("member") }
         } else {
             if let Some(tag) = tag {
                 self.open(tag);
             }
-            Frame::List {
-                wrapper: tag,
-                element: element.wire_name.unwrap_or("member"),
-            }
+            Frame::List { wrapper: tag, element: element.wire_name.unwrap_or("member") }
         };
         self.stack.push(frame);
     }
@@ -229,32 +220,19 @@ impl ShapeWriter for XmlWriter {
         let (key, value) = entry_names(self.member, key, value);
         let tag = self.tag.take();
         let frame = if self.is_flattened(schema) {
-            Frame::Map {
-                wrapper: None,
-                entry: tag.unwrap_or("entry"),
-                key,
-                value,
-            }
+            Frame::Map { wrapper: None, entry: tag.unwrap_or("entry"), key, value }
         } else {
             if let Some(tag) = tag {
                 self.open(tag);
             }
-            Frame::Map {
-                wrapper: tag,
-                entry: "entry",
-                key,
-                value,
-            }
+            Frame::Map { wrapper: tag, entry: "entry", key, value }
         };
         self.stack.push(frame);
     }
 
     fn key(&mut self, name: &str) {
         self.member = None;
-        let Some(Frame::Map {
-            entry, key, value, ..
-        }) = self.stack.last()
-        else {
+        let Some(Frame::Map { entry, key, value, .. }) = self.stack.last() else {
             return;
         };
         let (entry, key, value) = (*entry, *key, *value);
@@ -334,9 +312,7 @@ mod tests {
         Member::new("Flat", &LIST).flattened(),
         Member::new("Map", &MAP),
         Member::new("FlatMap", &MAP).flattened(),
-        Member::new("Type", &STRING)
-            .wire("xsi:type")
-            .xml_attribute(),
+        Member::new("Type", &STRING).wire("xsi:type").xml_attribute(),
         Member::new("N", &LONG),
     ];
     static SHAPE: Schema = Schema::new("Shape", Kind::Structure(MEMBERS));
@@ -344,10 +320,8 @@ mod tests {
     #[test]
     fn every_form_of_list_and_map_is_read_back() {
         let list = vec!["a<&>\"".to_owned(), "b\r".to_owned()];
-        let map = BTreeMap::from([
-            ("k1".to_owned(), "v1".to_owned()),
-            ("k2".into(), String::new()),
-        ]);
+        let map =
+            BTreeMap::from([("k1".to_owned(), "v1".to_owned()), ("k2".into(), String::new())]);
         let mut writer = XmlWriter::new();
         writer.raw("<R>");
         writer.begin_structure(&SHAPE);
