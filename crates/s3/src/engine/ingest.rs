@@ -131,6 +131,14 @@ pub(crate) async fn take(
     Ok(Ingested { md5, checksum, content: Taken::Blob(blob) })
 }
 
+/// Reads what is left of a small body whose request is refused: the client sends it in any case, and
+/// may use the connection again only behind it.
+pub(crate) async fn drain(body: &Body) {
+    if body.length().is_some_and(|length| length <= PIECE_BYTES as u64) {
+        let _ = body.collect(PIECE_BYTES as u64).await;
+    }
+}
+
 fn joined(head: Bytes, piece: Bytes) -> Bytes {
     if head.is_empty() {
         return piece;

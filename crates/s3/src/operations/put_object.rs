@@ -7,7 +7,7 @@ use crate::api::s3::operations::PutObject;
 use crate::api::s3::shapes::{PutObjectInput, PutObjectOutput};
 use crate::engine::bucket::{load_for_write, object_access, on};
 use crate::engine::condition::WriteConditions;
-use crate::engine::ingest::{self, Wanted};
+use crate::engine::ingest::{self, Wanted, drain};
 use crate::engine::object::{self, NewObject, Source, check_key, check_metadata};
 use crate::engine::{checksum, read, tags, version};
 use crate::limits::{OBJECT_TAGS_MAX, PUT_BYTES_MAX, ROW_BYTES_MAX};
@@ -25,58 +25,66 @@ impl Handler<PutObject> for S3 {
     async fn handle(
         &self,
         ctx: Context,
-        mut input: PutObjectInput,
+        input: PutObjectInput,
     ) -> Result<PutObjectOutput, ServiceError> {
-        super::check_unsupported!(input);
-        if input.write_offset_bytes.is_some() {
-            return Err(ServiceError::unsupported("writing at an offset"));
+        let body = input.body.clone();
+        let result = put(ctx, input).await;
+        if result.is_err() {
+            drain(&body).await;
         }
-        check_key(&input.key)?;
-        let conditions =
-            WriteConditions::new(input.if_match.as_ref(), input.if_none_match.as_ref())?;
-        let wanted = Wanted::new(checksum::given!(input), input.checksum_algorithm.as_deref())?;
-        let mut new = new_object(&mut input)?;
-        let body = std::mem::take(&mut input.body);
-        if body.length().is_none_or(|length| length > ROW_BYTES_MAX as u64) {
-            early(&ctx, &input, &conditions).await?;
-        }
-        let taken = ingest::take(&ctx, body, wanted, ROW_BYTES_MAX, PUT_BYTES_MAX).await?;
-        new.size = taken.size();
-        new.etag = taken.md5;
-        new.checksum = Some(taken.checksum);
-        let source = Source::from(taken.content);
-        let (row, versioning) = ctx
-            .transact((input, conditions, new, source), |tx, ctx, all| async move {
-                let (input, conditions, new, source) = &*all;
-                let owner = input.expected_bucket_owner.as_ref();
-                let wanted = on("PutObject", &input.key);
-                let bucket = load_for_write(&tx, &ctx, &input.bucket, owner, wanted).await?;
-                let latest = read::latest(&tx, &bucket, &input.key).await?;
-                conditions.check(&input.key, latest.as_ref())?;
-                let mut new = new.clone();
-                new.encryption = super::encryption(
-                    &ctx,
-                    &bucket,
-                    input.server_side_encryption.as_ref(),
-                    input.ssekms_key_id.as_ref(),
-                    input.bucket_key_enabled,
-                )?;
-                let row = object::put(&tx, &bucket, latest, new, source.clone()).await?;
-                Ok((row, bucket.versioning))
-            })
-            .await?;
-        let mut output = PutObjectOutput {
-            e_tag: Some(super::quoted(&row.etag)),
-            version_id: (versioning == Versioning::Enabled).then(|| version::id(&row)),
-            ..PutObjectOutput::default()
-        };
-        super::answer_encryption!(output, row.encryption.as_ref());
-        if let Some(checksum) = &row.checksum {
-            checksum::answer!(output, checksum);
-            output.checksum_type = Some(checksum::kind(false));
-        }
-        Ok(output)
+        result
     }
+}
+
+async fn put(ctx: Context, mut input: PutObjectInput) -> Result<PutObjectOutput, ServiceError> {
+    super::check_unsupported!(input);
+    if input.write_offset_bytes.is_some() {
+        return Err(ServiceError::unsupported("writing at an offset"));
+    }
+    check_key(&input.key)?;
+    let conditions = WriteConditions::new(input.if_match.as_ref(), input.if_none_match.as_ref())?;
+    let wanted = Wanted::new(checksum::given!(input), input.checksum_algorithm.as_deref())?;
+    let mut new = new_object(&mut input)?;
+    let body = std::mem::take(&mut input.body);
+    if body.length().is_none_or(|length| length > ROW_BYTES_MAX as u64) {
+        early(&ctx, &input, &conditions).await?;
+    }
+    let taken = ingest::take(&ctx, body, wanted, ROW_BYTES_MAX, PUT_BYTES_MAX).await?;
+    new.size = taken.size();
+    new.etag = taken.md5;
+    new.checksum = Some(taken.checksum);
+    let source = Source::from(taken.content);
+    let (row, versioning) = ctx
+        .transact((input, conditions, new, source), |tx, ctx, all| async move {
+            let (input, conditions, new, source) = &*all;
+            let owner = input.expected_bucket_owner.as_ref();
+            let wanted = on("PutObject", &input.key);
+            let bucket = load_for_write(&tx, &ctx, &input.bucket, owner, wanted).await?;
+            let latest = read::latest(&tx, &bucket, &input.key).await?;
+            conditions.check(&input.key, latest.as_ref())?;
+            let mut new = new.clone();
+            new.encryption = super::encryption(
+                &ctx,
+                &bucket,
+                input.server_side_encryption.as_ref(),
+                input.ssekms_key_id.as_ref(),
+                input.bucket_key_enabled,
+            )?;
+            let row = object::put(&tx, &bucket, latest, new, source.clone()).await?;
+            Ok((row, bucket.versioning))
+        })
+        .await?;
+    let mut output = PutObjectOutput {
+        e_tag: Some(super::quoted(&row.etag)),
+        version_id: (versioning == Versioning::Enabled).then(|| version::id(&row)),
+        ..PutObjectOutput::default()
+    };
+    super::answer_encryption!(output, row.encryption.as_ref());
+    if let Some(checksum) = &row.checksum {
+        checksum::answer!(output, checksum);
+        output.checksum_type = Some(checksum::kind(false));
+    }
+    Ok(output)
 }
 
 /// Refuses what will be refused before much is sent.
