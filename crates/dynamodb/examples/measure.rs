@@ -51,7 +51,7 @@ async fn main() {
         (
             "indexed",
             json!([{
-                "IndexName": "g", "KeySchema": [key("g", "HASH"), key("sk", "RANGE")], "Projection": {"ProjectionType": "ALL"},
+                "IndexName": "state", "KeySchema": [key("g", "HASH"), key("sk", "RANGE")], "Projection": {"ProjectionType": "ALL"},
             }]),
         ),
     ] {

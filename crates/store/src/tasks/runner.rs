@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::{Either, select};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::changes::{Settled, TaskChange, wait};
 use super::rows::{DEAD, DUE, LEASED, Lease, NODES, TASKS, TaskId, TaskRow};
@@ -37,8 +38,37 @@ pub struct TaskRunner {
 struct Shared {
     db: Db,
     node: u64,
-    draining: watch::Sender<bool>,
+    draining: Flag,
     running: watch::Sender<usize>,
+}
+
+/// Raised once. It wakes who waits for it in the order in which they came, which the simulator needs:
+/// tokio's `watch` wakes its receivers in a random one.
+#[derive(Default)]
+struct Flag {
+    is_raised: AtomicBool,
+    waiting: Notify,
+}
+
+impl Flag {
+    fn raise(&self) {
+        self.is_raised.store(true, Ordering::SeqCst);
+        self.waiting.notify_waiters();
+    }
+
+    fn is_raised(&self) -> bool {
+        self.is_raised.load(Ordering::SeqCst)
+    }
+
+    async fn raised(&self) {
+        let notified = self.waiting.notified();
+        futures::pin_mut!(notified);
+        // In line before the flag is looked at, so that no raising is missed.
+        notified.as_mut().enable();
+        if !self.is_raised() {
+            notified.await;
+        }
+    }
 }
 
 impl TaskRunner {
@@ -47,7 +77,7 @@ impl TaskRunner {
         let shared = Arc::new(Shared {
             db: db.clone(),
             node,
-            draining: watch::Sender::new(false),
+            draining: Flag::default(),
             running: watch::Sender::new(0),
         });
         let runner = TaskRunner { shared: shared.clone() };
@@ -74,7 +104,7 @@ impl TaskRunner {
     /// Leases nothing more and waits for what runs, for ten seconds at most. What still runs then is taken up again
     /// by whoever opens the store next.
     pub async fn drain(&self) {
-        self.shared.draining.send_replace(true);
+        self.shared.draining.raise();
         let mut running = self.shared.running.subscribe();
         let idle = running.wait_for(|running| *running == 0);
         let _ = self.shared.db.env().timeout(DRAIN_MAX, idle).await;
@@ -83,19 +113,18 @@ impl TaskRunner {
 
 impl Drop for TaskRunner {
     fn drop(&mut self) {
-        self.shared.draining.send_replace(true);
+        self.shared.draining.raise();
     }
 }
 
 impl Shared {
     fn is_draining(&self) -> bool {
-        *self.draining.borrow()
+        self.draining.is_raised()
     }
 
     /// Waits for `future`; false if the runner drains first.
     async fn unless_draining(&self, future: impl Future) -> bool {
-        let mut draining = self.draining.subscribe();
-        let drained = draining.wait_for(|draining| *draining);
+        let drained = self.draining.raised();
         futures::pin_mut!(drained, future);
         matches!(select(drained, future).await, Either::Right(_))
     }
