@@ -24,6 +24,7 @@ down:
 	@kill $$(cat $(DATA)/pid) 2>/dev/null && echo stopped || echo "nothing runs"
 
 test: $(DEBUG) runtimes $(VENV)/ready
+	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 	cargo nextest run --workspace
 	cd tests/e2e/python && ../../../$(PY) -m pytest -n 4 --dist loadgroup
 	cd tests/e2e/tools && ./run
