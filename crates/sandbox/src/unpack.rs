@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Cursor, Read};
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use zip::ZipArchive;
 use zip::read::ZipFile;
@@ -63,6 +64,9 @@ fn mark(into: &Path) -> PathBuf {
     into.with_file_name(name)
 }
 
+/// Held while a finished directory is put in place.
+static INSTALLING: Mutex<()> = Mutex::new(());
+
 /// Unpacks `zip` into the directory `into`, which must not exist or hold an archive unpacked by this function.
 ///
 /// # Errors
@@ -79,6 +83,8 @@ pub fn unpack(zip: &[u8], into: &Path, limits: UnpackLimits) -> Result<UnpackRep
     fs::create_dir(&target)?;
     set_mode(&target, 0o755)?;
     let (bytes, files) = extract(zip, &target, limits)?;
+    // Two functions with the same code may come at once: one of them puts it in place.
+    let _alone = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     if into.exists() {
         // Another revision, or the same one finished by somebody else meanwhile.
         if let Some(report) = already(into, &hash) {

@@ -144,3 +144,36 @@ fn noise_is_an_error() {
     assert!(unpack(b"not a zip", &dir.path().join("code3"), UnpackLimits::default()).is_err());
     assert!(!Path::new(&dir.path().join("code3")).exists());
 }
+
+/// Two functions of one stack were made with the same code at once, and one of them failed with an
+/// error about a directory that was not empty.
+#[test]
+fn the_same_archive_can_be_unpacked_by_many_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for n in 0..50 {
+        zip.start_file(format!("f{n}"), zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut zip, b"x").unwrap();
+    }
+    let zip = zip.finish().unwrap().into_inner();
+    for round in 0..20 {
+        let into = folder.path().join(round.to_string());
+        std::thread::scope(|scope| {
+            let unpackers: Vec<_> = (0..6)
+                .map(|_| {
+                    scope.spawn(|| {
+                        undercast_sandbox::unpack(
+                            &zip,
+                            &into,
+                            undercast_sandbox::UnpackLimits::default(),
+                        )
+                    })
+                })
+                .collect();
+            for unpacker in unpackers {
+                assert_eq!(unpacker.join().unwrap().unwrap().files, 50);
+            }
+        });
+        assert_eq!(std::fs::read_dir(&into).unwrap().count(), 50);
+    }
+}
