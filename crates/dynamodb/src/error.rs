@@ -1,6 +1,6 @@
 //! AWS's errors and their wording.
 
-use undercast_kernel::{Context, ServiceError};
+use undercast_kernel::ServiceError;
 
 pub(crate) fn invalid(message: impl Into<String>) -> ServiceError {
     ServiceError::new("ValidationException", message)
@@ -24,8 +24,7 @@ pub(crate) fn no_table(name: &str) -> ServiceError {
     )
 }
 
-pub(crate) fn no_arn(ctx: &Context, arn: &str) -> ServiceError {
-    let _ = ctx;
+pub(crate) fn no_arn(arn: &str) -> ServiceError {
     ServiceError::new(
         "ResourceNotFoundException",
         format!("Requested resource not found: ResourcArn: {arn} not found"),

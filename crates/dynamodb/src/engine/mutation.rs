@@ -161,7 +161,7 @@ fn checked(
     Ok(Applied { table, old, new: None, units: Units::of_table(read_units(size, true)), due: None })
 }
 
-fn check_new(table: &Table, item: &Item, too_large: &str) -> Result<(), ServiceError> {
+pub(crate) fn check_new(table: &Table, item: &Item, too_large: &str) -> Result<(), ServiceError> {
     if item_bytes(item) > ITEM_BYTES_MAX {
         return Err(invalid(too_large));
     }

@@ -9,7 +9,7 @@ use crate::Dynamo;
 use crate::api::dynamodb::operations::BatchWriteItem;
 use crate::api::dynamodb::shapes::{BatchWriteItemInput, BatchWriteItemOutput, WriteRequest};
 use crate::engine::capacity::Units;
-use crate::engine::mutation::{Action, Mutation};
+use crate::engine::mutation::{Action, Mutation, check_new};
 use crate::engine::table::{check_name, table_key};
 use crate::error::invalid;
 use crate::limits::BATCH_WRITES_MAX;
@@ -41,7 +41,7 @@ impl Handler<BatchWriteItem> for Dynamo {
     ) -> Result<BatchWriteItemOutput, ServiceError> {
         let wanted = input.return_consumed_capacity.clone();
         let mutations = read(input)?;
-        self.check_keys(&ctx, &mutations).await?;
+        self.check_items(&ctx, &mutations).await?;
         let mut consumed = BTreeMap::new();
         for chunk in self.chunks(&ctx, mutations) {
             let written = ctx
@@ -99,8 +99,8 @@ fn read(input: BatchWriteItemInput) -> Result<Vec<Mutation>, ServiceError> {
 }
 
 impl Dynamo {
-    /// Nothing of a batch is written if one of its keys is bad, or named twice.
-    async fn check_keys(&self, ctx: &Context, mutations: &[Mutation]) -> Result<(), ServiceError> {
+    /// Nothing of a batch is written if one of its items is bad, or named twice.
+    async fn check_items(&self, ctx: &Context, mutations: &[Mutation]) -> Result<(), ServiceError> {
         let tx = ctx.store().begin().await?;
         let mut seen = BTreeSet::new();
         for mutation in mutations {
@@ -113,6 +113,9 @@ impl Dynamo {
                 }
                 _ => error,
             })?;
+            if let Action::Put(item) = &mutation.action {
+                check_new(&table, item, "Item size has exceeded the maximum allowed size")?;
+            }
             if !seen.insert(key.in_table(table.row.number)) {
                 return Err(invalid("Provided list of item keys contains duplicates"));
             }

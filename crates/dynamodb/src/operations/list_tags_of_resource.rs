@@ -21,9 +21,9 @@ impl Handler<ListTagsOfResource> for Dynamo {
         ctx: Context,
         input: ListTagsOfResourceInput,
     ) -> Result<ListTagsOfResourceOutput, ServiceError> {
-        let key = tagged(&ctx, &input.resource_arn)?;
+        let key = tagged(&input.resource_arn)?;
         let row = TABLES.read(ctx.store(), &key).await?;
-        let row = row.ok_or_else(|| no_arn(&ctx, &input.resource_arn))?;
+        let row = row.ok_or_else(|| no_arn(&input.resource_arn))?;
         let behind = |key: &String| input.next_token.as_ref().is_none_or(|token| key > token);
         let mut rest = row.tags.into_iter().filter(|(key, _)| behind(key));
         let tags: Vec<Tag> =

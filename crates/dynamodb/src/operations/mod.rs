@@ -145,7 +145,7 @@ async fn mutate(
 }
 
 /// The table that a tagging operation is about.
-fn tagged(ctx: &Context, resource: &str) -> Result<TableKey, ServiceError> {
+fn tagged(resource: &str) -> Result<TableKey, ServiceError> {
     let arn = Arn::parse(resource).filter(|arn| arn.service == "dynamodb");
     let Some(arn) = arn else {
         return Err(invalid(format!(
@@ -154,6 +154,6 @@ fn tagged(ctx: &Context, resource: &str) -> Result<TableKey, ServiceError> {
     };
     match arn.resource.strip_prefix("table/") {
         Some(name) if !name.contains('/') => Ok((arn.account, arn.region, name.to_owned())),
-        _ => Err(no_arn(ctx, resource)),
+        _ => Err(no_arn(resource)),
     }
 }

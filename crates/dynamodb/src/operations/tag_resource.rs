@@ -20,10 +20,10 @@ impl Handler<TagResource> for Dynamo {
         ctx: Context,
         input: TagResourceInput,
     ) -> Result<TagResourceOutput, ServiceError> {
-        ctx.transact(input, |tx, ctx, input| async move {
-            let key = tagged(&ctx, &input.resource_arn)?;
+        ctx.transact(input, |tx, _, input| async move {
+            let key = tagged(&input.resource_arn)?;
             let row = TABLES.get(&tx, &key).await?;
-            let mut row = row.ok_or_else(|| no_arn(&ctx, &input.resource_arn))?;
+            let mut row = row.ok_or_else(|| no_arn(&input.resource_arn))?;
             add_tags(&mut row, &input.tags)?;
             TABLES.put(&tx, &key, &row)?;
             Ok(TagResourceOutput {})

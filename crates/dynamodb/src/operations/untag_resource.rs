@@ -19,10 +19,10 @@ impl Handler<UntagResource> for Dynamo {
         ctx: Context,
         input: UntagResourceInput,
     ) -> Result<UntagResourceOutput, ServiceError> {
-        ctx.transact(input, |tx, ctx, input| async move {
-            let key = tagged(&ctx, &input.resource_arn)?;
+        ctx.transact(input, |tx, _, input| async move {
+            let key = tagged(&input.resource_arn)?;
             let row = TABLES.get(&tx, &key).await?;
-            let mut row = row.ok_or_else(|| no_arn(&ctx, &input.resource_arn))?;
+            let mut row = row.ok_or_else(|| no_arn(&input.resource_arn))?;
             row.tags.retain(|key, _| !input.tag_keys.contains(key));
             TABLES.put(&tx, &key, &row)?;
             Ok(UntagResourceOutput {})

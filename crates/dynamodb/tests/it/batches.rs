@@ -43,6 +43,11 @@ async fn bad_batches_write_nothing() {
     let wrong = [puts(0..1), vec![json!({"PutRequest": {"Item": {"id": {"S": "x"}}}})]].concat();
     let error = cloud.invalid("BatchWriteItem", write(wrong.into())).await;
     assert_eq!(error, "The provided key element does not match the schema");
+    let large =
+        json!({"PutRequest": {"Item": {"pk": {"S": "x"}, "y": {"S": "y".repeat(410_000)}}}});
+    let error =
+        cloud.invalid("BatchWriteItem", write([puts(0..1), vec![large]].concat().into())).await;
+    assert_eq!(error, "Item size has exceeded the maximum allowed size");
     assert_eq!(cloud.call("Scan", json!({"TableName": "tbl"})).await["Count"], 0);
     let keys: Vec<Value> = (0..101).map(|n| json!({"pk": {"S": format!("k{n}")}})).collect();
     let error =
