@@ -25,9 +25,16 @@ BINARY = Path(os.environ.get("UNDERCAST_BINARY", ROOT / "target/debug/undercast"
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the range that outgoing connections take theirs from: a cloud that was killed must find its own again."""
+    while True:
+        port = random.randint(20000, 32000)
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 class Cloud:
