@@ -10,11 +10,13 @@
 //!   object-safe [`ShapeReader`] and [`ShapeWriter`] that every format implements once.
 //! * [`document`]: the format without bytes: a JSON value as reader and writer, for calls in process.
 //! * [`validate`]: constraint checks with AWS's wording, as a reader around a reader.
+//! * [`checksum`]: the checksums of content that models name.
 //! * [`body`] and [`timestamp`]: streams of bytes and points in time.
 //!
 //! It knows no HTTP and no wire format; those live in `undercast-wire`.
 
 pub mod body;
+pub mod checksum;
 pub mod document;
 pub mod schema;
 pub mod shape;

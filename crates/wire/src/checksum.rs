@@ -7,96 +7,29 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use http::HeaderMap;
-use md5::Md5;
-use sha1::Sha1;
-use sha2::{Digest as _, Sha256, Sha512};
 use undercast_kernel::ServiceError;
 use undercast_smithy::BodyError;
+use undercast_smithy::checksum::{Algorithm, Hasher};
 
 use crate::codec::json::BASE64;
-use crate::crc::{CRC32C, CRC64_NVME, Crc};
 use crate::http_binding::header_text;
 
-/// What a checksum is calculated by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
-    Crc32,
-    Crc32c,
-    Crc64Nvme,
-    Md5,
-    Sha1,
-    Sha256,
-    Sha512,
-}
-
-const ALGORITHMS: [(&str, &str, Algorithm, usize); 7] = [
-    ("x-amz-checksum-crc32", "CRC32", Algorithm::Crc32, 4),
-    ("x-amz-checksum-crc32c", "CRC32C", Algorithm::Crc32c, 4),
-    ("x-amz-checksum-crc64nvme", "CRC64NVME", Algorithm::Crc64Nvme, 8),
-    ("x-amz-checksum-md5", "MD5", Algorithm::Md5, 16),
-    ("x-amz-checksum-sha1", "SHA1", Algorithm::Sha1, 20),
-    ("x-amz-checksum-sha256", "SHA256", Algorithm::Sha256, 32),
-    ("x-amz-checksum-sha512", "SHA512", Algorithm::Sha512, 64),
+const HEADERS: [(&str, Algorithm); 7] = [
+    ("x-amz-checksum-crc32", Algorithm::Crc32),
+    ("x-amz-checksum-crc32c", Algorithm::Crc32c),
+    ("x-amz-checksum-crc64nvme", Algorithm::Crc64Nvme),
+    ("x-amz-checksum-md5", Algorithm::Md5),
+    ("x-amz-checksum-sha1", Algorithm::Sha1),
+    ("x-amz-checksum-sha256", Algorithm::Sha256),
+    ("x-amz-checksum-sha512", Algorithm::Sha512),
 ];
-
-/// A checksum in the making.
-pub enum Hasher {
-    Crc32(crc32fast::Hasher),
-    Crc(Crc),
-    Md5(Md5),
-    Sha1(Sha1),
-    Sha256(Sha256),
-    Sha512(Box<Sha512>),
-}
-
-impl std::fmt::Debug for Hasher {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Hasher")
-    }
-}
-
-impl Hasher {
-    pub fn new(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Crc32 => Self::Crc32(crc32fast::Hasher::new()),
-            Algorithm::Crc32c => Self::Crc(Crc::new(&CRC32C)),
-            Algorithm::Crc64Nvme => Self::Crc(Crc::new(&CRC64_NVME)),
-            Algorithm::Md5 => Self::Md5(Md5::new()),
-            Algorithm::Sha1 => Self::Sha1(Sha1::new()),
-            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
-            Algorithm::Sha512 => Self::Sha512(Box::default()),
-        }
-    }
-
-    pub fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Crc32(hasher) => hasher.update(bytes),
-            Self::Crc(crc) => crc.update(bytes),
-            Self::Md5(hasher) => hasher.update(bytes),
-            Self::Sha1(hasher) => hasher.update(bytes),
-            Self::Sha256(hasher) => hasher.update(bytes),
-            Self::Sha512(hasher) => hasher.update(bytes),
-        }
-    }
-
-    pub fn finish(self) -> Vec<u8> {
-        match self {
-            Self::Crc32(hasher) => hasher.finalize().to_be_bytes().to_vec(),
-            Self::Crc(crc) => crc.finish(),
-            Self::Md5(hasher) => hasher.finalize().to_vec(),
-            Self::Sha1(hasher) => hasher.finalize().to_vec(),
-            Self::Sha256(hasher) => hasher.finalize().to_vec(),
-            Self::Sha512(hasher) => hasher.finalize().to_vec(),
-        }
-    }
-}
 
 /// Where a checksum was declared, which decides how a wrong one is worded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Declared {
     ContentMd5,
     ContentSha256,
-    Checksum(&'static str),
+    Checksum(Algorithm),
 }
 
 impl Declared {
@@ -112,9 +45,12 @@ impl Declared {
                     "The provided 'x-amz-content-sha256' header does not match what was computed."
                         .to_owned(),
             },
-            Self::Checksum(name) => BodyError::Invalid {
+            Self::Checksum(algorithm) => BodyError::Invalid {
                 code: "BadDigest",
-                message: format!("The {name} you specified did not match the calculated checksum."),
+                message: format!(
+                    "The {} you specified did not match the calculated checksum.",
+                    algorithm.name()
+                ),
             },
         }
     }
@@ -128,7 +64,7 @@ pub type Trailers = Arc<Mutex<Vec<(String, String)>>>;
 pub struct Checks {
     declared: Vec<(Declared, Vec<u8>, Hasher)>,
     /// The checksum that a trailer will declare.
-    trailing: Option<(&'static str, &'static str, Hasher)>,
+    trailing: Option<(&'static str, Algorithm, Hasher)>,
     trailers: Option<Trailers>,
 }
 
@@ -151,17 +87,18 @@ impl Checks {
             checks.add(Declared::ContentSha256, value, Algorithm::Sha256);
         }
         let mut found = 0;
-        for (header, name, algorithm, length) in ALGORITHMS.into_iter().filter(|_| of_body) {
+        for (header, algorithm) in HEADERS.into_iter().filter(|_| of_body) {
             let Some(value) = headers.get(header) else {
                 continue;
             };
             found += 1;
-            let value = BASE64.decode(value.as_bytes()).ok().filter(|v| v.len() == length);
+            let value =
+                BASE64.decode(value.as_bytes()).ok().filter(|v| v.len() == algorithm.size());
             let value = value.ok_or_else(|| {
                 let message = format!("Value for {header} header is invalid.");
                 ServiceError::new("InvalidRequest", message)
             })?;
-            checks.add(Declared::Checksum(name), value, algorithm);
+            checks.add(Declared::Checksum(algorithm), value, algorithm);
         }
         if found > 1 {
             return Err(ServiceError::new(
@@ -176,11 +113,11 @@ impl Checks {
     pub fn expect_trailer(&mut self, headers: &HeaderMap, trailers: &Trailers) {
         let announced = headers.get("x-amz-trailer").map(|value| header_text(value.as_bytes()));
         let Some(announced) = announced else { return };
-        let known = ALGORITHMS.into_iter().find(|(header, ..)| {
+        let known = HEADERS.into_iter().find(|(header, _)| {
             announced.split(',').any(|name| name.trim().eq_ignore_ascii_case(header))
         });
-        if let Some((header, name, algorithm, _)) = known {
-            self.trailing = Some((header, name, Hasher::new(algorithm)));
+        if let Some((header, algorithm)) = known {
+            self.trailing = Some((header, algorithm, Hasher::new(algorithm)));
             self.trailers = Some(Arc::clone(trailers));
         }
     }
@@ -207,7 +144,8 @@ impl Checks {
                 return Err(declared.wrong());
             }
         }
-        let (Some((header, name, hasher)), Some(trailers)) = (self.trailing, self.trailers) else {
+        let (Some((header, algorithm, hasher)), Some(trailers)) = (self.trailing, self.trailers)
+        else {
             return Ok(());
         };
         let trailers = trailers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -223,7 +161,7 @@ impl Checks {
         if BASE64.decode(value.trim()).ok() == Some(hasher.finish()) {
             Ok(())
         } else {
-            Err(Declared::Checksum(name).wrong())
+            Err(Declared::Checksum(algorithm).wrong())
         }
     }
 
@@ -251,22 +189,6 @@ impl Checks {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn digest(algorithm: Algorithm) -> String {
-        let mut hasher = Hasher::new(algorithm);
-        hasher.update(b"12345");
-        hasher.update(b"6789");
-        hex::encode(hasher.finish())
-    }
-
-    #[test]
-    fn every_algorithm_gives_its_published_check_value() {
-        assert_eq!(digest(Algorithm::Crc32), "cbf43926");
-        assert_eq!(digest(Algorithm::Crc32c), "e3069283");
-        assert_eq!(digest(Algorithm::Crc64Nvme), "ae8b14860a799888");
-        assert_eq!(digest(Algorithm::Md5), "25f9e794323b453885f5181f1b624d0b");
-        assert_eq!(digest(Algorithm::Sha1), "f7c3bc1d808e04732adf679965ccc34ca7ae3441");
-    }
 
     #[test]
     fn a_declaration_that_cannot_be_right_is_refused_at_once() {

@@ -31,7 +31,6 @@ pub mod auth;
 pub mod checksum;
 pub mod chunked;
 pub mod codec;
-pub mod crc;
 pub mod echo;
 pub mod error;
 pub mod front_door;

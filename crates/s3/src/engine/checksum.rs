@@ -1,121 +1,24 @@
-//! Checksums of content: which there are, how they are calculated and put together.
+//! Checksums of objects and of their parts, as they are stored and answered.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use md5::Md5;
-use sha1::Sha1;
-use sha2::{Digest as _, Sha256, Sha512};
 use undercast_kernel::ServiceError;
+pub(crate) use undercast_smithy::checksum::{Algorithm, Hasher};
 
-use super::crc::{CRC32, CRC32C, CRC64_NVME, Crc, Family};
 use crate::error::invalid;
 use crate::store::Checksum;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Algorithm {
-    Crc32,
-    Crc32c,
-    Crc64Nvme,
-    Md5,
-    Sha1,
-    Sha256,
-    Sha512,
-}
-
-impl Algorithm {
-    pub(crate) fn parse(name: &str) -> Result<Self, ServiceError> {
-        Ok(match name.to_ascii_uppercase().as_str() {
-            "CRC32" => Self::Crc32,
-            "CRC32C" => Self::Crc32c,
-            "CRC64NVME" => Self::Crc64Nvme,
-            "MD5" => Self::Md5,
-            "SHA1" => Self::Sha1,
-            "SHA256" => Self::Sha256,
-            "SHA512" => Self::Sha512,
-            name if name.starts_with("XXHASH") => {
-                return Err(ServiceError::unsupported(format!("the checksum algorithm {name}")));
-            }
-            _ => {
-                return Err(invalid(
-                    "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
-                ));
-            }
-        })
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Crc32 => "CRC32",
-            Self::Crc32c => "CRC32C",
-            Self::Crc64Nvme => "CRC64NVME",
-            Self::Md5 => "MD5",
-            Self::Sha1 => "SHA1",
-            Self::Sha256 => "SHA256",
-            Self::Sha512 => "SHA512",
+/// The algorithm that a caller names.
+pub(crate) fn parse(name: &str) -> Result<Algorithm, ServiceError> {
+    Algorithm::named(name).ok_or_else(|| {
+        let name = name.to_ascii_uppercase();
+        if name.starts_with("XXHASH") {
+            return ServiceError::unsupported(format!("the checksum algorithm {name}"));
         }
-    }
-
-    fn family(self) -> Option<&'static Family> {
-        match self {
-            Self::Crc32 => Some(&CRC32),
-            Self::Crc32c => Some(&CRC32C),
-            Self::Crc64Nvme => Some(&CRC64_NVME),
-            _ => None,
-        }
-    }
-
-    /// Whether the checksum of a whole follows from those of its parts.
-    pub(crate) fn combines(self) -> bool {
-        self.family().is_some()
-    }
-}
-
-/// A checksum in the making.
-pub(crate) enum Hasher {
-    Crc32(crc32fast::Hasher),
-    Crc32c(Crc),
-    Crc64(Crc),
-    Md5(Md5),
-    Sha1(Sha1),
-    Sha256(Sha256),
-    Sha512(Box<Sha512>),
-}
-
-impl Hasher {
-    pub(crate) fn new(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Crc32 => Self::Crc32(crc32fast::Hasher::new()),
-            Algorithm::Crc32c => Self::Crc32c(Crc::new(&CRC32C)),
-            Algorithm::Crc64Nvme => Self::Crc64(Crc::new(&CRC64_NVME)),
-            Algorithm::Md5 => Self::Md5(Md5::new()),
-            Algorithm::Sha1 => Self::Sha1(Sha1::new()),
-            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
-            Algorithm::Sha512 => Self::Sha512(Box::default()),
-        }
-    }
-
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Crc32(hasher) => hasher.update(bytes),
-            Self::Crc32c(crc) | Self::Crc64(crc) => crc.update(bytes),
-            Self::Md5(hasher) => hasher.update(bytes),
-            Self::Sha1(hasher) => hasher.update(bytes),
-            Self::Sha256(hasher) => hasher.update(bytes),
-            Self::Sha512(hasher) => hasher.update(bytes),
-        }
-    }
-
-    pub(crate) fn finish(self) -> Vec<u8> {
-        match self {
-            Self::Crc32(hasher) => hasher.finalize().to_be_bytes().to_vec(),
-            Self::Crc32c(crc) => (crc.finish() as u32).to_be_bytes().to_vec(),
-            Self::Crc64(crc) => crc.finish().to_be_bytes().to_vec(),
-            Self::Md5(hasher) => hasher.finalize().to_vec(),
-            Self::Sha1(hasher) => hasher.finalize().to_vec(),
-            Self::Sha256(hasher) => hasher.finalize().to_vec(),
-            Self::Sha512(hasher) => hasher.finalize().to_vec(),
-        }
-    }
+        invalid(
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
+        )
+    })
 }
 
 pub(crate) fn full(algorithm: Algorithm, value: &[u8]) -> Checksum {
@@ -142,16 +45,9 @@ pub(crate) fn composite(algorithm: Algorithm, parts: &[(&Checksum, u64)]) -> Opt
 
 /// The checksum of the whole, from those of the parts and their lengths.
 pub(crate) fn combined(algorithm: Algorithm, parts: &[(&Checksum, u64)]) -> Option<Checksum> {
-    let family = algorithm.family()?;
-    let mut whole = 0;
-    for (checksum, len) in parts {
-        let value = raw(algorithm, checksum)?;
-        let value = value.iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
-        whole = family.combine(whole, value, *len);
-    }
-    let bytes = whole.to_be_bytes();
-    let width = if algorithm == Algorithm::Crc64Nvme { 8 } else { 4 };
-    Some(full(algorithm, bytes.get(8 - width..)?))
+    let parts: Option<Vec<_>> =
+        parts.iter().map(|(checksum, len)| Some((raw(algorithm, checksum)?, *len))).collect();
+    Some(full(algorithm, &algorithm.combine(parts?)?))
 }
 
 fn raw(algorithm: Algorithm, checksum: &Checksum) -> Option<Vec<u8>> {

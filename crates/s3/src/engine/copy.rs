@@ -7,7 +7,7 @@ use undercast_kernel::{Context, ServiceError};
 use undercast_store::Tx;
 
 use super::bucket::{load, on};
-use super::checksum::Algorithm;
+use super::checksum::{self, Algorithm};
 use super::condition::Conditions;
 use super::ingest::{self, Ingested, Wanted};
 use super::object::Source;
@@ -107,7 +107,7 @@ pub(crate) async fn content(
     }
     let own = row.checksum.as_ref().map(|c| c.algorithm.as_str());
     let algorithm = match algorithm.or(own) {
-        Some(name) => Algorithm::parse(name)?,
+        Some(name) => checksum::parse(name)?,
         None => Algorithm::Crc64Nvme,
     };
     let known =

@@ -11,7 +11,7 @@ use undercast_kernel::{Context, ServiceError};
 use undercast_smithy::{Body, BodyError};
 use undercast_store::BlobId;
 
-use super::checksum::{Algorithm, Hasher, full};
+use super::checksum::{self, Algorithm, Hasher, full};
 use crate::error;
 use crate::limits::PIECE_BYTES;
 use crate::store::Checksum;
@@ -57,7 +57,7 @@ impl Wanted {
                 composite: false,
             }));
         }
-        let algorithm = algorithm.map_or(Ok(Algorithm::Crc64Nvme), Algorithm::parse)?;
+        let algorithm = algorithm.map_or(Ok(Algorithm::Crc64Nvme), checksum::parse)?;
         Ok(Self::Calculated(algorithm))
     }
 }

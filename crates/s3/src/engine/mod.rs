@@ -4,7 +4,6 @@ pub(crate) mod bucket;
 pub(crate) mod checksum;
 pub(crate) mod condition;
 pub(crate) mod copy;
-pub(crate) mod crc;
 pub(crate) mod ingest;
 pub(crate) mod list;
 pub(crate) mod object;

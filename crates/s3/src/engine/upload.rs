@@ -58,7 +58,7 @@ pub(crate) async fn take(
     body: Body,
     given: Option<(Algorithm, String)>,
 ) -> Result<NewPart, ServiceError> {
-    let asked = upload.checksum_algorithm.as_deref().map(Algorithm::parse).transpose()?;
+    let asked = upload.checksum_algorithm.as_deref().map(checksum::parse).transpose()?;
     let given = match (asked, given) {
         (Some(asked), Some((algorithm, _))) if asked != algorithm => {
             return Err(invalid(format!(
@@ -216,7 +216,7 @@ fn whole(upload: &UploadRow, parts: &[(u32, PartRow)]) -> Result<Whole, ServiceE
         md5.update(hex::decode(&row.etag).map_err(ServiceError::internal)?);
     }
     let algorithm = match &upload.checksum_algorithm {
-        Some(name) => Algorithm::parse(name)?,
+        Some(name) => checksum::parse(name)?,
         None => Algorithm::Crc64Nvme,
     };
     let checksums: Vec<(&Checksum, u64)> =

@@ -6,7 +6,7 @@ use crate::S3;
 use crate::api::s3::operations::CreateMultipartUpload;
 use crate::api::s3::shapes::{CreateMultipartUploadInput, CreateMultipartUploadOutput};
 use crate::engine::bucket::{load_for_write, object_access, on};
-use crate::engine::checksum::{Algorithm, kind};
+use crate::engine::checksum::{self, Algorithm, kind};
 use crate::engine::object::{check_key, check_metadata};
 use crate::engine::{tags, upload};
 use crate::error::invalid;
@@ -65,7 +65,7 @@ impl Handler<CreateMultipartUpload> for S3 {
 }
 
 fn template(input: &CreateMultipartUploadInput) -> Result<UploadRow, ServiceError> {
-    let algorithm = input.checksum_algorithm.as_deref().map(Algorithm::parse).transpose()?;
+    let algorithm = input.checksum_algorithm.as_deref().map(checksum::parse).transpose()?;
     let composite = composite(algorithm, input.checksum_type.as_deref())?;
     let properties = Properties {
         content_type: input.content_type.clone(),

@@ -50,7 +50,7 @@ impl Handler<UploadPartCopy> for S3 {
             None => 0..source.size,
         };
         let algorithm = match &begun.checksum_algorithm {
-            Some(name) => Algorithm::parse(name)?,
+            Some(name) => checksum::parse(name)?,
             None => Algorithm::Crc64Nvme,
         };
         let taken =

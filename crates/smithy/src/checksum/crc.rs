@@ -2,15 +2,15 @@
 
 /// A reflected CRC with all bits set before and inverted after.
 #[derive(Debug)]
-pub(crate) struct Family {
+pub(super) struct Family {
     polynomial: u64,
     width: u32,
     tables: [[u64; 256]; 16],
 }
 
-pub(crate) static CRC32: Family = Family::new(0xEDB8_8320, 32);
-pub(crate) static CRC32C: Family = Family::new(0x82F6_3B78, 32);
-pub(crate) static CRC64_NVME: Family = Family::new(0x9A6C_9329_AC4B_C9B5, 64);
+pub(super) static CRC32: Family = Family::new(0xEDB8_8320, 32);
+pub(super) static CRC32C: Family = Family::new(0x82F6_3B78, 32);
+pub(super) static CRC64_NVME: Family = Family::new(0x9A6C_9329_AC4B_C9B5, 64);
 
 impl Family {
     /// `polynomial` is in its reflected form.
@@ -71,7 +71,7 @@ impl Family {
     }
 
     /// The CRC of two pieces, the second of which is `len` bytes long.
-    pub(crate) fn combine(&self, first: u64, second: u64, len: u64) -> u64 {
+    pub(super) fn combine(&self, first: u64, second: u64, len: u64) -> u64 {
         // Appending a zero bit is a linear map; squaring it doubles the number of bits.
         let mut map: Vec<u64> = (0..self.width)
             .map(|bit| match bit {
@@ -105,17 +105,17 @@ fn square(map: &[u64]) -> Vec<u64> {
 
 /// A CRC in the making.
 #[derive(Debug, Clone)]
-pub(crate) struct Crc {
+pub(super) struct Crc {
     family: &'static Family,
     state: u64,
 }
 
 impl Crc {
-    pub(crate) fn new(family: &'static Family) -> Self {
+    pub(super) fn new(family: &'static Family) -> Self {
         Self { family, state: family.ones() }
     }
 
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
         let family = self.family;
         let mut state = self.state;
         let (blocks, rest) = bytes.as_chunks::<16>();
@@ -130,7 +130,7 @@ impl Crc {
         self.state = state;
     }
 
-    pub(crate) fn finish(&self) -> u64 {
+    pub(super) fn finish(&self) -> u64 {
         self.state ^ self.family.ones()
     }
 }
