@@ -21,6 +21,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     pub body: Body,
     pub source_ip: String,
+    /// The side of a pair that the request comes from, if it comes from one.
+    pub side: Option<std::sync::Arc<crate::Side>>,
 }
 
 impl Request {
@@ -72,6 +74,12 @@ impl Response {
 pub trait HttpEndpoint: Send + Sync + 'static {
     /// Whether the request is for this door, by its host or path alone.
     fn matches(&self, request: &Request) -> bool;
+
+    /// Whether it serves requests out of the dark lane, and stays in that lane itself. Doors that do not
+    /// are closed there.
+    fn has_dark_side(&self) -> bool {
+        false
+    }
 
     fn serve(&self, kernel: Kernel, request: Request) -> BoxFuture<'static, Response>;
 }

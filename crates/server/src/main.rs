@@ -4,6 +4,7 @@ mod authority;
 mod client;
 mod command;
 mod control;
+mod dark;
 mod listeners;
 mod package;
 mod services;

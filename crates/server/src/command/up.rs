@@ -1,21 +1,24 @@
 //! `undercast up`: runs the cloud.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::net::TcpListener;
 use undercast_kernel::http::HttpEndpoint;
-use undercast_kernel::{Db, Env, Ids, Kernel, Mode, ServiceError, Settings};
-use undercast_sandbox::{Endpoint, Sandbox};
+use undercast_kernel::{Db, Env, Ids, Kernel, Mode, ServiceError, Settings, Sockets};
+use undercast_lambda::Sandboxes;
+use undercast_sandbox::{Endpoint, IsolationLevel, Network, Sandbox};
 use undercast_store::{Durability, Location, Options, TaskRunner};
 use undercast_wire::Gateway;
 use undercast_wire::serve::serve_with;
 
 use crate::authority::{Authority, write_secret};
 use crate::control::{About, Control};
+use crate::dark::DarkSockets;
 use crate::listeners::{Inner, bind_inner, tls};
 use crate::services;
 use crate::terminal::{Colour, Failure, note, paint};
@@ -47,6 +50,9 @@ pub(crate) struct Args {
     /// How many function instances may run at once.
     #[arg(long, env = "UNDERCAST_INSTANCES_MAX", default_value_t = 128)]
     instances_max: usize,
+    /// How many instances may run candidates in the dark at once.
+    #[arg(long, env = "UNDERCAST_DARK_INSTANCES_MAX", default_value_t = 4)]
+    dark_instances_max: usize,
     /// Folder with `node_modules` that managed Node.js functions can require (such as @aws-sdk/*).
     #[arg(long, env = "UNDERCAST_NODE_LIBS")]
     node_libs: Option<PathBuf>,
@@ -98,9 +104,12 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
     };
     let kernel = Kernel::new(db.clone(), settings(&args, address, inner.as_ref()));
     let sandbox = open_sandbox(&args, &kernel, &authority, inner.as_ref())?;
+    let dark = open_dark_sandbox(&args, &kernel, &authority, &sandbox, address)?;
+    let sockets = Arc::new(DarkSockets::new(tls(&authority, address.ip())?, args.secure));
+    kernel.provide_sockets(Arc::clone(&sockets) as Arc<dyn Sockets>);
     kernel.install(services::all(
         &kernel,
-        &sandbox,
+        Sandboxes { live: sandbox.clone(), dark: Some(dark.clone()) },
         &std::path::absolute(&args.data).map_err(|e| e.to_string())?,
     ));
     let token = control_token(&args.data, db.env().ids.as_ref())?;
@@ -117,6 +126,7 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
         token,
     };
     let gateway = gateway(&args, &kernel, &sandbox, about);
+    sockets.open(&gateway);
     announce(&args, &kernel, address, &sandbox, &notes);
     let wrap = if args.secure { Some(tls(&authority, address.ip())?) } else { None };
     let scheme = if args.secure { "https" } else { "http" };
@@ -132,6 +142,7 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
     }
     runner.drain().await;
     sandbox.drain().await;
+    dark.drain().await;
     db.close().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -186,19 +197,54 @@ fn open_sandbox(
     authority: &Authority,
     inner: Option<&Inner>,
 ) -> Result<Sandbox, Failure> {
+    let dns = inner.map(|i| IpAddr::V4(i.address));
+    let mut options = sandbox_options(args, kernel, authority, "sandbox", dns)?;
+    options.instances_max = args.instances_max;
+    Sandbox::new(options).map_err(|e| format!("functions cannot run: {e}"))
+}
+
+/// Where candidates run: few at a time, behind everybody else, in networks of their own where the
+/// machine has them.
+fn open_dark_sandbox(
+    args: &Args,
+    kernel: &Kernel,
+    authority: &Authority,
+    live: &Sandbox,
+    address: SocketAddr,
+) -> Result<Sandbox, Failure> {
+    let has_networks = live.isolation().level == IsolationLevel::Namespaces;
+    let dns = has_networks.then_some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let mut options = sandbox_options(args, kernel, authority, "dark", dns)?;
+    if has_networks {
+        // The first is our own port, so that the endpoint's address means the same inside.
+        let plain_ports = if address.port() == 80 { vec![80] } else { vec![address.port(), 80] };
+        options.network = Network::Own { plain_ports };
+    }
+    options.instances_max = args.dark_instances_max;
+    options.idle = Duration::from_secs(60);
+    options.nice = 19;
+    Sandbox::new(options).map_err(|e| format!("functions cannot run in the dark: {e}"))
+}
+
+fn sandbox_options(
+    args: &Args,
+    kernel: &Kernel,
+    authority: &Authority,
+    folder: &str,
+    dns: Option<IpAddr>,
+) -> Result<undercast_sandbox::Options, Failure> {
     let launcher = std::env::current_exe().map_err(|e| e.to_string())?;
     let absolute = |path: &Path| std::path::absolute(path).map_err(|e| e.to_string());
     let endpoint = Endpoint {
         url: kernel.settings().public_url.clone(),
         ca_bundle: Some(absolute(&authority.bundle)?),
-        dns: inner.map(|i| IpAddr::V4(i.address)),
+        dns,
     };
-    let folder = absolute(&args.data)?.join("sandbox");
+    let folder = absolute(&args.data)?.join(folder);
     let mut options = undercast_sandbox::Options::new(folder, launcher, endpoint);
-    options.instances_max = args.instances_max;
     options.runtime_libs.node.clone_from(&args.node_libs);
     options.runtime_libs.python.clone_from(&args.python_libs);
-    Sandbox::new(options).map_err(|e| format!("functions cannot run: {e}"))
+    Ok(options)
 }
 
 /// What shows that somebody may control the cloud: who can read the data folder can.
