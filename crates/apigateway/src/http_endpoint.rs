@@ -292,7 +292,8 @@ impl Visit<'_> {
         around: &Surroundings<'_>,
     ) -> Response {
         let event = event::build(self.request, self.body, matched, around, &integration.payload);
-        call(self.kernel, ctx, event, integration, around).await
+        let stand_in = self.request.stand_in.as_deref();
+        call(self.kernel, ctx, event, integration, around, stand_in).await
     }
 }
 
@@ -313,12 +314,16 @@ async fn call(
     event: Value,
     integration: &Integration,
     around: &Surroundings<'_>,
+    stand_in: Option<&str>,
 ) -> Response {
     let Ok(port) = kernel.invoke() else {
         return message(500, "Internal Server Error");
     };
     let invoke = InvokeRequest {
-        function: with_variables(&integration.function, around.variables),
+        function: match stand_in {
+            Some(function) => function.to_owned(),
+            None => with_variables(&integration.function, around.variables),
+        },
         payload: event.to_string().into(),
         kind: InvokeKind::RequestResponse,
         guise: None,

@@ -14,7 +14,7 @@ use crate::http::HttpEndpoint;
 use crate::operation::ErasedCall;
 use crate::side::has_effects;
 use crate::{
-    Access, Authorize, Context, Credentials, Decision, ErasedOutput, Invoke, Principal,
+    Access, Authorize, Context, Credentials, Decision, ErasedOutput, Fetch, Invoke, Principal,
     ResourceType, Seats, Service, ServiceError, Shadow, Side, SideCall, Sockets,
 };
 
@@ -66,6 +66,7 @@ struct Inner {
     credentials: OnceLock<Arc<dyn Credentials>>,
     shadow: OnceLock<Arc<dyn Shadow>>,
     sockets: OnceLock<Arc<dyn Sockets>>,
+    fetch: OnceLock<Arc<dyn Fetch>>,
     seats: Seats,
     meter: Meter,
 }
@@ -98,6 +99,7 @@ impl Kernel {
             credentials: OnceLock::new(),
             shadow: OnceLock::new(),
             sockets: OnceLock::new(),
+            fetch: OnceLock::new(),
             seats: Seats::default(),
             meter: Meter::default(),
         }))
@@ -134,6 +136,14 @@ impl Kernel {
     /// Who watches invocations, if anybody does.
     pub fn shadow(&self) -> Option<&Arc<dyn Shadow>> {
         self.0.shadow.get()
+    }
+
+    pub fn provide_fetch(&self, port: Arc<dyn Fetch>) {
+        let _ = self.0.fetch.set(port);
+    }
+
+    pub fn fetch(&self) -> Result<&Arc<dyn Fetch>, ServiceError> {
+        self.0.fetch.get().ok_or_else(|| ServiceError::unsupported("calling hosts outside"))
     }
 
     pub fn sockets(&self) -> Option<&Arc<dyn Sockets>> {

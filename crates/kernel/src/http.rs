@@ -23,6 +23,8 @@ pub struct Request {
     pub source_ip: String,
     /// The side of a pair that the request comes from, if it comes from one.
     pub side: Option<std::sync::Arc<crate::Side>>,
+    /// A function that takes the place of the one that the route leads to.
+    pub stand_in: Option<String>,
 }
 
 impl Request {

@@ -29,13 +29,13 @@ pub use dispatch::{Kernel, Mode, Settings};
 pub use error::ServiceError;
 pub use operation::{Access, ErasedHandler, ErasedOutput, Handler, Operation};
 pub use ports::{
-    Answered, Authorize, Credentials, Decision, Given, Guise, HttpGiven, Invoke, InvokeKind,
+    Answered, Authorize, Credentials, Decision, Fetch, Given, Guise, HttpGiven, Invoke, InvokeKind,
     InvokeRequest, InvokeResponse, OwnSockets, Pair, Secret, Shadow, Sockets, Subject,
 };
 pub use principal::Principal;
 pub use provision::{Resource, ResourceRequest, ResourceType};
 pub use service::{Listed, Service};
-pub use side::{Seat, Seats, Side, SideCall};
+pub use side::{OutsideAction, OutsideRule, Seat, Seats, Side, SideCall};
 pub use undercast_smithy as smithy;
 pub use undercast_store as store;
 pub use undercast_store::{Clock, Db, Env, Ids};

@@ -118,8 +118,22 @@ pub enum Answered {
     Http { status: u16, headers: Vec<(String, String)>, body: Bytes },
 }
 
+/// Calls hosts outside. Provided by the server.
+pub trait Fetch: Send + Sync + 'static {
+    /// `url` is absolute; of `request` the method, the headers and the body are sent. The error says why
+    /// there is no answer.
+    fn fetch(
+        &self,
+        url: String,
+        request: crate::http::Request,
+    ) -> BoxFuture<'static, Result<crate::http::Response, String>>;
+}
+
 /// Serves the sockets of an instance with a network of its own. Provided by the server.
 pub trait Sockets: Send + Sync + 'static {
+    /// What could leak from the dark on this machine; nothing where instances have networks of their own.
+    fn leaks(&self) -> Vec<String>;
+
     /// Serves until the returned guard is dropped. Every call that arrives is made from `seat`.
     fn serve(&self, seat: Arc<Seat>, sockets: OwnSockets) -> Box<dyn std::any::Any + Send>;
 }

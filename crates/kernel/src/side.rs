@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use serde::{Deserialize, Serialize};
 use undercast_smithy::Document;
 use undercast_store::{Db, Overlay, OverlayOptions, Recorder};
 
@@ -39,7 +40,38 @@ pub struct Side {
     lane: Lane,
     store: Db,
     recorder: Option<Recorder>,
+    outside: Arc<[OutsideRule]>,
     calls: Mutex<Calls>,
+}
+
+/// What becomes of calls of a candidate to a host outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutsideRule {
+    /// `api.example.com`, or `*.example.com` for all below it, or `*`.
+    pub host: String,
+    pub action: OutsideAction,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OutsideAction {
+    Refuse,
+    Allow,
+    /// Nobody is asked: this is the answer.
+    Answer {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: String,
+    },
+}
+
+impl OutsideRule {
+    fn fits(&self, host: &str) -> bool {
+        match self.host.strip_prefix('*') {
+            Some("") => true,
+            Some(below) => host.ends_with(below),
+            None => self.host.eq_ignore_ascii_case(host),
+        }
+    }
 }
 
 impl std::fmt::Debug for Side {
@@ -64,17 +96,29 @@ impl Side {
     pub fn primary(db: &Db) -> Arc<Self> {
         let recorder = Recorder::new(BEFORE_BYTES_MAX);
         let store = db.recording(&recorder);
-        Arc::new(Self { lane: Lane::Live, store, recorder: Some(recorder), calls: Mutex::default() })
+        Arc::new(Self {
+            lane: Lane::Live,
+            store,
+            recorder: Some(recorder),
+            outside: Arc::default(),
+            calls: Mutex::default(),
+        })
     }
 
     /// The side of a candidate in run `run`: an overlay over live data as `primary` met them.
-    pub fn candidate(db: &Db, run: &str, primary: Option<&Side>) -> Arc<Self> {
+    pub fn candidate(
+        db: &Db,
+        run: &str,
+        primary: Option<&Side>,
+        outside: &Arc<[OutsideRule]>,
+    ) -> Arc<Self> {
         let without = primary.and_then(|side| side.recorder.clone()).into_iter().collect();
         let overlay: Overlay = db.overlay(OverlayOptions { without, ..OverlayOptions::default() });
         Arc::new(Self {
             lane: Lane::Dark(run.into()),
             store: overlay.db(),
             recorder: None,
+            outside: Arc::clone(outside),
             calls: Mutex::default(),
         })
     }
@@ -96,6 +140,12 @@ impl Side {
     pub fn calls(&self) -> (Vec<SideCall>, bool) {
         let calls = lock(&self.calls);
         (calls.list.clone(), calls.is_cut)
+    }
+
+    /// What becomes of a call to a host outside; the first rule that fits decides.
+    pub fn outside(&self, host: &str) -> OutsideAction {
+        let rule = self.outside.iter().find(|rule| rule.fits(host));
+        rule.map_or(OutsideAction::Refuse, |rule| rule.action.clone())
     }
 
     /// Hosts outside that were refused.
@@ -179,7 +229,7 @@ impl Seat {
     pub fn side(&self) -> Option<Arc<Side>> {
         let mut current = lock(&self.current);
         if let (None, Some(run)) = (current.as_ref(), &self.run) {
-            *current = Some(Side::candidate(&self.db, run, None));
+            *current = Some(Side::candidate(&self.db, run, None, &Arc::default()));
         }
         current.clone()
     }

@@ -10,7 +10,8 @@ use futures::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::watch;
 use undercast_kernel::http::{HttpEndpoint, Request, Response};
-use undercast_kernel::{Kernel, OwnSockets, Seat, Sockets};
+use undercast_kernel::smithy::Body;
+use undercast_kernel::{Kernel, OutsideAction, OwnSockets, Seat, Sockets};
 use undercast_sandbox::dns::SUFFIXES;
 use undercast_wire::Gateway;
 use undercast_wire::serve::{Wrap, serve_with};
@@ -20,11 +21,13 @@ pub(crate) struct DarkSockets {
     tls: Wrap,
     /// The endpoint itself speaks TLS.
     is_secure: bool,
+    /// Candidates have networks of their own.
+    has_networks: bool,
 }
 
 impl DarkSockets {
-    pub(crate) fn new(tls: Wrap, is_secure: bool) -> Self {
-        Self { gateway: OnceLock::new(), tls, is_secure }
+    pub(crate) fn new(tls: Wrap, is_secure: bool, has_networks: bool) -> Self {
+        Self { gateway: OnceLock::new(), tls, is_secure, has_networks }
     }
 
     /// From now on there is something to serve.
@@ -34,6 +37,15 @@ impl DarkSockets {
 }
 
 impl Sockets for DarkSockets {
+    fn leaks(&self) -> Vec<String> {
+        if self.has_networks {
+            return Vec::new();
+        }
+        let own = "calls that a candidate signs with other credentials than its own, or does not sign, reach live data";
+        let outside = "calls to hosts outside leave this machine";
+        vec![own.to_owned(), outside.to_owned()]
+    }
+
     fn serve(&self, seat: Arc<Seat>, sockets: OwnSockets) -> Box<dyn Any + Send> {
         let (guard, gone) = watch::channel(());
         let Some(gateway) = self.gateway.get() else {
@@ -89,15 +101,40 @@ impl HttpEndpoint for Outside {
         true
     }
 
-    fn serve(&self, _: Kernel, request: Request) -> BoxFuture<'static, Response> {
-        let host = request.host_name().to_owned();
-        if let Some(side) = &request.side {
-            side.note_refused(&host);
+    fn serve(&self, kernel: Kernel, request: Request) -> BoxFuture<'static, Response> {
+        let host = request.host_name().to_ascii_lowercase();
+        let Some(side) = request.side.clone() else {
+            return async move { refusal(&host) }.boxed();
+        };
+        match side.outside(&host) {
+            OutsideAction::Refuse => {
+                side.note_refused(&host);
+                async move { refusal(&host) }.boxed()
+            }
+            OutsideAction::Answer { status, headers, body } => {
+                let answer = Response { status, headers, body: Body::from_bytes(body) };
+                async move { answer }.boxed()
+            }
+            OutsideAction::Allow => async move {
+                let query = if request.query.is_empty() { "" } else { "?" };
+                let (scheme, path) = (request.scheme, &request.path);
+                let url = format!("{scheme}://{}{path}{query}{}", request.host, request.query);
+                let answer = match kernel.fetch() {
+                    Ok(port) => port.fetch(url, request).await,
+                    Err(error) => Err(error.to_string()),
+                };
+                answer.unwrap_or_else(|why| {
+                    Response::json(502, &json!({"__type": "OutsideFailed", "message": why}))
+                })
+            }
+            .boxed(),
         }
-        let message = format!("{host} is outside of the cloud: the dark lane does not lead there");
-        let response = Response::json(502, &json!({"__type": "OutsideRefused", "message": message}));
-        async move { response }.boxed()
     }
+}
+
+fn refusal(host: &str) -> Response {
+    let message = format!("{host} is outside of the cloud: the dark lane does not lead there");
+    Response::json(502, &json!({"__type": "OutsideRefused", "message": message}))
 }
 
 fn host_of(url: &str) -> &str {

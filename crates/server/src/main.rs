@@ -5,6 +5,7 @@ mod client;
 mod command;
 mod control;
 mod dark;
+mod fetch;
 mod listeners;
 mod package;
 mod services;

@@ -19,6 +19,7 @@ use undercast_wire::serve::serve_with;
 use crate::authority::{Authority, write_secret};
 use crate::control::{About, Control};
 use crate::dark::DarkSockets;
+use crate::fetch::Outward;
 use crate::listeners::{Inner, bind_inner, tls};
 use crate::services;
 use crate::terminal::{Colour, Failure, note, paint};
@@ -105,8 +106,11 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
     let kernel = Kernel::new(db.clone(), settings(&args, address, inner.as_ref()));
     let sandbox = open_sandbox(&args, &kernel, &authority, inner.as_ref())?;
     let dark = open_dark_sandbox(&args, &kernel, &authority, &sandbox, address)?;
-    let sockets = Arc::new(DarkSockets::new(tls(&authority, address.ip())?, args.secure));
+    let has_networks = has_networks(&sandbox);
+    let sockets =
+        Arc::new(DarkSockets::new(tls(&authority, address.ip())?, args.secure, has_networks));
     kernel.provide_sockets(Arc::clone(&sockets) as Arc<dyn Sockets>);
+    kernel.provide_fetch(Arc::new(Outward::new()));
     kernel.install(services::all(
         &kernel,
         Sandboxes { live: sandbox.clone(), dark: Some(dark.clone()) },
@@ -212,7 +216,7 @@ fn open_dark_sandbox(
     live: &Sandbox,
     address: SocketAddr,
 ) -> Result<Sandbox, Failure> {
-    let has_networks = live.isolation().level == IsolationLevel::Namespaces;
+    let has_networks = has_networks(live);
     let dns = has_networks.then_some(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let mut options = sandbox_options(args, kernel, authority, "dark", dns)?;
     if has_networks {
@@ -224,6 +228,11 @@ fn open_dark_sandbox(
     options.idle = Duration::from_secs(60);
     options.nice = 19;
     Sandbox::new(options).map_err(|e| format!("functions cannot run in the dark: {e}"))
+}
+
+/// Whether instances can have networks of their own here.
+fn has_networks(live: &Sandbox) -> bool {
+    live.isolation().level == IsolationLevel::Namespaces
 }
 
 fn sandbox_options(

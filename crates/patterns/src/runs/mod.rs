@@ -1,0 +1,143 @@
+//! Runs under way: who is watched, in what sample, and what becomes of a passage.
+//!
+//! [`Watcher`] is the kernel's [`Shadow`]: asked for every invocation, it looks up whether somebody watches.
+//! A passage that is in the sample becomes a [`pair::Passing`]; once its primary is answered it goes through a
+//! bounded pool to the candidate, is compared, and ends in the tally of its run.
+
+mod active;
+mod candidate;
+mod machine;
+mod pair;
+mod passage;
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock, PoisonError};
+
+use undercast_kernel::{Context, Kernel, Pair, ServiceError, Shadow, Subject};
+use undercast_store::Db;
+
+pub(crate) use active::Active;
+pub(crate) use candidate::run as run_candidate;
+pub(crate) use machine::Machine;
+pub(crate) use passage::Passage;
+
+use crate::ledger::Ledger;
+use crate::store::{RUNS, RunKey, RunState, TargetRow};
+
+/// More runs than this are not watched at the same time.
+pub(crate) const RUNS_MAX: usize = 200;
+
+pub(crate) struct Watcher {
+    kernel: Kernel,
+    machine: Machine,
+    index: RwLock<Arc<Index>>,
+    /// One reload at a time, so that a later one sees what an earlier one kept.
+    reloading: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Index {
+    by_target: HashMap<TargetRow, Arc<Active>>,
+    by_key: HashMap<RunKey, Arc<Active>>,
+}
+
+impl Watcher {
+    pub(crate) fn new(kernel: &Kernel) -> Arc<Self> {
+        Arc::new(Self {
+            machine: Machine::new(kernel.env().clone()),
+            kernel: kernel.clone(),
+            index: RwLock::default(),
+            reloading: tokio::sync::Mutex::default(),
+        })
+    }
+
+    fn index(&self) -> Arc<Index> {
+        Arc::clone(&self.index.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The run as it is under way here.
+    pub(crate) fn active(&self, key: &RunKey) -> Option<Arc<Active>> {
+        self.index().by_key.get(key).cloned()
+    }
+
+    /// Takes up what the store says: after a change, and when the cloud starts.
+    pub(crate) async fn reload(&self) -> Result<(), ServiceError> {
+        let _one = self.reloading.lock().await;
+        let db = self.kernel.db();
+        let rows = RUNS.list(db, RUNS.all(), RUNS_MAX * 10, false).await?;
+        let old = self.index();
+        let mut new = Index::default();
+        for (key, row) in rows {
+            if row.state == RunState::Stopped || new.by_key.len() >= RUNS_MAX {
+                continue;
+            }
+            let known = old.by_key.get(&key).filter(|active| active.row.id == row.id);
+            let active = match known {
+                Some(active) if active.row.revision == row.revision => Arc::clone(active),
+                known => {
+                    let tally = known.map(|active| active.take_over());
+                    Arc::new(Active::new(self.kernel.clone(), key.clone(), row, tally)?)
+                }
+            };
+            new.by_target.insert(active.row.target.clone(), Arc::clone(&active));
+            new.by_key.insert(key, active);
+        }
+        for (key, active) in &old.by_key {
+            if !new.by_key.contains_key(key) {
+                active.flush().await?;
+            }
+        }
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        Ok(())
+    }
+
+    /// Writes what has been counted up to now.
+    pub(crate) async fn flush(&self, key: &RunKey) -> Result<(), ServiceError> {
+        match self.active(key) {
+            Some(active) => active.flush().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The book of a run.
+    pub(crate) fn ledger(&self) -> (&Db, Ledger) {
+        (self.kernel.db(), Ledger)
+    }
+
+    /// Follows changes that others make: other nodes, a reset.
+    pub(crate) fn follow(self: &Arc<Self>) {
+        let watcher = Arc::clone(self);
+        let mut changes = RUNS.watch(self.kernel.db(), &());
+        self.kernel.env().spawn("release.follow", async move {
+            loop {
+                changes.changed().await;
+                if let Err(error) = watcher.reload().await {
+                    tracing::warn!(target: "undercast::release", "runs are not taken up: {error}");
+                }
+            }
+        });
+    }
+}
+
+impl Shadow for Watcher {
+    fn pair(&self, _: &Context, subject: &Subject<'_>) -> Option<Arc<dyn Pair>> {
+        let index = self.index();
+        if index.by_target.is_empty() {
+            return None;
+        }
+        let find = |target: TargetRow| index.by_target.get(&target);
+        let active = match *subject {
+            Subject::Function { arn, qualifier } => {
+                find(TargetRow::Alias { function: arn.to_owned(), alias: qualifier.to_owned() })
+            }
+            Subject::Mapping { uuid } => find(TargetRow::Mapping { uuid: uuid.to_owned() }),
+            Subject::Route { api, stage, route } => {
+                let stage = |route: Option<String>| {
+                    find(TargetRow::Stage { api: api.to_owned(), stage: stage.to_owned(), route })
+                };
+                stage(Some(route.to_owned())).or_else(|| stage(None))
+            }
+        };
+        active?.admit(&self.machine)
+    }
+}

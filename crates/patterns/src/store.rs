@@ -1,0 +1,96 @@
+//! What the release service keeps, beside the books of runs ([`crate::ledger`]).
+
+use serde::{Deserialize, Serialize};
+use undercast_kernel::{OutsideRule, keyspace};
+use undercast_store::{Row, Table};
+
+use crate::compare::Rules;
+
+/// Account, region, name.
+pub(crate) type RunKey = (String, String, String);
+
+pub(crate) const RUNS: Table<RunKey, RunRow> = Table::new(keyspace::PATTERNS, "runs");
+/// The id of a run, when it was recorded, a number: recorded traffic, oldest first.
+pub(crate) const RECORDED: Table<(String, u64, u64), RecordedRow> =
+    Table::new(keyspace::PATTERNS, "recorded");
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum RunState {
+    Running,
+    Paused,
+    Stopped,
+}
+
+impl RunState {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            RunState::Running => "RUNNING",
+            RunState::Paused => "PAUSED",
+            RunState::Stopped => "STOPPED",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunRow {
+    /// Of the book: another one for a run that is started anew under the same name.
+    pub(crate) id: String,
+    pub(crate) state: RunState,
+    pub(crate) reason: String,
+    pub(crate) target: TargetRow,
+    pub(crate) candidate: CandidateRow,
+    pub(crate) share: f64,
+    pub(crate) rules: Rules,
+    pub(crate) limits: LimitsRow,
+    pub(crate) outside: Vec<OutsideRule>,
+    pub(crate) recording: Option<RecordingRow>,
+    pub(crate) accept_leaks: bool,
+    pub(crate) client_token: Option<String>,
+    pub(crate) created_ms: i64,
+    pub(crate) changed_ms: i64,
+    pub(crate) revision: u64,
+}
+
+/// What is watched.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) enum TargetRow {
+    /// ARN without a qualifier, alias.
+    Alias { function: String, alias: String },
+    /// All routes of a stage, or one.
+    Stage { api: String, stage: String, route: Option<String> },
+    Mapping { uuid: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum CandidateRow {
+    /// ARN with a qualifier, where there is one.
+    Function { arn: String },
+    Api { api: String, stage: String },
+    Url { url: String, is_safe: bool },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LimitsRow {
+    pub(crate) budget_ms: u64,
+    pub(crate) concurrency: usize,
+    pub(crate) waiting_max: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RecordingRow {
+    pub(crate) pairs_max: u64,
+    pub(crate) hours: u64,
+}
+
+/// One recorded passage: what is needed to run it again and to compare.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RecordedRow {
+    pub(crate) passage: serde_bytes::ByteBuf,
+}
+
+impl Row for RunRow {
+    const VERSION: u8 = 1;
+}
+impl Row for RecordedRow {
+    const VERSION: u8 = 1;
+}
