@@ -57,6 +57,16 @@ impl Histogram {
         }
     }
 
+    /// What came since `earlier`, which is an older copy of this histogram.
+    #[must_use]
+    pub fn since(&self, earlier: &Histogram) -> Histogram {
+        let counts = self.counts.iter().filter_map(|(bucket, count)| {
+            let before = earlier.counts.get(bucket).copied().unwrap_or(0);
+            Some((*bucket, count.saturating_sub(before))).filter(|(_, count)| *count > 0)
+        });
+        Histogram { counts: counts.collect() }
+    }
+
     pub fn count(&self) -> u64 {
         self.counts.values().fold(0, |sum, count| sum.saturating_add(*count))
     }
