@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 use undercast_smithy::Document;
-use undercast_store::{Db, Overlay, OverlayOptions, Recorder};
+use undercast_store::{Db, Images, Overlay, OverlayOptions, Recorder};
 
 use crate::{Context, Lane, ServiceError};
 
@@ -89,6 +89,7 @@ struct Calls {
     is_over: bool,
     /// Hosts outside that it wanted to reach.
     outside: Vec<String>,
+    is_cold: bool,
 }
 
 impl Side {
@@ -100,6 +101,22 @@ impl Side {
             lane: Lane::Live,
             store,
             recorder: Some(recorder),
+            outside: Arc::default(),
+            calls: Mutex::default(),
+        })
+    }
+
+    /// What a primary replaced, to be kept for a later candidate.
+    pub fn images(&self) -> Images {
+        self.recorder.as_ref().map(Recorder::images).unwrap_or_default()
+    }
+
+    /// A primary of the past, as far as a candidate must not see what it wrote.
+    pub fn past(db: &Db, images: Images) -> Arc<Self> {
+        Arc::new(Self {
+            lane: Lane::Live,
+            store: db.clone(),
+            recorder: Some(Recorder::of(images)),
             outside: Arc::default(),
             calls: Mutex::default(),
         })
@@ -153,6 +170,15 @@ impl Side {
         lock(&self.calls).outside.clone()
     }
 
+    /// A process was started on the way: the time that this took tells nothing.
+    pub fn note_cold(&self) {
+        lock(&self.calls).is_cold = true;
+    }
+
+    pub fn is_cold(&self) -> bool {
+        lock(&self.calls).is_cold
+    }
+
     pub fn note_refused(&self, host: &str) {
         let mut calls = lock(&self.calls);
         if calls.outside.len() < 20 && !calls.outside.iter().any(|known| known == host) {
@@ -176,7 +202,9 @@ impl Side {
     pub(crate) fn note(&self, mut call: SideCall) {
         let bytes = call.input.to_string().len();
         let mut calls = lock(&self.calls);
-        if calls.list.len() >= CALLS_MAX || calls.bytes + bytes.min(CALL_BYTES_MAX) > CALLS_BYTES_MAX {
+        if calls.list.len() >= CALLS_MAX
+            || calls.bytes + bytes.min(CALL_BYTES_MAX) > CALLS_BYTES_MAX
+        {
             calls.is_cut = true;
             return;
         }
@@ -192,8 +220,23 @@ impl Side {
 /// Whether an operation does something, by the verb that its name begins with.
 pub fn has_effects(operation: &str) -> bool {
     const READS: [&str; 18] = [
-        "Get", "List", "Describe", "Head", "Query", "Scan", "BatchGet", "TransactGet", "Select",
-        "Lookup", "Filter", "Search", "Validate", "Estimate", "Simulate", "AssumeRole", "Decode",
+        "Get",
+        "List",
+        "Describe",
+        "Head",
+        "Query",
+        "Scan",
+        "BatchGet",
+        "TransactGet",
+        "Select",
+        "Lookup",
+        "Filter",
+        "Search",
+        "Validate",
+        "Estimate",
+        "Simulate",
+        "AssumeRole",
+        "Decode",
         "Test",
     ];
     !READS.iter().any(|verb| operation.starts_with(verb))
@@ -288,10 +331,14 @@ mod tests {
 
     #[test]
     fn verbs_tell_what_has_effects() {
-        for name in ["PutItem", "SendMessage", "ReceiveMessage", "Invoke", "UpdateItem", "CopyObject"] {
+        for name in
+            ["PutItem", "SendMessage", "ReceiveMessage", "Invoke", "UpdateItem", "CopyObject"]
+        {
             assert!(has_effects(name), "{name}");
         }
-        for name in ["GetItem", "Query", "HeadObject", "ListObjectsV2", "BatchGetItem", "TransactGetItems"] {
+        for name in
+            ["GetItem", "Query", "HeadObject", "ListObjectsV2", "BatchGetItem", "TransactGetItems"]
+        {
             assert!(!has_effects(name), "{name}");
         }
     }

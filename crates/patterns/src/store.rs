@@ -10,6 +10,8 @@ use crate::compare::Rules;
 pub(crate) type RunKey = (String, String, String);
 
 pub(crate) const RUNS: Table<RunKey, RunRow> = Table::new(keyspace::PATTERNS, "runs");
+/// Account, region, a target as text: the name of the one run that watches it.
+pub(crate) const WATCHED: Table<RunKey, String> = Table::new(keyspace::PATTERNS, "watched");
 /// The id of a run, when it was recorded, a number: recorded traffic, oldest first.
 pub(crate) const RECORDED: Table<(String, u64, u64), RecordedRow> =
     Table::new(keyspace::PATTERNS, "recorded");
@@ -55,18 +57,49 @@ pub(crate) struct RunRow {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum TargetRow {
     /// ARN without a qualifier, alias.
-    Alias { function: String, alias: String },
+    Alias {
+        function: String,
+        alias: String,
+    },
     /// All routes of a stage, or one.
-    Stage { api: String, stage: String, route: Option<String> },
-    Mapping { uuid: String },
+    Stage {
+        api: String,
+        stage: String,
+        route: Option<String>,
+    },
+    Mapping {
+        uuid: String,
+    },
+}
+
+impl TargetRow {
+    /// The key of the guard that keeps a second run from watching the same.
+    pub(crate) fn guard(&self, key: &RunKey) -> RunKey {
+        let text = match self {
+            TargetRow::Alias { function, alias } => format!("{function}:{alias}"),
+            TargetRow::Stage { api, stage, route } => {
+                format!("{api}/{stage}/{}", route.as_deref().unwrap_or("*"))
+            }
+            TargetRow::Mapping { uuid } => uuid.clone(),
+        };
+        (key.0.clone(), key.1.clone(), text)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum CandidateRow {
     /// ARN with a qualifier, where there is one.
-    Function { arn: String },
-    Api { api: String, stage: String },
-    Url { url: String, is_safe: bool },
+    Function {
+        arn: String,
+    },
+    Api {
+        api: String,
+        stage: String,
+    },
+    Url {
+        url: String,
+        is_safe: bool,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +115,17 @@ pub(crate) struct RecordingRow {
     pub(crate) hours: u64,
 }
 
+/// The id of a run, the id of a pair: passages that samples of differences name.
+pub(crate) const PASSAGES: Table<(String, String), RecordedRow> =
+    Table::new(keyspace::PATTERNS, "passages");
+/// The id of a run: hosts outside that its candidates wanted to reach and could not.
+pub(crate) const REFUSED: Table<(String,), RefusedRow> = Table::new(keyspace::PATTERNS, "refused");
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct RefusedRow {
+    pub(crate) hosts: std::collections::BTreeSet<String>,
+}
+
 /// One recorded passage: what is needed to run it again and to compare.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RecordedRow {
@@ -89,6 +133,9 @@ pub(crate) struct RecordedRow {
 }
 
 impl Row for RunRow {
+    const VERSION: u8 = 1;
+}
+impl Row for RefusedRow {
     const VERSION: u8 = 1;
 }
 impl Row for RecordedRow {

@@ -94,7 +94,11 @@ impl Server {
     ///
     /// # Errors
     /// The sockets cannot be used.
-    pub fn on(udp: std::net::UdpSocket, tcp: std::net::TcpListener, address: Ipv4Addr) -> io::Result<Self> {
+    pub fn on(
+        udp: std::net::UdpSocket,
+        tcp: std::net::TcpListener,
+        address: Ipv4Addr,
+    ) -> io::Result<Self> {
         udp.set_nonblocking(true)?;
         tcp.set_nonblocking(true)?;
         let (udp, tcp) = (Arc::new(UdpSocket::from_std(udp)?), TcpListener::from_std(tcp)?);
@@ -104,7 +108,11 @@ impl Server {
             suffixes: vec![String::new()],
             upstream: None,
         };
-        Ok(Self { shared: Arc::new(Shared { options, permits: Semaphore::new(QUESTIONS_MAX) }), udp, tcp })
+        Ok(Self {
+            shared: Arc::new(Shared { options, permits: Semaphore::new(QUESTIONS_MAX) }),
+            udp,
+            tcp,
+        })
     }
 
     /// # Errors

@@ -49,8 +49,7 @@ fn take(control: &tokio::net::UnixStream) -> io::Result<Vec<std::os::fd::OwnedFd
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut greeting = [0_u8; GREETING.len()];
     let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-    let received =
-        recvmsg(control, &mut [IoSliceMut::new(&mut greeting)], &mut ancillary, flags)?;
+    let received = recvmsg(control, &mut [IoSliceMut::new(&mut greeting)], &mut ancillary, flags)?;
     if received.bytes == 0 {
         return Err(io::Error::other("the launcher ended before it opened its network"));
     }

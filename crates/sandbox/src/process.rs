@@ -50,9 +50,9 @@ pub(crate) async fn start(
         Network::Own { plain_ports } => Some(plain_ports.clone()),
     };
     let listener = match own_network {
-        None => Some(
-            TcpListener::bind(("127.0.0.1", 0)).await.map_err(Error::io("runtime endpoint"))?,
-        ),
+        None => {
+            Some(TcpListener::bind(("127.0.0.1", 0)).await.map_err(Error::io("runtime endpoint"))?)
+        }
         Some(_) => None,
     };
     let api = match &listener {

@@ -18,8 +18,15 @@ const BODY_BYTES_MAX: u64 = 10 << 20;
 const IDLE: Duration = Duration::from_secs(30);
 /// What belongs to one connection, or is made anew.
 const HOP_HEADERS: [&str; 9] = [
-    "connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer",
-    "proxy-authorization", "content-length", "host",
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "upgrade",
+    "te",
+    "trailer",
+    "proxy-authorization",
+    "content-length",
+    "host",
 ];
 
 type Https = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
@@ -50,11 +57,7 @@ impl Outward {
 }
 
 impl Fetch for Outward {
-    fn fetch(
-        &self,
-        url: String,
-        request: Request,
-    ) -> BoxFuture<'static, Result<Response, String>> {
+    fn fetch(&self, url: String, request: Request) -> BoxFuture<'static, Result<Response, String>> {
         let client = self.client();
         async move { fetch(client?, &url, request).await }.boxed()
     }

@@ -92,12 +92,13 @@ impl Functions {
         let ready = self.ready(ctx, target).await?;
         // What runs in the dark takes nobody's place.
         let limit = target.reserved.filter(|_| !ready.is_dark);
-        let running = match ready.is_dark {
-            true => None,
-            false => Some(Running::enter(ready.running.clone(), limit).ok_or_else(|| {
-                throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
-            })?),
-        };
+        let running =
+            match ready.is_dark {
+                true => None,
+                false => Some(Running::enter(ready.running.clone(), limit).ok_or_else(|| {
+                    throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+                })?),
+            };
         let payload = match event.payload.is_empty() {
             true => Bytes::from_static(b"{}"),
             false => event.payload,
@@ -120,6 +121,9 @@ impl Functions {
             Err(error) => (error.payload, true),
         };
         drop(running);
+        if let Some(side) = ctx.side().filter(|_| answer.init_ms.is_some()) {
+            side.note_cold();
+        }
         let failed = broken || answer.status != AnswerStatus::Ok;
         let kind = match answer.status {
             AnswerStatus::FunctionError { kind } => kind,

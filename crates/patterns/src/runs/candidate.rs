@@ -9,7 +9,7 @@ use undercast_kernel::{
     Given, HttpGiven, InvokeKind, InvokeRequest, Kernel, OutsideRule, ServiceError, Side,
 };
 
-use super::passage::effects;
+use super::passage::{effects, of_function};
 use crate::compare::{Answer, Observed};
 use crate::store::{CandidateRow, RunKey, TargetRow};
 
@@ -27,9 +27,17 @@ pub(crate) struct Trial<'a> {
     pub(crate) primary: Option<&'a Side>,
 }
 
-/// Gives the candidate what the primary was given, and tells what it did, and which hosts outside were
-/// refused.
-pub(crate) async fn run(trial: &Trial<'_>, given: Given) -> (Observed, Vec<String>) {
+/// What became of a trial.
+pub(crate) struct Tried {
+    pub(crate) observed: Observed,
+    /// Hosts outside that it wanted to reach and could not.
+    pub(crate) refused: Vec<String>,
+    /// A process was started for it: its time tells nothing.
+    pub(crate) was_cold: bool,
+}
+
+/// Gives the candidate what the primary was given, and tells what it did.
+pub(crate) async fn run(trial: &Trial<'_>, given: Given) -> Tried {
     let env = trial.kernel.env();
     let run = format!("{}/{}/{}", trial.key.0, trial.key.1, trial.key.2);
     let side = Side::candidate(trial.kernel.db(), &run, trial.primary, trial.outside);
@@ -53,7 +61,7 @@ pub(crate) async fn run(trial: &Trial<'_>, given: Given) -> (Observed, Vec<Strin
         duration_ms: took.as_secs_f64() * 1000.0,
         started_ms,
     };
-    (observed, side.refused())
+    Tried { observed, refused: side.refused(), was_cold: side.is_cold() }
 }
 
 fn failed(error: &ServiceError) -> Answer {
@@ -64,11 +72,7 @@ fn failed(error: &ServiceError) -> Answer {
     Answer::Failed { kind: kind.to_owned(), message: error.message().to_owned() }
 }
 
-async fn answer(
-    trial: &Trial<'_>,
-    side: &Arc<Side>,
-    given: Given,
-) -> Result<Answer, ServiceError> {
+async fn answer(trial: &Trial<'_>, side: &Arc<Side>, given: Given) -> Result<Answer, ServiceError> {
     match (trial.candidate, given) {
         (CandidateRow::Function { arn }, Given::Event { payload, mut guise }) => {
             let (account, region, _) = trial.key;
@@ -81,7 +85,7 @@ async fn answer(
                 guise: Some(guise),
             };
             let answer = trial.kernel.invoke()?.invoke(ctx.on_side(side), request).await?;
-            Ok(Answer::Invoke { payload: answer.payload, error: answer.function_error })
+            Ok(of_function(answer.payload, answer.function_error))
         }
         (CandidateRow::Function { arn }, Given::Http(given)) => {
             let TargetRow::Stage { api, stage, .. } = trial.target else {

@@ -10,18 +10,17 @@ use undercast_kernel::Env;
 const LOOK: Duration = Duration::from_millis(250);
 /// Less memory than this share is short.
 const MEMORY_SHARE_MIN: f64 = 0.05;
-/// More runnable processes for each processor than this is short.
-const LOAD_MAX: f64 = 8.0;
 
 pub(crate) struct Machine {
     env: Env,
+    load_max: f64,
     looked: Mutex<Option<Duration>>,
     is_short: AtomicBool,
 }
 
 impl Machine {
-    pub(crate) fn new(env: Env) -> Self {
-        Self { env, looked: Mutex::default(), is_short: AtomicBool::new(false) }
+    pub(crate) fn new(env: Env, load_max: f64) -> Self {
+        Self { env, load_max, looked: Mutex::default(), is_short: AtomicBool::new(false) }
     }
 
     /// Whether candidates should rest.
@@ -31,20 +30,20 @@ impl Machine {
             && looked.is_none_or(|at| now.saturating_sub(at) >= LOOK)
         {
             *looked = Some(now);
-            self.is_short.store(look(), Ordering::Relaxed);
+            self.is_short.store(look(self.load_max), Ordering::Relaxed);
         }
         self.is_short.load(Ordering::Relaxed)
     }
 }
 
 /// Where the system does not tell, it is not short.
-fn look() -> bool {
+fn look(load_max: f64) -> bool {
     let memory = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| memory_share(&text));
     let load = std::fs::read_to_string("/proc/loadavg").ok().and_then(|text| runnable(&text));
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let load = load.map(|runnable| runnable as f64 / processors as f64);
-    memory.is_some_and(|share| share < MEMORY_SHARE_MIN) || load.is_some_and(|load| load > LOAD_MAX)
+    memory.is_some_and(|share| share < MEMORY_SHARE_MIN) || load.is_some_and(|load| load > load_max)
 }
 
 /// `MemAvailable` over `MemTotal`.
@@ -67,7 +66,10 @@ mod tests {
 
     #[test]
     fn the_system_is_read() {
-        assert_eq!(memory_share("MemTotal:  200 kB\nMemFree: 1 kB\nMemAvailable: 50 kB\n"), Some(0.25));
+        assert_eq!(
+            memory_share("MemTotal:  200 kB\nMemFree: 1 kB\nMemAvailable: 50 kB\n"),
+            Some(0.25)
+        );
         assert_eq!(runnable("0.40 0.44 0.41 3/512 1234"), Some(3));
         assert_eq!(runnable(""), None);
     }

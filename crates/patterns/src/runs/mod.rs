@@ -11,17 +11,15 @@ mod pair;
 mod passage;
 
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use undercast_kernel::{Context, Kernel, Pair, ServiceError, Shadow, Subject};
-use undercast_store::Db;
 
-pub(crate) use active::Active;
-pub(crate) use candidate::run as run_candidate;
+pub(crate) use active::{Active, COUNT};
+pub(crate) use candidate::{Trial, run as run_candidate};
 pub(crate) use machine::Machine;
-pub(crate) use passage::Passage;
+pub(crate) use passage::{Passage, shown as shown_given};
 
-use crate::ledger::Ledger;
 use crate::store::{RUNS, RunKey, RunState, TargetRow};
 
 /// More runs than this are not watched at the same time.
@@ -42,9 +40,9 @@ struct Index {
 }
 
 impl Watcher {
-    pub(crate) fn new(kernel: &Kernel) -> Arc<Self> {
+    pub(crate) fn new(kernel: &Kernel, load_max: f64) -> Arc<Self> {
         Arc::new(Self {
-            machine: Machine::new(kernel.env().clone()),
+            machine: Machine::new(kernel.env().clone(), load_max),
             kernel: kernel.clone(),
             index: RwLock::default(),
             reloading: tokio::sync::Mutex::default(),
@@ -75,8 +73,8 @@ impl Watcher {
             let active = match known {
                 Some(active) if active.row.revision == row.revision => Arc::clone(active),
                 known => {
-                    let tally = known.map(|active| active.take_over());
-                    Arc::new(Active::new(self.kernel.clone(), key.clone(), row, tally)?)
+                    let before = known.map(|active| &**active);
+                    Arc::new(Active::new(self.kernel.clone(), key.clone(), row, before)?)
                 }
             };
             new.by_target.insert(active.row.target.clone(), Arc::clone(&active));
@@ -97,11 +95,6 @@ impl Watcher {
             Some(active) => active.flush().await,
             None => Ok(()),
         }
-    }
-
-    /// The book of a run.
-    pub(crate) fn ledger(&self) -> (&Db, Ledger) {
-        (self.kernel.db(), Ledger)
     }
 
     /// Follows changes that others make: other nodes, a reset.

@@ -1,11 +1,10 @@
 //! What passed: what a primary was given and what it did, complete enough to run it again.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use undercast_kernel::{Answered, Given, Guise, HttpGiven, Side};
+use undercast_store::Images;
 
 use crate::compare::{Answer, Effect, Observed};
 
@@ -19,12 +18,14 @@ pub(crate) struct Passage {
     effects: Vec<EffectRow>,
     duration_ms: f64,
     started_ms: i64,
+    /// What the primary replaced: a candidate that runs later does not see what it wrote.
+    images: Images,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum GivenRow {
     Event {
-        payload: String,
+        payload: Bytes,
         request_id: String,
         invoked_arn: String,
         client_context: Option<String>,
@@ -36,15 +37,16 @@ enum GivenRow {
         path: String,
         query: String,
         headers: Vec<(String, String)>,
-        body: String,
+        body: Bytes,
         source_ip: String,
     },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum AnswerRow {
-    Function { payload: String, error: Option<String> },
-    Http { status: u16, headers: Vec<(String, String)>, body: String },
+    Function { payload: Bytes, error: Option<String> },
+    Http { status: u16, headers: Vec<(String, String)>, body: Bytes },
+    Failed { kind: String, message: String },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,14 +55,6 @@ struct EffectRow {
     operation: String,
     input: Value,
     error: Option<String>,
-}
-
-fn text(bytes: &Bytes) -> String {
-    BASE64.encode(bytes)
-}
-
-fn bytes(text: &str) -> Bytes {
-    BASE64.decode(text).unwrap_or_default().into()
 }
 
 /// What a side did beside its answer.
@@ -76,26 +70,44 @@ pub(crate) fn effects(side: &Side) -> Vec<Effect> {
 
 pub(crate) fn answer(answered: Answered) -> Answer {
     match answered {
-        Answered::Function { payload, error } => Answer::Invoke { payload, error },
+        Answered::Function { payload, error } => of_function(payload, error),
         Answered::Http { status, headers, body } => Answer::Http { status, headers, body },
     }
 }
 
+/// A function that was ended gave no answer: the platform speaks for it.
+pub(crate) fn of_function(payload: Bytes, error: Option<String>) -> Answer {
+    if error.is_some()
+        && let Ok(Value::Object(fields)) = serde_json::from_slice(&payload)
+    {
+        let field = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+        let kind = match field("errorType") {
+            "Sandbox.Timedout" => "Timeout",
+            "Runtime.ExitError" => "Crash",
+            "Runtime.OutOfMemory" => "OutOfMemory",
+            _ => return Answer::Invoke { payload, error },
+        };
+        return Answer::Failed { kind: kind.to_owned(), message: field("errorMessage").to_owned() };
+    }
+    Answer::Invoke { payload, error }
+}
+
 impl Passage {
-    /// `None` for an answer that is none.
-    pub(crate) fn new(given: &Given, observed: &Observed) -> Option<Self> {
+    pub(crate) fn new(given: &Given, observed: &Observed, side: &Side) -> Self {
         let answer = match &observed.answer {
             Answer::Invoke { payload, error } => {
-                AnswerRow::Function { payload: text(payload), error: error.clone() }
+                AnswerRow::Function { payload: payload.clone(), error: error.clone() }
             }
             Answer::Http { status, headers, body } => {
-                AnswerRow::Http { status: *status, headers: headers.clone(), body: text(body) }
+                AnswerRow::Http { status: *status, headers: headers.clone(), body: body.clone() }
             }
-            Answer::Failed { .. } => return None,
+            Answer::Failed { kind, message } => {
+                AnswerRow::Failed { kind: kind.clone(), message: message.clone() }
+            }
         };
         let given = match given {
             Given::Event { payload, guise } => GivenRow::Event {
-                payload: text(payload),
+                payload: payload.clone(),
                 request_id: guise.request_id.clone(),
                 invoked_arn: guise.invoked_arn.clone(),
                 client_context: guise.client_context.clone(),
@@ -107,7 +119,7 @@ impl Passage {
                 path: http.path.clone(),
                 query: http.query.clone(),
                 headers: http.headers.clone(),
-                body: text(&http.body),
+                body: http.body.clone(),
                 source_ip: http.source_ip.clone(),
             },
         };
@@ -117,29 +129,34 @@ impl Passage {
             input: effect.input.clone(),
             error: effect.outcome.clone().err(),
         });
-        Some(Self {
+        Self {
             given,
             answer,
             effects: effects.collect(),
             duration_ms: observed.duration_ms,
             started_ms: observed.started_ms,
-        })
+            images: side.images(),
+        }
+    }
+
+    pub(crate) fn images(&self) -> Images {
+        self.images.clone()
     }
 
     pub(crate) fn encode(&self) -> Option<Vec<u8>> {
-        let encoded = serde_json::to_vec(self).ok()?;
+        let encoded = rmp_serde::to_vec_named(self).ok()?;
         (encoded.len() <= PASSAGE_BYTES_MAX).then_some(encoded)
     }
 
     pub(crate) fn decode(encoded: &[u8]) -> Option<Self> {
-        serde_json::from_slice(encoded).ok()
+        rmp_serde::from_slice(encoded).ok()
     }
 
     pub(crate) fn given(&self) -> Given {
         match &self.given {
             GivenRow::Event { payload, request_id, invoked_arn, client_context, trace_id } => {
                 Given::Event {
-                    payload: bytes(payload),
+                    payload: payload.clone(),
                     guise: Guise {
                         request_id: request_id.clone(),
                         invoked_arn: invoked_arn.clone(),
@@ -156,7 +173,7 @@ impl Passage {
                     path: path.clone(),
                     query: query.clone(),
                     headers: headers.clone(),
-                    body: bytes(body),
+                    body: body.clone(),
                     source_ip: source_ip.clone(),
                 }))
             }
@@ -166,10 +183,13 @@ impl Passage {
     pub(crate) fn observed(&self) -> Observed {
         let answer = match &self.answer {
             AnswerRow::Function { payload, error } => {
-                Answer::Invoke { payload: bytes(payload), error: error.clone() }
+                Answer::Invoke { payload: payload.clone(), error: error.clone() }
             }
             AnswerRow::Http { status, headers, body } => {
-                Answer::Http { status: *status, headers: headers.clone(), body: bytes(body) }
+                Answer::Http { status: *status, headers: headers.clone(), body: body.clone() }
+            }
+            AnswerRow::Failed { kind, message } => {
+                Answer::Failed { kind: kind.clone(), message: message.clone() }
             }
         };
         let effects = self.effects.iter().map(|row| Effect {

@@ -4,9 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use undercast_sandbox::{
-    Credentials, Ends, Function, Host, Invocation, LogLine, Network, Sandbox,
-};
+use undercast_sandbox::{Credentials, Ends, Function, Host, Invocation, LogLine, Network, Sandbox};
 
 use crate::fixture::{fixture_with, json};
 
@@ -32,7 +30,9 @@ impl Host for Inside {
                 while let Ok((mut socket, _)) = listener.accept().await {
                     let mut head = [0; 1024];
                     let _ = socket.read(&mut head).await;
-                    let text = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\n\r\n{place}");
+                    let text = format!(
+                        "HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\n\r\n{place}"
+                    );
                     let _ = socket.write_all(text.as_bytes()).await;
                 }
             });
@@ -58,7 +58,12 @@ const get = (url) => new Promise((done) => {
 exports.handler = async (event) => Promise.all(event.urls.map(get));
 ";
 
-async fn asked(sandbox: &Sandbox, host: &Arc<Inside>, function: Function, urls: &[String]) -> serde_json::Value {
+async fn asked(
+    sandbox: &Sandbox,
+    host: &Arc<Inside>,
+    function: Function,
+    urls: &[String],
+) -> serde_json::Value {
     let invocation = Invocation {
         request_id: "r".into(),
         payload: json!({"urls": urls}).to_string().into(),

@@ -54,6 +54,9 @@ pub(crate) struct Args {
     /// How many instances may run candidates in the dark at once.
     #[arg(long, env = "UNDERCAST_DARK_INSTANCES_MAX", default_value_t = 4)]
     dark_instances_max: usize,
+    /// With more runnable processes for each processor than this, candidates rest.
+    #[arg(long, env = "UNDERCAST_DARK_LOAD_MAX", default_value_t = undercast_patterns::LOAD_MAX)]
+    dark_load_max: f64,
     /// Folder with `node_modules` that managed Node.js functions can require (such as @aws-sdk/*).
     #[arg(long, env = "UNDERCAST_NODE_LIBS")]
     node_libs: Option<PathBuf>,
@@ -113,8 +116,11 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
     kernel.provide_fetch(Arc::new(Outward::new()));
     kernel.install(services::all(
         &kernel,
-        Sandboxes { live: sandbox.clone(), dark: Some(dark.clone()) },
-        &std::path::absolute(&args.data).map_err(|e| e.to_string())?,
+        services::Settings {
+            sandboxes: Sandboxes { live: sandbox.clone(), dark: Some(dark.clone()) },
+            data: &std::path::absolute(&args.data).map_err(|e| e.to_string())?,
+            dark_load_max: args.dark_load_max,
+        },
     ));
     let token = control_token(&args.data, db.env().ids.as_ref())?;
     if args.secure {
