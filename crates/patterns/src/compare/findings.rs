@@ -23,7 +23,10 @@ impl<'r> Findings<'r> {
     }
 
     pub(super) fn place(&self, path: &Path<'_>) -> String {
-        path.place(&|key| super::generated::is_generated(key) || self.rules.redactor().touches(key))
+        path.place(&|key| {
+            let is_hidden = self.rules.redactor().touches(key);
+            if is_hidden { Some("*".to_owned()) } else { super::generated::masked(key) }
+        })
     }
 
     /// A difference at a place of a document.
