@@ -31,6 +31,9 @@ impl Walk<'_> {
         if let Some(key) = unordered.filter(|_| !self.rules.unordered.is_empty()) {
             return self.unordered(path, a, b, key.as_deref());
         }
+        if let ([left], [right]) = (a, b) {
+            return self.value(&path.index(0), left, right);
+        }
         let mut marks = self.marks(path, a, b);
         if a.len() == b.len() {
             let stay = marks.coarse_a.iter().zip(&marks.coarse_b).filter(|(x, y)| x == y).count();
@@ -124,7 +127,8 @@ impl Walk<'_> {
     /// A hash that is the same for values that are equal by the rules; coarse: also for those that differ in
     /// generated values and in times around the calls.
     pub(super) fn mark(&self, path: &Path<'_>, value: &Value, is_coarse: bool) -> u64 {
-        if self.rules.is_ignored(path) || path.depth() > DEPTH_MAX {
+        self.mark_one();
+        if !self.may_mark() || path.depth() > DEPTH_MAX || self.rules.is_ignored(path) {
             return 1;
         }
         match value {

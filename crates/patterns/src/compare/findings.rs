@@ -1,5 +1,6 @@
 //! The differences of one pair, told apart by kind and bounded.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use serde_json::Value;
@@ -15,15 +16,39 @@ pub(super) struct Findings<'r> {
     /// How many kinds are kept and were dropped, that count and that inform.
     kept: [usize; 2],
     dropped: [u32; 2],
+    /// What stands for keys that were met.
+    masked: RefCell<HashMap<String, Option<String>>>,
 }
+
+/// Keys that are remembered.
+const MASKED_MAX: usize = 256;
 
 impl<'r> Findings<'r> {
     pub(super) fn new(rules: &'r CompiledRules) -> Findings<'r> {
-        Findings { rules, by_kind: HashMap::new(), list: Vec::new(), kept: [0; 2], dropped: [0; 2] }
+        Findings {
+            rules,
+            by_kind: HashMap::new(),
+            list: Vec::new(),
+            kept: [0; 2],
+            dropped: [0; 2],
+            masked: RefCell::default(),
+        }
     }
 
     pub(super) fn place(&self, path: &Path<'_>) -> String {
-        path.place(&|key| super::generated::is_generated(key) || self.rules.redactor().touches(key))
+        path.place(&|key| {
+            if let Some(known) = self.masked.borrow().get(key) {
+                return known.clone();
+            }
+            let is_hidden = self.rules.redactor().touches(key);
+            let masked =
+                if is_hidden { Some("*".to_owned()) } else { super::generated::masked(key) };
+            let mut known = self.masked.borrow_mut();
+            if known.len() < MASKED_MAX {
+                known.insert(key.to_owned(), masked.clone());
+            }
+            masked
+        })
     }
 
     /// A difference at a place of a document.

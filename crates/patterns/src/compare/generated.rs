@@ -108,6 +108,29 @@ pub(super) fn is_generated(text: &str) -> bool {
     look(text).is_some() || text.len() >= 4 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// A key or a name with `*` for what was generated in it: nothing if that is nothing.
+pub(super) fn masked(text: &str) -> Option<String> {
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    if is_generated(text) {
+        return Some("*".to_owned());
+    }
+    let (mut out, mut rest, mut is_start, mut is_masked) = (String::new(), text, true, false);
+    while !rest.is_empty() && out.len() < 1024 {
+        let piece = piece(rest, is_start);
+        if is_generated(piece.text) || piece.time_ms.is_some() {
+            out.push('*');
+            is_masked = true;
+        } else {
+            super::path::push_key(&mut out, piece.text);
+        }
+        is_start = !piece.is_word;
+        rest = rest.get(piece.text.len()..).unwrap_or_default();
+    }
+    is_masked.then_some(out)
+}
+
 /// What two texts that differ are made of.
 pub(super) struct Parts<'a> {
     /// Generated values that stand at the same place.
@@ -345,6 +368,21 @@ mod tests {
             "short1",
         ] {
             assert!(look(word).is_none(), "{word}");
+        }
+    }
+
+    #[test]
+    fn generated_parts_of_names_are_masked() {
+        for (name, shown) in [
+            ("user#550e8400-e29b-41d4-a716-446655440000", Some("user#*")),
+            ("550e8400-e29b-41d4-a716-446655440000", Some("*")),
+            ("2026", Some("*")),
+            ("orders/2026-11-24T12:00:00Z/x", Some("orders~1*~1x")),
+            ("dynamodb:PutItem(orders-q7k2m9x4b1z8w3v6)", Some("dynamodb:PutItem(orders-*)")),
+            ("dynamodb:PutItem(orders)", None),
+            ("line2", None),
+        ] {
+            assert_eq!(masked(name).as_deref(), shown, "{name}");
         }
     }
 

@@ -32,6 +32,8 @@ mod pair;
 mod path;
 mod rules;
 #[cfg(test)]
+mod scenario;
+#[cfg(test)]
 mod tests;
 mod text;
 mod time;

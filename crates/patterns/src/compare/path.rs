@@ -50,8 +50,9 @@ impl<'a> Path<'a> {
         holds(self) || self.parent.is_some_and(|parent| parent.any(holds))
     }
 
-    /// The place as a JSON pointer in which array indices, and keys that `is_volatile`, are `*`.
-    pub(crate) fn place(&self, is_volatile: &dyn Fn(&str) -> bool) -> String {
+    /// The place as a JSON pointer in which array indices are `*`. `masked` gives what stands for a key that must
+    /// not be shown as it is.
+    pub(crate) fn place(&self, masked: &dyn Fn(&str) -> Option<String>) -> String {
         let mut steps = Vec::with_capacity(self.depth);
         let mut at = Some(self);
         while let Some(path) = at {
@@ -63,10 +64,12 @@ impl<'a> Path<'a> {
             match step {
                 Step::Root => {}
                 Step::Index(_) => out.push_str("/*"),
-                Step::Key(key) if is_volatile(key) => out.push_str("/*"),
                 Step::Key(key) => {
                     out.push('/');
-                    push_key(&mut out, key);
+                    match masked(key) {
+                        Some(masked) => out.push_str(&masked),
+                        None => push_key(&mut out, key),
+                    }
                 }
             }
             if out.len() > PLACE_BYTES_MAX {
@@ -82,7 +85,8 @@ impl<'a> Path<'a> {
 
 const PLACE_BYTES_MAX: usize = 256;
 
-fn push_key(out: &mut String, key: &str) {
+/// A key as a step of a pointer.
+pub(super) fn push_key(out: &mut String, key: &str) {
     for letter in key.chars().take(PLACE_BYTES_MAX) {
         match letter {
             '~' => out.push_str("~0"),
@@ -269,7 +273,7 @@ mod tests {
         let item = items.index(7);
         let id = item.key("550e");
         let price = id.key("a/b");
-        assert_eq!(price.place(&|key| key == "550e"), "/items/*/*/a~1b");
-        assert_eq!(root.place(&|_| false), "");
+        assert_eq!(price.place(&|key| (key == "550e").then(|| "*".to_owned())), "/items/*/*/a~1b");
+        assert_eq!(root.place(&|_| None), "");
     }
 }

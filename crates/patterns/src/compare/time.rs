@@ -187,16 +187,23 @@ const BACK_MAX_MS: i64 = 5 * 60_000;
 const AHEAD_MAX_MS: i64 = 400 * 86_400_000;
 
 impl Calls {
+    /// Of times that are written as such: where it is not known when the calls were, times close to each other are
+    /// taken for made by them.
+    pub(super) fn relation_of_written(&self, primary_ms: i64, candidate_ms: i64) -> Relation {
+        let is_unknown = self.primary_ms == 0 || self.candidate_ms == 0;
+        let apart_ms = primary_ms.saturating_sub(candidate_ms).saturating_abs();
+        if is_unknown && apart_ms <= self.slack_ms {
+            return Relation::Same;
+        }
+        self.relation(primary_ms, candidate_ms)
+    }
+
     pub(super) fn relation(&self, primary_ms: i64, candidate_ms: i64) -> Relation {
         let apart_ms = primary_ms.saturating_sub(candidate_ms);
         if apart_ms.saturating_abs() <= self.tolerance_ms {
             return Relation::Same;
         }
-        let lag_ms = match (self.primary_ms, self.candidate_ms) {
-            // Without the times of the calls they are taken for simultaneous.
-            (0, _) | (_, 0) => 0,
-            (primary_ms, candidate_ms) => primary_ms.saturating_sub(candidate_ms),
-        };
+        let lag_ms = self.primary_ms.saturating_sub(self.candidate_ms);
         let beside_ms = apart_ms.saturating_sub(lag_ms);
         if beside_ms.saturating_abs() <= self.slack_ms
             && (self.is_made(primary_ms, self.primary_ms, 0)
@@ -222,7 +229,7 @@ impl Calls {
 
     fn is_made(&self, time_ms: i64, call_ms: i64, more_ms: i64) -> bool {
         let ahead_ms = time_ms.saturating_sub(call_ms);
-        call_ms == 0 || (-BACK_MAX_MS - more_ms..=AHEAD_MAX_MS).contains(&ahead_ms)
+        call_ms != 0 && (-BACK_MAX_MS - more_ms..=AHEAD_MAX_MS).contains(&ahead_ms)
     }
 }
 

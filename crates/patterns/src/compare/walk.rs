@@ -1,6 +1,7 @@
 //! The walk over two documents side by side.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use serde_json::{Map, Number, Value};
 
@@ -15,6 +16,10 @@ use super::{Answer, Class, Difference, Kind, Observed, Part, classify, text};
 const DEPTH_MAX: usize = 120;
 /// Documents in texts in documents.
 const NESTED_MAX: usize = 4;
+/// Comparisons of keys that one side alone has, in search of generated ones.
+const KEYS_MAX: usize = 1 << 14;
+/// Values that are marked in search of elements that belong together; beyond, order decides.
+const MARKS_MAX: usize = 2 << 20;
 /// Texts that are taken apart in search of generated values.
 const PARTS_BYTES_MAX: usize = 64 << 10;
 
@@ -28,6 +33,7 @@ pub(super) struct Walk<'r> {
     places: Vec<(Kind, bool)>,
     calls: Calls,
     nested: usize,
+    marked: Cell<usize>,
 }
 
 impl<'r> Walk<'r> {
@@ -48,7 +54,18 @@ impl<'r> Walk<'r> {
                 tolerance_ms: rules.time_tolerance_ms,
             },
             nested: 0,
+            marked: Cell::new(0),
         }
+    }
+
+    /// Counts a value that is marked.
+    pub(super) fn mark_one(&self) {
+        self.marked.set(self.marked.get() + 1);
+    }
+
+    /// Whether more may be marked.
+    pub(super) fn may_mark(&self) -> bool {
+        self.marked.get() < MARKS_MAX
     }
 
     pub(super) fn report(
@@ -146,10 +163,13 @@ impl<'r> Walk<'r> {
         if is_aligned {
             return;
         }
+        // Keys may be generated, too.
         let mut extra: Vec<_> = b.iter().filter(|(key, _)| !a.contains_key(*key)).collect();
+        let are_few = missing.len().saturating_mul(extra.len()) <= KEYS_MAX;
         for (key, left) in missing {
             let is_alike = |other: &str| {
-                self.rules.match_generated
+                are_few
+                    && self.rules.match_generated
                     && generated::parts(key, other).is_some_and(|parts| parts.times.is_empty())
             };
             match extra.iter().position(|(other, _)| is_alike(other)) {
@@ -268,7 +288,7 @@ impl<'r> Walk<'r> {
     /// Explains a difference by times and generated values: the inner nothing is that all is well.
     fn times_or_generated(&mut self, path: &Path<'_>, a: &str, b: &str) -> Option<Option<Class>> {
         if let (Some(left), Some(right)) = (time::parse(a), time::parse(b)) {
-            return Some(match self.calls.relation(left.instant_ms, right.instant_ms) {
+            return Some(match self.calls.relation_of_written(left.instant_ms, right.instant_ms) {
                 Relation::Same if left.is_date() || right.is_date() => (left.is_date()
                     != right.is_date())
                 .then_some(Class::TimeFormat)
