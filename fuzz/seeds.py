@@ -158,6 +158,54 @@ def requests():
     put("wire", "POST /x?a=b HTTP/1.1\nHost: abc123.execute-api.localhost:4566\n\n{}")
 
 
+def large():
+    """What is small to say and large to do."""
+    sub, text, join = "x", '"', "x"
+    for _ in range(30):
+        sub = {"Fn::Sub": ["${a}${a}${a}${a}", {"a": sub}]}
+        text = {"Fn::ToJsonString": [text]}
+        join = {"Fn::Join": [join, ["a", "b", "c", "d"]]}
+    for value in (sub, text, join, {"Fn::Join": ["x" * 20000, ["y"] * 8000]}):
+        put("template", json.dumps({"Resources": {"A": {"Type": "AWS::SQS::Queue", "Properties": {"X": value}}}}))
+    chain = {f"C{n}": {"Condition": f"C{n + 1}"} for n in range(1500)} | {"C1500": {"Fn::Equals": ["a", "a"]}}
+    put("template", json.dumps({"Conditions": chain, "Resources": {"A": {"Type": "AWS::SQS::Queue"}}}))
+    put("template", "Resources: " + "[" * 20000)
+    put("template", "Resources:\n" + "".join(" " * n + "a:\n" for n in range(340)))
+    put("template", "a: &a [" + "x," * 10000 + "]\nb: [" + "*a," * 10000 + "]")
+    for needs in (60, 600):
+        many = {f"R{n}": {"Type": "AWS::SQS::Queue", "DependsOn": [f"R{m}" for m in range(max(0, n - 8), n)]} for n in range(needs)}
+        put("template", json.dumps({"Resources": many})[:65000])
+    stars = "*a" * 500
+    statement = {"Effect": "Allow", "Action": stars, "Resource": "*" * 2000 + "q?" * 200}
+    put("policy", json.dumps({"Statement": [statement] * 20}))
+    put("policy", json.dumps({"Statement": [{"Effect": "Allow", "Action": ["s*"] * 5000, "Resource": "*"}]}))
+    put("policy", '{"Statement":' + "[" * 30000)
+    put("pattern", json.dumps({"a": [{"wildcard": "*a" * 1000}]}) + "\n" + json.dumps({"a": "a" * 30000}))
+    put("pattern", "{" + "(" * 30000 + "\n{}")
+    put("pattern", '{"a":' * 700 + "1\n{}")
+    put("pattern", "{ $" + ".a" * 20000 + " = 1 }\n{}")
+    put("expression", "(" * 4000)
+    put("expression", "NOT " * 1000 + "a = b")
+    put("expression", "a" + "[0]" * 1300 + " = :v")
+    put("expression", " OR ".join(["a = :v"] * 400))
+    put("expression", "SET " + ", ".join(f"a{n} = if_not_exists(a{n}, b + c)" for n in range(100)))
+    put("chunked", b"\x01" + b"1\r\na\r\n" * 8000)
+    put("chunked", b"\xff" + b"0\r\n" + b"a:b\r\n" * 5000)
+    auth = "Authorization: AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/{}/aws4_request, SignedHeaders={}, Signature=ab\nX-Amz-Date: 20260101T000000Z\nHost: localhost"
+    signed = ";".join(["host"] * 5000)
+    put("wire", "POST / HTTP/1.1\n" + auth.format("sqs", signed) + "\nX-Amz-Target: AmazonSQS.ListQueues\n\n{}")
+    put("wire", "GET /" + "../" * 15000 + " HTTP/1.1\n" + auth.format("execute-api", "host") + "\n\n")
+    put("wire", "GET /b?" + "a&" * 20000 + " HTTP/1.1\n" + auth.format("s3", "host") + "\n\n")
+    put("wire", "POST / HTTP/1.1\n" + auth.format("dynamodb", "host") + "\nX-Amz-Target: DynamoDB_20120810.PutItem\n\n" + '{"Item":{"a":' + '{"M":{"a":' * 3000)
+    put("wire", "POST / HTTP/1.1\n" + auth.format("dynamodb", "host") + "\nX-Amz-Target: DynamoDB_20120810.PutItem\n\n" + '{"x":' + "[" * 30000)
+    put("wire", "POST / HTTP/1.1\n" + auth.format("iam", "host") + "\nContent-Type: application/x-www-form-urlencoded\n\nAction=CreateRole&Version=2010-05-08" + "".join(f"&Tags.member.{n}.Key=a" for n in range(2000)))
+    put("wire", "POST / HTTP/1.1\n" + auth.format("iam", "host") + "\nContent-Type: application/x-www-form-urlencoded\n\nAction=CreateRole&Version=2010-05-08&Tags" + ".member.1" * 5000 + "=a")
+    put("wire", "POST /b?delete HTTP/1.1\n" + auth.format("s3", "host") + "\n\n<Delete>" + "<Object><Key>a</Key></Object>" * 2000)
+    put("wire", "POST /b?delete HTTP/1.1\n" + auth.format("s3", "host") + "\n\n" + "<a>" * 20000)
+    put("wire", "POST /b?delete HTTP/1.1\n" + auth.format("s3", "host") + "\n\n<Delete>" + "<a/>x" * 12000)
+    put("wire", "PUT /b/k HTTP/1.1\n" + auth.format("s3", "host") + "\nx-amz-tagging: " + "a=b&" * 10000 + "\n\n")
+
+
 def dictionary(target, words):
     lines = (json.dumps(word).encode().decode() for word in sorted(set(words)))
     (HERE / "dict").mkdir(exist_ok=True)
@@ -171,6 +219,7 @@ patterns()
 archives()
 chunks()
 requests()
+large()
 dictionary("template", ["Fn::Sub", "Fn::GetAtt", "Fn::Join", "Fn::Select", "Fn::Split", "Fn::If", "Fn::FindInMap", "Fn::Cidr", "Fn::Base64", "Ref", "Condition", "!Sub", "!Ref", "!GetAtt", "&a", "*a", "<<", "AWS::NoValue", "Resources", "Type", "Properties", "Outputs", "Mappings", "Parameters", "Rules", "${", "Fn::ToJsonString", "Fn::Length", "Fn::Transform"])
 dictionary("expression", ["SET", "REMOVE", "ADD", "DELETE", "BETWEEN", "AND", "OR", "NOT", "IN", "attribute_exists(", "begins_with(", "contains(", "size(", "list_append(", "if_not_exists(", ":v", "#n", "a.b[0]"])
 dictionary("policy", ["Effect", "Allow", "Deny", "Action", "NotAction", "Resource", "NotResource", "Condition", "StringLike", "ForAllValues:", "IfExists", "Principal", "${aws:username}"])

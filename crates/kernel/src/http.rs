@@ -73,5 +73,10 @@ pub trait HttpEndpoint: Send + Sync + 'static {
     /// Whether the request is for this door, by its host or path alone.
     fn matches(&self, request: &Request) -> bool;
 
+    /// Whether other doors are asked first: for one whose addresses do not tell them from all others.
+    fn yields(&self) -> bool {
+        false
+    }
+
     fn serve(&self, kernel: Kernel, request: Request) -> BoxFuture<'static, Response>;
 }

@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from conftest import settled
 
 KILLS = int(os.environ.get("UNDERCAST_KILLS", "20"))
+STORE = ["--store", os.environ["UNDERCAST_STORE"]] if "UNDERCAST_STORE" in os.environ else []
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -185,7 +186,7 @@ def test_kill_at_random_moments_under_mixed_load(new_cloud):
     seed = int(os.environ.get("UNDERCAST_SEED", random.randint(0, 10**6)))
     print("seed", seed)
     chance = random.Random(seed)
-    cloud = new_cloud().start()
+    cloud = new_cloud(*STORE).start()
     set_up(cloud)
     load = Load(cloud)
     load.start()
