@@ -105,7 +105,9 @@ async fn connection(
             let request = hyper::Request::from_parts(parts, body);
             let mut response = gateway.handle(request, peer, scheme).await;
             if !leftover.read(gateway.kernel().env(), waits).await {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(response)
         }
