@@ -14,7 +14,8 @@ fn bytes_below(folder: &Path) -> u64 {
         kind if kind.is_dir() => bytes_below(&entry.path()),
         kind if kind.is_symlink() => {
             let target = std::fs::read_link(entry.path()).unwrap();
-            assert!(target.is_relative(), "{target:?}");
+            let known = ["/var/task", "/opt", "/tmp"].iter().any(|dir| target.starts_with(dir));
+            assert!(target.is_relative() || known, "{target:?}");
             0
         }
         _ => entry.metadata().unwrap().len(),

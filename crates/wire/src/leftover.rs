@@ -11,10 +11,11 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use undercast_kernel::Env;
 
-/// How much is read for nothing so that a connection can be kept; beyond that a new one is cheaper.
-const BYTES_MAX: u64 = 1 << 20;
+/// How much is read for nothing: clients look for the answer only when they have sent everything, so
+/// that this is somewhat above the largest body that any call may have.
+const BYTES_MAX: u64 = 128 << 20;
 /// How long the client may take to send it.
-const TIME_MAX: Duration = Duration::from_secs(2);
+const TIME_MAX: Duration = Duration::from_secs(5);
 
 /// A body on loan: it comes back if it is dropped before its end.
 pub(crate) struct Lent<B: Body + Unpin> {

@@ -113,11 +113,14 @@ fn refused_then_another(length: usize, headers: &str, send: usize) -> String {
 
 #[test]
 fn a_refused_call_leaves_its_connection_usable() {
-    let text = refused_then_another(300_000, "", 300_000);
-    assert_eq!(text.matches("HTTP/1.1 ").count(), 2, "{text}");
-    assert_eq!(text.matches("onnection: close").count(), 1, "{text}");
+    // The second one is above what any call may have: its answer arrives all the same.
+    for length in [300_000, 20 << 20] {
+        let text = refused_then_another(length, "", length);
+        assert_eq!(text.matches("HTTP/1.1 ").count(), 2, "{text}");
+        assert_eq!(text.matches("onnection: close").count(), 1, "{text}");
+    }
     // Too much to read for nothing, or never sent: the client is told to take another connection.
-    for (headers, length) in [("", 8 << 20), ("Expect: 100-continue\r\n", 5)] {
+    for (headers, length) in [("", 200 << 20), ("Expect: 100-continue\r\n", 5)] {
         let text = refused_then_another(length, headers, 0).to_lowercase();
         assert_eq!(text.matches("http/1.1 ").count(), 1, "{text}");
         assert!(text.contains("connection: close"), "{text}");
