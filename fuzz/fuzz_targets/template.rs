@@ -1,9 +1,42 @@
-//! Templates in JSON and YAML, parsed and checked.
+//! Templates in JSON and YAML: parsed, checked and resolved.
 #![no_main]
 
+use std::collections::BTreeMap;
+
 use libfuzzer_sys::fuzz_target;
-use undercast_cloudformation::template::Template;
+use undercast_cloudformation::template::intrinsics::{conditions, resolve};
+use undercast_cloudformation::template::parameters::{check, typed};
+use undercast_cloudformation::template::{Lookup, Pseudo, Scope, Template};
 
 fuzz_target!(|text: &str| {
-    let _ = Template::parse(text);
+    let Ok(template) = Template::parse(text) else {
+        return;
+    };
+    let values = check(&template, &BTreeMap::new(), &BTreeMap::new()).unwrap_or_default();
+    let kinds = &template.parameters;
+    let parameters = values.iter().map(|(name, value)| {
+        let kind = kinds.get(name).map_or("String", |parameter| parameter.kind.as_str());
+        (name.clone(), typed(kind, value))
+    });
+    let parameters: BTreeMap<_, _> = parameters.collect();
+    let none = BTreeMap::new();
+    let scope = Scope {
+        parameters: &parameters,
+        conditions: &none,
+        mappings: &template.mappings,
+        pseudo: &Pseudo::default(),
+        exports: &BTreeMap::new(),
+        resource: &|name, _| match name.len() % 2 {
+            0 => Lookup::Later,
+            _ => Lookup::Known(name.into()),
+        },
+    };
+    let known = conditions(&template.conditions, &scope).unwrap_or_default();
+    let scope = Scope { conditions: &known, ..scope };
+    for resource in &template.resources {
+        let _ = resolve(&resource.properties, &scope);
+    }
+    for output in &template.outputs {
+        let _ = resolve(&output.value, &scope);
+    }
 });

@@ -8,7 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use undercast_kernel::http::{HttpEndpoint, Request, Response};
 use undercast_kernel::{
-    Context, InvokeKind, InvokeRequest, Kernel, Resource, ResourceRequest, ResourceType,
+    Access, Context, InvokeKind, InvokeRequest, Kernel, Resource, ResourceRequest, ResourceType,
     ServiceError,
 };
 use undercast_smithy::Document;
@@ -81,6 +81,8 @@ async fn ask(
 ) -> Result<Resource, ServiceError> {
     let token = ctx.env().ids.hex(32);
     let service_token = request.text("ServiceToken").unwrap_or_default().to_owned();
+    let access = Access::new("lambda:InvokeFunction", service_token.clone());
+    ctx.kernel().check(ctx, vec![access]).await?;
     if !service_token.starts_with("arn:aws:lambda:") {
         return Err(failed(format!("Invalid service token: {service_token}")));
     }

@@ -30,6 +30,9 @@ use undercast_smithy::validate::message;
 
 use api::cloudformation::operations as op;
 
+/// As whom CloudFormation acts by itself, and to whom roles are passed.
+const NAME: &str = "cloudformation.amazonaws.com";
+
 /// The service. All its state is in the store.
 #[derive(Debug)]
 pub struct CloudFormation;

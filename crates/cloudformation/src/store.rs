@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use undercast_kernel::keyspace;
+use undercast_kernel::{Principal, keyspace};
 use undercast_smithy::Document;
 use undercast_store::{Row, Table};
 
@@ -54,6 +54,9 @@ pub struct StackRow {
     pub current: Option<Definition>,
     pub outputs: Vec<OutputRow>,
     pub operation: Option<OperationRow>,
+    /// The role that the last operation was given: the next one goes on with it.
+    #[serde(default)]
+    pub role_arn: Option<String>,
     pub change_set_id: Option<String>,
 }
 
@@ -85,6 +88,51 @@ pub struct OperationRow {
     pub on_failure: String,
     pub retain: Vec<String>,
     pub reason: Option<String>,
+    /// In whose name resources are made where no role is given.
+    #[serde(default)]
+    pub caller: CallerRow,
+}
+
+/// Who asked for an operation.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub enum CallerRow {
+    /// The account, or the cloud itself: nothing is denied to them.
+    #[default]
+    Account,
+    User {
+        name: String,
+        id: String,
+    },
+    Role {
+        name: String,
+        id: String,
+        session: String,
+    },
+    Anonymous,
+}
+
+impl CallerRow {
+    pub fn of(principal: &Principal) -> Self {
+        match principal.clone() {
+            Principal::Root { .. } | Principal::Service { .. } => Self::Account,
+            Principal::User { name, id, .. } => Self::User { name, id },
+            Principal::Role { name, id, session, .. } => Self::Role { name, id, session },
+            Principal::Anonymous => Self::Anonymous,
+        }
+    }
+
+    /// The principal, unless it may do everything anyway.
+    pub fn principal(&self, account: &str) -> Option<Principal> {
+        let account = account.to_owned();
+        match self.clone() {
+            Self::Account => None,
+            Self::User { name, id } => Some(Principal::User { account, name, id }),
+            Self::Role { name, id, session } => {
+                Some(Principal::Role { account, name, id, session })
+            }
+            Self::Anonymous => Some(Principal::Anonymous),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

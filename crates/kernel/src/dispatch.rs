@@ -184,8 +184,10 @@ impl Kernel {
         self.0.services.get()?.resource_types.get(name).cloned()
     }
 
+    /// All front doors in the order in which they are asked, whatever the order of the services.
     pub fn endpoints(&self) -> impl Iterator<Item = &Arc<dyn HttpEndpoint>> {
-        self.services().iter().flat_map(|service| &service.endpoints)
+        let all = || self.services().iter().flat_map(|service| &service.endpoints);
+        all().filter(|door| !door.yields()).chain(all().filter(|door| door.yields()))
     }
 
     pub fn invoke(&self) -> Result<&Arc<dyn Invoke>, ServiceError> {

@@ -83,5 +83,10 @@ pub trait HttpEndpoint: Send + Sync + 'static {
         false
     }
 
+    /// Whether other doors are asked first: for one whose addresses do not tell them from all others.
+    fn yields(&self) -> bool {
+        false
+    }
+
     fn serve(&self, kernel: Kernel, request: Request) -> BoxFuture<'static, Response>;
 }

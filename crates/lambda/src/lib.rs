@@ -39,6 +39,11 @@ use mappings::Mappings;
 use name::LATEST;
 use store::FunctionKey;
 
+/// Reads an event filter and asks it about an event. For fuzzing.
+pub fn exercise_filter(pattern: &str, event: &str) {
+    mappings::exercise_filter(pattern, event);
+}
+
 /// The service.
 pub struct Lambda {
     functions: Arc<Functions>,

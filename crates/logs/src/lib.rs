@@ -19,6 +19,13 @@ use undercast_smithy::validate::message;
 
 use api::logs::operations as op;
 
+/// Reads a filter pattern and asks it about a message: nothing may panic or take long. For fuzzing.
+pub fn exercise_pattern(pattern: &str, message: &str) {
+    if let Ok(pattern) = pattern::Pattern::parse(pattern) {
+        pattern.matches(message);
+    }
+}
+
 /// The service. All its state is in the store.
 #[derive(Debug)]
 pub struct Logs;

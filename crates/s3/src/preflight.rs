@@ -19,6 +19,11 @@ impl HttpEndpoint for Preflight {
         request.method == "OPTIONS" && bucket(request).is_some()
     }
 
+    /// Any path may begin with the name of a bucket.
+    fn yields(&self) -> bool {
+        true
+    }
+
     fn serve(&self, kernel: Kernel, request: Request) -> BoxFuture<'static, Response> {
         async move {
             let asked = Asked::new(&request);

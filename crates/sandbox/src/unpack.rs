@@ -250,7 +250,9 @@ fn link_target<R: Read>(
     }
     let target = PathBuf::from(text);
     // Places that only exist inside an instance are fine: they are read there, not here.
-    if target.starts_with("/var/task") || target.starts_with("/opt") || target.starts_with("/tmp") {
+    let climbs = target.components().any(|part| part == Component::ParentDir);
+    let known = ["/var/task", "/opt", "/tmp"].iter().any(|dir| target.starts_with(dir));
+    if known && !climbs {
         return Ok(target);
     }
     let mut depth = relative.components().count().saturating_sub(1);

@@ -6,8 +6,9 @@ pub mod raw;
 pub mod text;
 pub mod xml;
 
-/// How deeply values may nest in any format.
-pub const DEPTH_MAX: usize = 64;
+/// How deeply values may nest in any format. DynamoDB's 32 levels are two of JSON's each, below those
+/// of a batch or a transaction.
+pub const DEPTH_MAX: usize = 96;
 
 /// Fills a `ShapeReader` with methods that refuse: for readers that can only stand at some kinds.
 macro_rules! refuse {

@@ -267,7 +267,12 @@ impl<'g> Call<'g> {
         };
         let scope = signature.map(|s| &*s.service);
         // Where the operation stands in the body, the body is read before the call is routed.
-        let (early, body) = match is_form(parts) && scope != Some("s3") {
+        let is_query = is_form(parts) && scope != Some("s3");
+        if is_query {
+            let protocol = Protocol::AwsQuery;
+            self.target = Some(Target { protocol, service: None, operation: None });
+        }
+        let (early, body) = match is_query {
             true => (self.collect(body, Family::Query, None).await?, None),
             false => (Bytes::new(), Some(body)),
         };

@@ -12,7 +12,7 @@
 //! 6. the kernel's call path, which this crate does not look into;
 //! 7. [`protocol`] again: the output or the error in its envelope, and a [`reply::Reply`] on its way.
 //!
-//! [`serve`](mod@serve) is the accept loop, [`echo`] the mode in which the round trip of every
+//! [`serve`](mod@serve) is the accept loop (`leftover` keeps its connections clean), [`echo`] the mode in which the round trip of every
 //! operation is proven. Read first: [`gateway`], [`protocol`], [`codec`].
 //!
 //! This crate knows no service, with these exceptions, each in one place:
@@ -37,6 +37,7 @@ pub mod front_door;
 pub mod gateway;
 pub mod http_binding;
 pub mod intake;
+mod leftover;
 pub mod presign;
 pub mod protocol;
 pub mod reply;

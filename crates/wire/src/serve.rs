@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
 use crate::Gateway;
+use crate::leftover::lend;
 
 /// A connection, whatever carries it.
 pub trait Connection: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -96,7 +98,19 @@ async fn connection(
 ) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let gateway = gateway.clone();
-        async move { Ok::<_, Infallible>(gateway.handle(request, peer, scheme).await) }
+        async move {
+            let waits = request.headers().contains_key(header::EXPECT);
+            let (parts, body) = request.into_parts();
+            let (body, leftover) = lend(body);
+            let request = hyper::Request::from_parts(parts, body);
+            let mut response = gateway.handle(request, peer, scheme).await;
+            if !leftover.read(gateway.kernel().env(), waits).await {
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX);

@@ -172,6 +172,21 @@ def new_cloud():
 
 
 @pytest.fixture
+def secure_cloud(new_cloud):
+    """A cloud that verifies signatures and enforces policies; `client` is that of its root key."""
+    cloud = new_cloud("--secure")
+    cloud.url = cloud.url.replace("http:", "https:")
+    cloud.wait = lambda: wait_for(cloud.folder / "root-key")
+    cloud.start()
+    keys = configparser.ConfigParser()
+    keys.read(cloud.folder / "root-key")
+    root = {"key": keys["default"]["aws_access_key_id"], "secret": keys["default"]["aws_secret_access_key"]}
+    plain = cloud.client
+    cloud.client = lambda service, **more: plain(service, **{**root, "verify": str(cloud.folder / "authority/ca.pem"), **more})
+    return cloud
+
+
+@pytest.fixture
 def account():
     return str(random.randint(10**11, 10**12 - 1))
 

@@ -42,8 +42,12 @@ pub fn task() -> TaskSpec {
     }
 }
 
-/// Starts the operation that `stack.operation` describes, in the transaction that put the row.
-pub fn spawn(tx: &Tx, ctx: &Context, stack: &StackRow) -> Result<(), ServiceError> {
+/// Puts the row of a stack and starts the operation that it describes.
+pub fn spawn(tx: &Tx, ctx: &Context, stack: &mut StackRow) -> Result<(), ServiceError> {
+    if let Some(operation) = &stack.operation {
+        stack.role_arn.clone_from(&operation.target.role_arn);
+    }
+    STACKS.put(tx, &stack::key(ctx, &stack.uuid), stack)?;
     let payload = serde_json::json!({
         "account": ctx.account(),
         "region": ctx.region(),
@@ -63,9 +67,9 @@ async fn run(kernel: Kernel, task: Task) -> Result<Outcome, TaskError> {
         serde_json::from_slice(&task.payload).map_err(|e| TaskError::new(e.to_string()))?;
     let part =
         |name: &str| payload.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
-    let ctx =
-        kernel.service_context("cloudformation.amazonaws.com", &part("account"), &part("region"));
-    let deployment = Deployment { ctx, uuid: part("uuid") };
+    let ctx = kernel.service_context(crate::NAME, &part("account"), &part("region"));
+    let deployment = Deployment { actor: ctx.clone(), ctx, uuid: part("uuid") };
+    let deployment = deployment.acting().await.map_err(|e| TaskError::new(e.to_string()))?;
     deployment.advance().await.map_err(|e| TaskError::new(format!("{e}: {:?}", e.log_source())))?;
     Ok(Outcome::Done)
 }
@@ -73,11 +77,32 @@ async fn run(kernel: Kernel, task: Task) -> Result<Outcome, TaskError> {
 /// One run over the stack's operation.
 #[derive(Clone)]
 pub(crate) struct Deployment {
+    /// CloudFormation's own work, on its own rows.
     pub(crate) ctx: Context,
+    /// What is done to resources: in the name of the operation's role, or else of who asked for it.
+    pub(crate) actor: Context,
     pub(crate) uuid: String,
 }
 
 impl Deployment {
+    /// The same in whose name resources are made.
+    async fn acting(mut self) -> Result<Self, ServiceError> {
+        let Some(operation) = self.load().await?.and_then(|stack| stack.operation) else {
+            return Ok(self);
+        };
+        let principal = match (operation.target.role_arn, self.ctx.kernel().credentials()) {
+            (Some(role), Some(port)) => {
+                let session = "AWSCloudFormation".to_owned();
+                Some(port.assume(self.ctx.kernel().clone(), role, session).await?.principal)
+            }
+            _ => operation.caller.principal(self.ctx.account()),
+        };
+        if let Some(principal) = principal {
+            self.actor = self.ctx.with_principal(principal);
+        }
+        Ok(self)
+    }
+
     /// Goes through the phases until the operation is over.
     async fn advance(&self) -> Result<(), ServiceError> {
         while let Some(stack) = self.load().await? {

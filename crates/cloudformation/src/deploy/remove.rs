@@ -219,7 +219,7 @@ impl Deployment {
         }
         let request = request(stack, operation, &row, &row.properties);
         let result = match types::find(self.ctx.kernel(), &row.kind) {
-            Some(resource_type) => resource_type.delete(self.ctx.clone(), request).await,
+            Some(resource_type) => resource_type.delete(self.actor.clone(), request).await,
             None => Ok(()),
         };
         match result {

@@ -116,9 +116,9 @@ impl Deployment {
         let started = self.started(stack, operation, &wanted, row, status, replaces).await?;
         let request = request(stack, operation, &started, &wanted.properties);
         let result = if action == Action::Update {
-            resource_type.update(self.ctx.clone(), request).await
+            resource_type.update(self.actor.clone(), request).await
         } else {
-            resource_type.create(self.ctx.clone(), request).await
+            resource_type.create(self.actor.clone(), request).await
         };
         match result {
             Ok(resource) => self.succeeded(stack, &wanted, started, resource, action).await,

@@ -54,7 +54,7 @@ impl Deployment {
                 request.old = undercast_smithy::Document::Null;
             }
             if let Some(resource_type) = types::find(self.ctx.kernel(), &before.kind) {
-                match resource_type.update(self.ctx.clone(), request).await {
+                match resource_type.update(self.actor.clone(), request).await {
                     Ok(resource) => row.attributes = resource.attributes,
                     Err(error) => {
                         "UPDATE_FAILED".clone_into(&mut row.status);

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::access;
+use super::access_with_role;
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::ContinueUpdateRollback;
 use crate::api::cloudformation::shapes::{
@@ -11,11 +11,16 @@ use crate::api::cloudformation::shapes::{
 use crate::deploy;
 use crate::error::validation;
 use crate::stack;
-use crate::store::{OperationKind, OperationRow, Phase, RESOURCES, STACKS};
+use crate::store::{CallerRow, Definition, OperationKind, OperationRow, Phase, RESOURCES};
 
 impl Handler<ContinueUpdateRollback> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &ContinueUpdateRollbackInput) -> Vec<Access> {
-        access(ctx, "ContinueUpdateRollback", &input.stack_name)
+        access_with_role(
+            ctx,
+            "ContinueUpdateRollback",
+            &input.stack_name,
+            input.role_arn.as_deref(),
+        )
     }
 
     async fn handle(
@@ -25,11 +30,12 @@ impl Handler<ContinueUpdateRollback> for CloudFormation {
     ) -> Result<ContinueUpdateRollbackOutput, ServiceError> {
         let skip = input.resources_to_skip.unwrap_or_default();
         let (name, client_token) = (input.stack_name, input.client_request_token);
+        let role = input.role_arn;
         let store = ctx.store().clone();
         store
             .transact(move |tx| {
                 let (ctx, name, skip) = (ctx.clone(), name.clone(), skip.clone());
-                let client_token = client_token.clone();
+                let (client_token, role) = (client_token.clone(), role.clone());
                 async move {
                     let mut row = stack::require(&tx, &ctx, &name).await?;
                     if row.status != "UPDATE_ROLLBACK_FAILED" {
@@ -61,11 +67,15 @@ impl Handler<ContinueUpdateRollback> for CloudFormation {
                         token,
                         kind: OperationKind::Update,
                         phase: Phase::RollBack,
-                        target: row.current.clone().unwrap_or_default(),
+                        target: Definition {
+                            role_arn: role.or(row.role_arn.clone()),
+                            ..row.current.clone().unwrap_or_default()
+                        },
                         client_token,
                         on_failure: "ROLLBACK".to_owned(),
                         retain: Vec::new(),
                         reason: None,
+                        caller: CallerRow::of(ctx.principal()),
                     });
                     let status = "UPDATE_ROLLBACK_IN_PROGRESS";
                     stack::set_status(
@@ -75,8 +85,7 @@ impl Handler<ContinueUpdateRollback> for CloudFormation {
                         status,
                         Some("User Initiated".to_owned()),
                     )?;
-                    STACKS.put(&tx, &stack::key(&ctx, &row.uuid), &row)?;
-                    deploy::spawn(&tx, &ctx, &row)?;
+                    deploy::spawn(&tx, &ctx, &mut row)?;
                     Ok::<_, ServiceError>(())
                 }
             })

@@ -6,7 +6,7 @@ use undercast_kernel::{Access, Context, Handler, ServiceError};
 use undercast_store::Tx;
 
 use super::create_stack::fresh;
-use super::{Parts, Source, access, fetch_template, parts};
+use super::{Parts, Source, access_with_role, fetch_template, parts};
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::CreateChangeSet;
 use crate::api::cloudformation::shapes::{CreateChangeSetInput, CreateChangeSetOutput};
@@ -19,7 +19,7 @@ const NO_CHANGES: &str = "The submitted information didn't contain changes. Subm
 
 impl Handler<CreateChangeSet> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &CreateChangeSetInput) -> Vec<Access> {
-        access(ctx, "CreateChangeSet", &input.stack_name)
+        access_with_role(ctx, "CreateChangeSet", &input.stack_name, input.role_arn.as_deref())
     }
 
     async fn handle(

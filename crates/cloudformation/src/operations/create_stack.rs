@@ -3,18 +3,18 @@
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 use undercast_store::Tx;
 
-use super::{Parts, Source, access, fetch_template, parts};
+use super::{Parts, Source, access_with_role, fetch_template, parts};
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::CreateStack;
 use crate::api::cloudformation::shapes::{CreateStackInput, CreateStackOutput};
 use crate::deploy;
 use crate::error::validation;
 use crate::stack;
-use crate::store::{NAMES, NameRow, OperationKind, OperationRow, Phase, STACKS, StackRow};
+use crate::store::{CallerRow, NAMES, NameRow, OperationKind, OperationRow, Phase, StackRow};
 
 impl Handler<CreateStack> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &CreateStackInput) -> Vec<Access> {
-        access(ctx, "CreateStack", &input.stack_name)
+        access_with_role(ctx, "CreateStack", &input.stack_name, input.role_arn.as_deref())
     }
 
     async fn handle(
@@ -99,11 +99,11 @@ async fn create(
         on_failure: new.on_failure.clone(),
         retain: Vec::new(),
         reason: None,
+        caller: CallerRow::of(ctx.principal()),
     });
     stack::set_status(tx, ctx, &mut row, "CREATE_IN_PROGRESS", Some("User Initiated".to_owned()))?;
     NAMES.put(tx, &stack::key(ctx, &row.name), &NameRow { uuid: row.uuid.clone() })?;
-    STACKS.put(tx, &stack::key(ctx, &row.uuid), &row)?;
-    deploy::spawn(tx, ctx, &row)?;
+    deploy::spawn(tx, ctx, &mut row)?;
     Ok(row.id)
 }
 
@@ -126,6 +126,7 @@ pub(crate) fn fresh(tx: &Tx, ctx: &Context, name: &str) -> StackRow {
         current: None,
         outputs: Vec::new(),
         operation: None,
+        role_arn: None,
         change_set_id: None,
     }
 }

@@ -2,18 +2,18 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, refuse_if_imported};
+use super::{access_with_role, refuse_if_imported};
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::DeleteStack;
 use crate::api::cloudformation::shapes::{DeleteStackInput, DeleteStackOutput};
 use crate::deploy;
 use crate::error::validation;
 use crate::stack;
-use crate::store::{CHANGE_SETS, OperationKind, OperationRow, Phase, STACKS};
+use crate::store::{CHANGE_SETS, CallerRow, Definition, OperationKind, OperationRow, Phase};
 
 impl Handler<DeleteStack> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &DeleteStackInput) -> Vec<Access> {
-        access(ctx, "DeleteStack", &input.stack_name)
+        access_with_role(ctx, "DeleteStack", &input.stack_name, input.role_arn.as_deref())
     }
 
     async fn handle(
@@ -49,11 +49,15 @@ impl Handler<DeleteStack> for CloudFormation {
                         token: tx.ids().uuid(),
                         kind: OperationKind::Delete,
                         phase: Phase::Delete,
-                        target: row.current.clone().unwrap_or_default(),
+                        target: Definition {
+                            role_arn: input.role_arn.clone().or(row.role_arn.clone()),
+                            ..row.current.clone().unwrap_or_default()
+                        },
                         client_token: input.client_request_token.clone(),
                         on_failure: String::new(),
                         retain,
                         reason: None,
+                        caller: CallerRow::of(ctx.principal()),
                     });
                     let reason = Some("User Initiated".to_owned());
                     stack::set_status(&tx, &ctx, &mut row, "DELETE_IN_PROGRESS", reason)?;
@@ -61,8 +65,7 @@ impl Handler<DeleteStack> for CloudFormation {
                     for (key, _) in CHANGE_SETS.scan(&tx, CHANGE_SETS.prefix(&key), 1_000, false).await? {
                         CHANGE_SETS.delete(&tx, &key)?;
                     }
-                    STACKS.put(&tx, &key, &row)?;
-                    deploy::spawn(&tx, &ctx, &row)?;
+                    deploy::spawn(&tx, &ctx, &mut row)?;
                     Ok::<_, ServiceError>(())
                 }
             })

@@ -9,7 +9,7 @@ use crate::api::cloudformation::operations::ExecuteChangeSet;
 use crate::api::cloudformation::shapes::{ExecuteChangeSetInput, ExecuteChangeSetOutput};
 use crate::deploy;
 use crate::stack;
-use crate::store::{CHANGE_SETS, OperationKind, OperationRow, Phase, STACKS};
+use crate::store::{CHANGE_SETS, CallerRow, OperationKind, OperationRow, Phase};
 
 impl Handler<ExecuteChangeSet> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &ExecuteChangeSetInput) -> Vec<Access> {
@@ -59,6 +59,7 @@ impl Handler<ExecuteChangeSet> for CloudFormation {
                         on_failure,
                         retain: Vec::new(),
                         reason: None,
+                        caller: CallerRow::of(ctx.principal()),
                     });
                     if creates {
                         row.created_ms = tx.now_ms()
@@ -73,7 +74,6 @@ impl Handler<ExecuteChangeSet> for CloudFormation {
                         Some("User Initiated".to_owned()),
                     )?;
                     let key = stack::key(&ctx, &row.uuid);
-                    STACKS.put(&tx, &key, &row)?;
                     // A change set is good for one stack as it stood: all others are void now.
                     for (key, _) in
                         CHANGE_SETS.scan(&tx, CHANGE_SETS.prefix(&key), 1_000, false).await?
@@ -85,7 +85,7 @@ impl Handler<ExecuteChangeSet> for CloudFormation {
                     done.execution_status = "EXECUTE_COMPLETE".to_owned();
                     let change_set_key = (account, region, uuid, done.uuid.clone());
                     CHANGE_SETS.put(&tx, &change_set_key, &done)?;
-                    deploy::spawn(&tx, &ctx, &row)?;
+                    deploy::spawn(&tx, &ctx, &mut row)?;
                     Ok::<_, ServiceError>(())
                 }
             })

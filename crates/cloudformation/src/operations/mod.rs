@@ -47,6 +47,18 @@ pub(crate) fn access(ctx: &Context, operation: &str, stack: &str) -> Vec<Access>
     vec![Access::new(format!("cloudformation:{operation}"), resource)]
 }
 
+/// The same, and the role that is handed to CloudFormation.
+pub(crate) fn access_with_role(
+    ctx: &Context,
+    operation: &str,
+    stack: &str,
+    role: Option<&str>,
+) -> Vec<Access> {
+    let passed =
+        role.map(|role| Access::new("iam:PassRole", role).when("iam:PassedToService", crate::NAME));
+    access(ctx, operation, stack).into_iter().chain(passed).collect()
+}
+
 /// How many rows a page of a listing has.
 pub(crate) const PAGE: usize = 100;
 

@@ -191,7 +191,7 @@ impl Parts {
             resolved: resolved.clone(),
             tags: self.tags.clone().unwrap_or(old.tags),
             capabilities: self.capabilities.clone(),
-            role_arn: self.role_arn.clone().or(old.role_arn),
+            role_arn: self.role_arn.clone().or(stack.role_arn.clone()).or(old.role_arn),
             notification_arns: self.notification_arns.clone(),
         };
         let exports = stack::exports(tx, ctx).await?;

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{Source, access, fetch_template, parts, require_updatable};
+use super::{Source, access_with_role, fetch_template, parts, require_updatable};
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::UpdateStack;
 use crate::api::cloudformation::shapes::{UpdateStackInput, UpdateStackOutput};
@@ -10,11 +10,11 @@ use crate::deploy;
 use crate::error::{no_such_stack, validation};
 use crate::plan;
 use crate::stack;
-use crate::store::{OperationKind, OperationRow, Phase, STACKS};
+use crate::store::{CallerRow, OperationKind, OperationRow, Phase};
 
 impl Handler<UpdateStack> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &UpdateStackInput) -> Vec<Access> {
-        access(ctx, "UpdateStack", &input.stack_name)
+        access_with_role(ctx, "UpdateStack", &input.stack_name, input.role_arn.as_deref())
     }
 
     async fn handle(
@@ -69,6 +69,7 @@ impl Handler<UpdateStack> for CloudFormation {
                         on_failure: on_failure.to_owned(),
                         retain: Vec::new(),
                         reason: None,
+                        caller: CallerRow::of(ctx.principal()),
                     });
                     stack::set_status(
                         &tx,
@@ -77,8 +78,7 @@ impl Handler<UpdateStack> for CloudFormation {
                         "UPDATE_IN_PROGRESS",
                         Some("User Initiated".to_owned()),
                     )?;
-                    STACKS.put(&tx, &stack::key(&ctx, &row.uuid), &row)?;
-                    deploy::spawn(&tx, &ctx, &row)?;
+                    deploy::spawn(&tx, &ctx, &mut row)?;
                     Ok(row.id)
                 }
             })

@@ -1,5 +1,6 @@
 //! Intrinsic functions: a document with calls in it to one without.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -67,9 +68,56 @@ impl Unresolved {
 
 const DEPTH_MAX: usize = 100;
 
+/// How much the functions of one value, or of all conditions, may read and make, in bytes. A few
+/// nested calls could ask for more than any machine has.
+const WORK_MAX: usize = 8 << 20;
+
+/// One resolution on its way.
+struct Run<'a> {
+    scope: &'a Scope<'a>,
+    left: Cell<usize>,
+}
+
+impl<'a> Run<'a> {
+    fn new(scope: &'a Scope<'a>) -> Self {
+        Self { scope, left: Cell::new(WORK_MAX) }
+    }
+
+    fn spend(&self, bytes: usize) -> Result<(), Unresolved> {
+        let Some(left) = self.left.get().checked_sub(bytes) else {
+            self.left.set(0);
+            return wrong("the functions of the template make too much text");
+        };
+        self.left.set(left);
+        Ok(())
+    }
+
+    /// A value from elsewhere, which is paid for before it is copied.
+    fn copy(&self, value: &Document) -> Result<Document, Unresolved> {
+        self.spend(size(value))?;
+        Ok(value.clone())
+    }
+
+    fn paid(&self, value: Document) -> Result<Document, Unresolved> {
+        self.spend(size(&value))?;
+        Ok(value)
+    }
+}
+
+fn size(value: &Document) -> usize {
+    match value {
+        Document::String(text) => 1 + text.len(),
+        Document::Array(values) => 1 + values.iter().map(size).sum::<usize>(),
+        Document::Object(entries) => {
+            1 + entries.iter().map(|(key, value)| key.len() + size(value)).sum::<usize>()
+        }
+        _ => 1,
+    }
+}
+
 /// A resolved value; `None` is `AWS::NoValue`.
 pub fn resolve(value: &Document, scope: &Scope<'_>) -> Result<Option<Document>, Unresolved> {
-    at_depth(value, scope, 0)
+    at_depth(value, &Run::new(scope), 0)
 }
 
 /// A resolved value where nothing cannot stand.
@@ -81,35 +129,32 @@ fn wrong<T>(message: impl std::fmt::Display) -> Result<T, Unresolved> {
     Err(Unresolved::Wrong(Error::template(message)))
 }
 
-fn at_depth(
-    value: &Document,
-    scope: &Scope<'_>,
-    depth: usize,
-) -> Result<Option<Document>, Unresolved> {
+fn at_depth(value: &Document, run: &Run<'_>, depth: usize) -> Result<Option<Document>, Unresolved> {
     if depth > DEPTH_MAX {
         return wrong("functions are nested too deeply");
     }
+    run.spend(1)?;
     match value {
         Document::Array(values) => {
             let mut out = Vec::with_capacity(values.len());
             for value in values {
-                out.extend(at_depth(value, scope, depth + 1)?);
+                out.extend(at_depth(value, run, depth + 1)?);
             }
             Ok(Some(Document::Array(out)))
         }
         Document::Object(entries) => {
             if let Some((function, argument)) = call(entries) {
-                return apply(function, argument, scope, depth + 1);
+                return apply(function, argument, run, depth + 1);
             }
             let mut out = serde_json::Map::with_capacity(entries.len());
             for (key, value) in entries {
-                if let Some(value) = at_depth(value, scope, depth + 1)? {
+                if let Some(value) = at_depth(value, run, depth + 1)? {
                     out.insert(key.clone(), value);
                 }
             }
             Ok(Some(Document::Object(out)))
         }
-        scalar => Ok(Some(scalar.clone())),
+        scalar => Ok(Some(run.copy(scalar)?)),
     }
 }
 
@@ -125,33 +170,33 @@ fn call(entries: &serde_json::Map<String, Document>) -> Option<(&str, &Document)
 fn apply(
     function: &str,
     argument: &Document,
-    scope: &Scope<'_>,
+    run: &Run<'_>,
     depth: usize,
 ) -> Result<Option<Document>, Unresolved> {
     let value = match function {
-        "Ref" => return reference(argument, scope),
-        "Fn::If" => return fn_if(argument, scope, depth),
-        "Fn::GetAtt" => get_att(argument, scope, depth)?,
-        "Fn::Sub" => sub(argument, scope, depth)?,
-        "Fn::Join" => join(argument, scope, depth)?,
-        "Fn::Select" => return select(argument, scope, depth),
-        "Fn::Split" => split(argument, scope, depth)?,
-        "Fn::FindInMap" => find_in_map(argument, scope, depth)?,
+        "Ref" => return reference(argument, run),
+        "Fn::If" => return fn_if(argument, run, depth),
+        "Fn::GetAtt" => get_att(argument, run, depth)?,
+        "Fn::Sub" => sub(argument, run, depth)?,
+        "Fn::Join" => join(argument, run, depth)?,
+        "Fn::Select" => return select(argument, run, depth),
+        "Fn::Split" => split(argument, run, depth)?,
+        "Fn::FindInMap" => find_in_map(argument, run, depth)?,
         "Fn::Base64" => {
-            let text = text(argument, scope, depth, function)?;
+            let text = text(argument, run, depth, function)?;
             base64::engine::general_purpose::STANDARD.encode(text).into()
         }
         "Fn::GetAZs" => {
-            let region = text(argument, scope, depth, function)?;
-            let region = if region.is_empty() { scope.pseudo.region.clone() } else { region };
+            let region = text(argument, run, depth, function)?;
+            let region = if region.is_empty() { run.scope.pseudo.region.clone() } else { region };
             ["a", "b", "c"].iter().map(|zone| format!("{region}{zone}")).collect::<Vec<_>>().into()
         }
-        "Fn::Cidr" => cidr(argument, scope, depth)?,
-        "Fn::ImportValue" => import_value(argument, scope, depth)?,
+        "Fn::Cidr" => cidr(argument, run, depth)?,
+        "Fn::ImportValue" => import_value(argument, run, depth)?,
         "Fn::ToJsonString" => {
-            at_depth(argument, scope, depth)?.unwrap_or_default().to_string().into()
+            at_depth(argument, run, depth)?.unwrap_or_default().to_string().into()
         }
-        "Fn::Length" => match at_depth(argument, scope, depth)? {
+        "Fn::Length" => match at_depth(argument, run, depth)? {
             Some(Document::Array(values)) => values.len().into(),
             _ => return wrong("Fn::Length needs a list"),
         },
@@ -162,22 +207,22 @@ fn apply(
         | "Condition"
         | "Fn::Contains"
         | "Fn::EachMemberEquals"
-        | "Fn::EachMemberIn" => condition(function, argument, scope, depth)?.into(),
+        | "Fn::EachMemberIn" => condition(function, argument, run, depth)?.into(),
         "Fn::RefAll" | "Fn::ValueOf" | "Fn::ValueOfAll" | "Fn::Transform" | "Fn::ForEach" => {
             return wrong(format!("{function} is not implemented by Undercast"));
         }
         other => return wrong(format!("Encountered unsupported function: {other}")),
     };
-    Ok(Some(value))
+    Ok(Some(run.paid(value)?))
 }
 
 fn text(
     value: &Document,
-    scope: &Scope<'_>,
+    run: &Run<'_>,
     depth: usize,
     function: &str,
 ) -> Result<String, Unresolved> {
-    match at_depth(value, scope, depth)? {
+    match at_depth(value, run, depth)? {
         Some(value @ (Document::String(_) | Document::Number(_) | Document::Bool(_))) => {
             Ok(plain(&value))
         }
@@ -186,11 +231,12 @@ fn text(
     }
 }
 
-fn reference(argument: &Document, scope: &Scope<'_>) -> Result<Option<Document>, Unresolved> {
+fn reference(argument: &Document, run: &Run<'_>) -> Result<Option<Document>, Unresolved> {
     let Some(name) = argument.as_str() else {
         return wrong("every Ref object must have a single String value.");
     };
-    let pseudo = scope.pseudo;
+    let pseudo = run.scope.pseudo;
+    run.spend(1)?;
     Ok(Some(match name {
         "AWS::NoValue" => return Ok(None),
         "AWS::AccountId" => pseudo.account.clone().into(),
@@ -200,16 +246,16 @@ fn reference(argument: &Document, scope: &Scope<'_>) -> Result<Option<Document>,
         "AWS::StackName" => pseudo.stack_name.clone().into(),
         "AWS::StackId" => pseudo.stack_id.clone().into(),
         "AWS::NotificationARNs" => pseudo.notification_arns.clone().into(),
-        name => match scope.parameters.get(name) {
-            Some(value) => value.clone(),
-            None => lookup(name, None, scope)?,
+        name => match run.scope.parameters.get(name) {
+            Some(value) => run.copy(value)?,
+            None => lookup(name, None, run)?,
         },
     }))
 }
 
-fn lookup(name: &str, attribute: Option<&str>, scope: &Scope<'_>) -> Result<Document, Unresolved> {
-    match (scope.resource)(name, attribute) {
-        Lookup::Known(value) => Ok(value),
+fn lookup(name: &str, attribute: Option<&str>, run: &Run<'_>) -> Result<Document, Unresolved> {
+    match (run.scope.resource)(name, attribute) {
+        Lookup::Known(value) => run.paid(value),
         Lookup::Later => Err(Unresolved::Later(name.to_owned())),
         Lookup::Missing => Err(Unresolved::Wrong(Error::format(format!(
             "Unresolved resource dependencies [{name}] in the Resources block of the template"
@@ -221,7 +267,7 @@ fn lookup(name: &str, attribute: Option<&str>, scope: &Scope<'_>) -> Result<Docu
     }
 }
 
-fn get_att(argument: &Document, scope: &Scope<'_>, depth: usize) -> Result<Document, Unresolved> {
+fn get_att(argument: &Document, run: &Run<'_>, depth: usize) -> Result<Document, Unresolved> {
     let (name, attribute) = match argument {
         Document::String(text) => {
             let (name, attribute) = text.split_once('.').unwrap_or((text, ""));
@@ -229,7 +275,7 @@ fn get_att(argument: &Document, scope: &Scope<'_>, depth: usize) -> Result<Docum
         }
         Document::Array(parts) => match parts.as_slice() {
             [Document::String(name), attribute] => {
-                (name.clone(), text(attribute, scope, depth, "Fn::GetAtt")?)
+                (name.clone(), text(attribute, run, depth, "Fn::GetAtt")?)
             }
             _ => {
                 return wrong(
@@ -243,7 +289,7 @@ fn get_att(argument: &Document, scope: &Scope<'_>, depth: usize) -> Result<Docum
             );
         }
     };
-    lookup(&name, Some(&attribute), scope)
+    lookup(&name, Some(&attribute), run)
 }
 
 /// A piece of the text of `Fn::Sub`.
@@ -285,7 +331,7 @@ pub fn sub_parts(text: &str) -> Result<Vec<SubPart<'_>>, Error> {
     Ok(parts)
 }
 
-fn sub(argument: &Document, scope: &Scope<'_>, depth: usize) -> Result<Document, Unresolved> {
+fn sub(argument: &Document, run: &Run<'_>, depth: usize) -> Result<Document, Unresolved> {
     let (template, variables) = match argument {
         Document::String(text) => (text.as_str(), None),
         Document::Array(parts) => match parts.as_slice() {
@@ -311,12 +357,13 @@ fn sub(argument: &Document, scope: &Scope<'_>, depth: usize) -> Result<Document,
             SubPart::Literal(text) => out.push_str(text),
             SubPart::Name(name) => {
                 let value = match (variables.and_then(|v| v.get(name)), name.split_once('.')) {
-                    (Some(value), _) => at_depth(value, scope, depth)?,
+                    (Some(value), _) => at_depth(value, run, depth)?,
                     (None, Some((resource, attribute))) => {
-                        Some(lookup(resource, Some(attribute), scope)?)
+                        Some(lookup(resource, Some(attribute), run)?)
                     }
-                    (None, None) => reference(&Document::from(name), scope)?,
+                    (None, None) => reference(&Document::from(name), run)?,
                 };
+                run.spend(value.as_ref().map_or(0, size))?;
                 match value {
                     Some(Document::Array(values)) => {
                         out.push_str(&values.iter().map(plain).collect::<Vec<_>>().join(","));
@@ -330,15 +377,16 @@ fn sub(argument: &Document, scope: &Scope<'_>, depth: usize) -> Result<Document,
     Ok(out.into())
 }
 
-fn join(argument: &Document, scope: &Scope<'_>, depth: usize) -> Result<Document, Unresolved> {
+fn join(argument: &Document, run: &Run<'_>, depth: usize) -> Result<Document, Unresolved> {
     let Some([delimiter, values]) = argument.as_array().map(Vec::as_slice) else {
         return wrong(
             "every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined.",
         );
     };
-    let delimiter = text(delimiter, scope, depth, "Fn::Join")?;
-    match at_depth(values, scope, depth)? {
+    let delimiter = text(delimiter, run, depth, "Fn::Join")?;
+    match at_depth(values, run, depth)? {
         Some(Document::Array(values)) => {
+            run.spend(delimiter.len().saturating_mul(values.len()))?;
             Ok(values.iter().map(plain).collect::<Vec<_>>().join(&delimiter).into())
         }
         Some(Document::String(one)) => Ok(one.into()),
@@ -350,7 +398,7 @@ fn join(argument: &Document, scope: &Scope<'_>, depth: usize) -> Result<Document
 
 fn select(
     argument: &Document,
-    scope: &Scope<'_>,
+    run: &Run<'_>,
     depth: usize,
 ) -> Result<Option<Document>, Unresolved> {
     let Some([index, values]) = argument.as_array().map(Vec::as_slice) else {
@@ -358,8 +406,8 @@ fn select(
             "every Fn::Select object requires two non-null parameters, the first is an integer index and the second a list",
         );
     };
-    let index = text(index, scope, depth, "Fn::Select")?;
-    let values = match at_depth(values, scope, depth)? {
+    let index = text(index, run, depth, "Fn::Select")?;
+    let values = match at_depth(values, run, depth)? {
         Some(Document::Array(values)) => values,
         Some(Document::String(list)) => list.split(',').map(|v| v.trim().into()).collect(),
         _ => {
@@ -374,14 +422,14 @@ fn select(
     }
 }
 
-fn split(argument: &Document, scope: &Scope<'_>, depth: usize) -> Result<Document, Unresolved> {
+fn split(argument: &Document, run: &Run<'_>, depth: usize) -> Result<Document, Unresolved> {
     let Some([delimiter, source]) = argument.as_array().map(Vec::as_slice) else {
         return wrong(
             "every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be split or a function that returns a string to be split.",
         );
     };
-    let delimiter = text(delimiter, scope, depth, "Fn::Split")?;
-    let source = text(source, scope, depth, "Fn::Split")?;
+    let delimiter = text(delimiter, run, depth, "Fn::Split")?;
+    let source = text(source, run, depth, "Fn::Split")?;
     if delimiter.is_empty() {
         return wrong(
             "every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be split or a function that returns a string to be split.",
@@ -390,27 +438,24 @@ fn split(argument: &Document, scope: &Scope<'_>, depth: usize) -> Result<Documen
     Ok(source.split(&delimiter).map(Document::from).collect::<Vec<_>>().into())
 }
 
-fn find_in_map(
-    argument: &Document,
-    scope: &Scope<'_>,
-    depth: usize,
-) -> Result<Document, Unresolved> {
+fn find_in_map(argument: &Document, run: &Run<'_>, depth: usize) -> Result<Document, Unresolved> {
     let Some([map, first, second, rest @ ..]) = argument.as_array().map(Vec::as_slice) else {
         return wrong(
             "every Fn::FindInMap object requires three parameters, the map name, map key and the attribute for return value",
         );
     };
-    let map = text(map, scope, depth, "Fn::FindInMap")?;
-    let first = text(first, scope, depth, "Fn::FindInMap")?;
-    let second = text(second, scope, depth, "Fn::FindInMap")?;
-    let found = scope.mappings.get(&map).and_then(|m| m.get(&first)).and_then(|m| m.get(&second));
+    let map = text(map, run, depth, "Fn::FindInMap")?;
+    let first = text(first, run, depth, "Fn::FindInMap")?;
+    let second = text(second, run, depth, "Fn::FindInMap")?;
+    let found =
+        run.scope.mappings.get(&map).and_then(|m| m.get(&first)).and_then(|m| m.get(&second));
     if let Some(value) = found {
-        return Ok(value.clone());
+        return run.copy(value);
     }
     if let Some(default) = rest.first().and_then(|o| o.get("DefaultValue")) {
-        return Ok(at_depth(default, scope, depth)?.unwrap_or_default());
+        return Ok(at_depth(default, run, depth)?.unwrap_or_default());
     }
-    if scope.mappings.get(&map).is_none() {
+    if run.scope.mappings.get(&map).is_none() {
         return wrong(format!(
             "Mapping named '{map}' is not present in the 'Mappings' section of template."
         ));
@@ -418,22 +463,18 @@ fn find_in_map(
     wrong(format!("Unable to get mapping for {map}::{first}::{second}"))
 }
 
-fn import_value(
-    argument: &Document,
-    scope: &Scope<'_>,
-    depth: usize,
-) -> Result<Document, Unresolved> {
-    let name = text(argument, scope, depth, "Fn::ImportValue")?;
-    match scope.exports.get(&name) {
+fn import_value(argument: &Document, run: &Run<'_>, depth: usize) -> Result<Document, Unresolved> {
+    let name = text(argument, run, depth, "Fn::ImportValue")?;
+    match run.scope.exports.get(&name) {
         Some(value) => Ok(value.clone().into()),
         None => Err(Unresolved::Wrong(Error(format!("No export named {name} found.")))),
     }
 }
 
-fn cidr(argument: &Document, scope: &Scope<'_>, depth: usize) -> Result<Document, Unresolved> {
+fn cidr(argument: &Document, run: &Run<'_>, depth: usize) -> Result<Document, Unresolved> {
     let arguments = argument.as_array().map_or(&[][..], Vec::as_slice);
     let part = |i: usize| match arguments.get(i) {
-        Some(value) => text(value, scope, depth, "Fn::Cidr"),
+        Some(value) => text(value, run, depth, "Fn::Cidr"),
         None => Ok(String::new()),
     };
     let (block, count, bits) = (part(0)?, part(1)?, part(2)?);
@@ -460,26 +501,26 @@ fn cidr(argument: &Document, scope: &Scope<'_>, depth: usize) -> Result<Document
     Ok(blocks.collect::<Vec<_>>().into())
 }
 
-fn fn_if(
-    argument: &Document,
-    scope: &Scope<'_>,
-    depth: usize,
-) -> Result<Option<Document>, Unresolved> {
+fn fn_if(argument: &Document, run: &Run<'_>, depth: usize) -> Result<Option<Document>, Unresolved> {
     let Some([Document::String(name), yes, no]) = argument.as_array().map(Vec::as_slice) else {
         return wrong(
             "Fn::If requires a list argument with three elements: a condition name, a value if true and a value if false",
         );
     };
-    let Some(holds) = scope.conditions.get(name) else {
+    let Some(holds) = run.scope.conditions.get(name) else {
         return wrong(format!("unresolved condition dependency {name} in Fn::If"));
     };
-    at_depth(if *holds { yes } else { no }, scope, depth)
+    at_depth(if *holds { yes } else { no }, run, depth)
 }
 
 /// A condition function; also what a named condition's body is.
 pub fn holds(body: &Document, scope: &Scope<'_>) -> Result<bool, Unresolved> {
+    holds_in(body, &Run::new(scope))
+}
+
+fn holds_in(body: &Document, run: &Run<'_>) -> Result<bool, Unresolved> {
     match body.as_object().and_then(call) {
-        Some((function, argument)) => condition(function, argument, scope, 0),
+        Some((function, argument)) => condition(function, argument, run, 0),
         None => match body {
             Document::Bool(value) => Ok(*value),
             _ => wrong("every Condition member must be a function"),
@@ -490,7 +531,7 @@ pub fn holds(body: &Document, scope: &Scope<'_>) -> Result<bool, Unresolved> {
 fn condition(
     function: &str,
     argument: &Document,
-    scope: &Scope<'_>,
+    run: &Run<'_>,
     depth: usize,
 ) -> Result<bool, Unresolved> {
     if depth > DEPTH_MAX {
@@ -498,11 +539,12 @@ fn condition(
     }
     let arguments = argument.as_array().map_or(&[][..], Vec::as_slice);
     let inner = |value: &Document| match value.as_object().and_then(call) {
-        Some((function, argument)) => condition(function, argument, scope, depth + 1),
+        Some((function, argument)) => condition(function, argument, run, depth + 1),
         None => wrong(format!("every {function} object needs conditions")),
     };
     match (function, arguments) {
-        ("Condition", _) => match argument.as_str().and_then(|name| scope.conditions.get(name)) {
+        ("Condition", _) => match argument.as_str().and_then(|name| run.scope.conditions.get(name))
+        {
             Some(holds) => Ok(*holds),
             None => wrong(format!(
                 "Unresolved dependencies [{}]. Cannot reference resources in the Conditions block of the template",
@@ -510,8 +552,8 @@ fn condition(
             )),
         },
         ("Fn::Equals", [left, right]) => {
-            let left = at_depth(left, scope, depth)?.unwrap_or_default();
-            let right = at_depth(right, scope, depth)?.unwrap_or_default();
+            let left = at_depth(left, run, depth)?.unwrap_or_default();
+            let right = at_depth(right, run, depth)?.unwrap_or_default();
             Ok(left == right
                 || (is_scalar(&left) && is_scalar(&right) && plain(&left) == plain(&right)))
         }
@@ -523,16 +565,16 @@ fn condition(
             arguments.iter().try_fold(false, |any, one| Ok(any | inner(one)?))
         }
         ("Fn::Contains", [list, one]) => {
-            let one = at_depth(one, scope, depth)?.unwrap_or_default();
-            Ok(strings(list, scope, depth)?.contains(&plain(&one)))
+            let one = at_depth(one, run, depth)?.unwrap_or_default();
+            Ok(strings(list, run, depth)?.contains(&plain(&one)))
         }
         ("Fn::EachMemberEquals", [list, one]) => {
-            let one = plain(&at_depth(one, scope, depth)?.unwrap_or_default());
-            Ok(strings(list, scope, depth)?.iter().all(|value| *value == one))
+            let one = plain(&at_depth(one, run, depth)?.unwrap_or_default());
+            Ok(strings(list, run, depth)?.iter().all(|value| *value == one))
         }
         ("Fn::EachMemberIn", [list, of]) => {
-            let of = strings(of, scope, depth)?;
-            Ok(strings(list, scope, depth)?.iter().all(|value| of.contains(value)))
+            let of = strings(of, run, depth)?;
+            Ok(strings(list, run, depth)?.iter().all(|value| of.contains(value)))
         }
         _ => wrong(format!("every {function} object has the wrong arguments")),
     }
@@ -542,8 +584,8 @@ fn is_scalar(value: &Document) -> bool {
     !value.is_array() && !value.is_object()
 }
 
-fn strings(value: &Document, scope: &Scope<'_>, depth: usize) -> Result<Vec<String>, Unresolved> {
-    match at_depth(value, scope, depth)? {
+fn strings(value: &Document, run: &Run<'_>, depth: usize) -> Result<Vec<String>, Unresolved> {
+    match at_depth(value, run, depth)? {
         Some(Document::Array(values)) => Ok(values.iter().map(plain).collect()),
         Some(one) => Ok(vec![plain(&one)]),
         None => Ok(Vec::new()),
@@ -556,21 +598,28 @@ pub fn conditions(
     scope: &Scope<'_>,
 ) -> Result<BTreeMap<String, bool>, Error> {
     let mut known: BTreeMap<String, bool> = BTreeMap::new();
-    let mut waiting: Vec<(&String, &Document)> = bodies.iter().collect();
+    let mut left = WORK_MAX;
+    let mut waiting: Vec<_> =
+        bodies.iter().map(|(name, body)| (name, body, condition_names(body))).collect();
+    // In the order in which they can be resolved, each looked at once for each round that it waits.
     while !waiting.is_empty() {
         let before = waiting.len();
         let mut still = Vec::new();
-        for (name, body) in waiting {
-            if condition_names(body).iter().all(|n| known.contains_key(n)) {
+        for (name, body, needs) in waiting {
+            if needs.iter().all(|n| known.contains_key(n)) {
                 let scope = Scope { conditions: &known, ..*scope };
-                let value = holds(body, &scope).map_err(Unresolved::into_error)?;
+                let run = Run { scope: &scope, left: Cell::new(left) };
+                let value = holds_in(body, &run).map_err(Unresolved::into_error)?;
+                left = run.left.get();
                 known.insert(name.clone(), value);
             } else {
-                still.push((name, body));
+                still.push((name, body, needs));
             }
         }
-        if still.len() == before {
-            let names: Vec<&str> = still.iter().map(|(n, _)| n.as_str()).collect();
+        // The last may wait for the first; a template in which many do is no template.
+        left = left.saturating_sub(still.len());
+        if still.len() == before || (left == 0 && !still.is_empty()) {
+            let names: Vec<&str> = still.iter().map(|(n, _, _)| n.as_str()).collect();
             return Err(Error::template(format!(
                 "Unresolved dependencies [{}]. Cannot reference resources in the Conditions block of the template",
                 names.join(", ")
@@ -711,5 +760,51 @@ mod tests {
         assert_eq!(known, [("A".to_owned(), true), ("B".to_owned(), false)].into());
         let circle = json!({"A": {"Condition": "B"}, "B": {"Condition": "A"}});
         assert!(conditions(circle.as_object().unwrap(), &scope).is_err());
+    }
+
+    #[test]
+    fn what_grows_without_bound_is_refused() {
+        let mut sub = json!("x");
+        let mut json_text = json!("\"");
+        let mut join = json!("x");
+        for _ in 0..40 {
+            sub = json!({"Fn::Sub": ["${a}${a}${a}${a}", {"a": sub}]});
+            json_text = json!({"Fn::ToJsonString": [json_text]});
+            join = json!({"Fn::Join": [join, ["a", "b", "c", "d"]]});
+        }
+        let long = "x".repeat(100_000);
+        let many: Vec<_> = std::iter::repeat_n("y", 10_000).collect();
+        for bomb in [sub, json_text, join, json!({"Fn::Join": [long, many]})] {
+            match run(bomb) {
+                Err(Unresolved::Wrong(error)) => assert!(error.0.contains("too much"), "{error}"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn conditions_in_any_order_take_no_time() {
+        let scope_of = |bodies: &Document| {
+            let none = BTreeMap::new();
+            let scope = Scope {
+                parameters: &BTreeMap::new(),
+                conditions: &none,
+                mappings: &Document::Null,
+                pseudo: &Pseudo::default(),
+                exports: &BTreeMap::new(),
+                resource: &|_, _| Lookup::Missing,
+            };
+            conditions(bodies.as_object().unwrap(), &scope)
+        };
+        let chain = |length: usize| {
+            let body = |i: usize| match i + 1 == length {
+                true => json!({"Fn::Equals": ["a", "a"]}),
+                false => json!({"Condition": format!("C{}", i + 1)}),
+            };
+            Document::Object((0..length).map(|i| (format!("C{i}"), body(i))).collect())
+        };
+        assert!(scope_of(&chain(500)).unwrap()["C0"]);
+        assert!(scope_of(&chain(40_000)).is_err());
+        assert!(scope_of(&json!({"A": {"Condition": "B"}, "B": {"Condition": "A"}})).is_err());
     }
 }

@@ -91,6 +91,13 @@ impl Pattern {
     }
 }
 
+/// Reads a pattern and asks it about an event: nothing may panic or take long. For fuzzing.
+pub(crate) fn exercise(pattern: &str, event: &str) {
+    if let (Some(pattern), Ok(event)) = (Pattern::compile(pattern), serde_json::from_str(event)) {
+        pattern.matches(&event);
+    }
+}
+
 fn test(value: &Value) -> Option<Test> {
     let Value::Object(fields) = value else {
         return (!value.is_array()).then(|| Test::Exact(value.clone()));

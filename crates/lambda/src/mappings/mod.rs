@@ -20,6 +20,7 @@ use undercast_kernel::Kernel;
 
 use crate::functions::Functions;
 use crate::store::{MAPPINGS, MappingRow};
+pub(crate) use filter::exercise as exercise_filter;
 use poller::Poller;
 pub(crate) use settings::{
     Change, arn, check_queue, check_role, check_source, describe, exists, key, refuse_on_create,

@@ -1,5 +1,6 @@
 //! Bootstraps: any executable that speaks the Runtime API.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -114,14 +115,23 @@ async fn layers_are_laid_over_one_another() {
     );
 }
 
-/// AWS's own client for Python in place of ours, when the machine has it: a `site-packages` directory for python3.11.
+/// Where `make test` has installed AWS's client for Python, or what `UNDERCAST_TEST_RIC` says: the
+/// `site-packages` of a python3.11.
+fn packages_of_aws() -> Option<PathBuf> {
+    let given = std::env::var_os("UNDERCAST_TEST_RIC").map(PathBuf::from);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let packages = given.unwrap_or_else(|| root.join(".venv/lib/python3.11/site-packages"));
+    packages.join("awslambdaric").is_dir().then(|| packages.canonicalize().unwrap())
+}
+
+/// AWS's own client for Python in place of ours. The end-to-end tests have it as a `provided` bootstrap.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_client_of_aws_works_as_a_bootstrap() {
-    let Some(packages) = std::env::var_os("UNDERCAST_TEST_RIC") else {
-        eprintln!("skipped: UNDERCAST_TEST_RIC does not name a directory with awslambdaric");
+    let Some(packages) = packages_of_aws() else {
+        eprintln!("skipped: awslambdaric for python3.11 is not in .venv");
         return;
     };
-    let f = fixture_with(|options| options.runtime_libs.python = Some(packages.into()));
+    let f = fixture_with(|options| options.runtime_libs.python = Some(packages));
     let wrapper = "#!/bin/sh\nexport PYTHONPATH=$UNDERCAST_PYTHON_LIBS\nexec $1 -m awslambdaric app.handler\n";
     let app = "def handler(e, c):\n    print('ric')\n    if e.get('fail'):\n        raise KeyError('x')\n    return {'id': c.aws_request_id, 'e': e}\n";
     let mut function =

@@ -12,7 +12,7 @@ use undercast_kernel::http::HttpEndpoint;
 use undercast_kernel::{Db, Env, Ids, Kernel, Mode, ServiceError, Settings, Sockets};
 use undercast_lambda::Sandboxes;
 use undercast_sandbox::{Endpoint, IsolationLevel, Network, Sandbox};
-use undercast_store::{Durability, Location, Options, TaskRunner};
+use undercast_store::{Durability, Error as StoreError, Location, Options, TaskRunner};
 use undercast_wire::Gateway;
 use undercast_wire::serve::serve_with;
 
@@ -71,6 +71,10 @@ pub(crate) struct Args {
     echo: bool,
 }
 
+/// How long, and how often, a start waits for what a process before it may still hold.
+const HANDOVER: Duration = Duration::from_millis(20);
+const HANDOVERS_MAX: u32 = 50;
+
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum DurabilityArg {
     Fsync,
@@ -92,9 +96,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
 
 async fn serve(args: Args) -> Result<ExitCode, Failure> {
     // The listener first: who comes early waits for the first answer instead of failing.
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
+    let listener = patiently(
+        || TcpListener::bind(args.listen),
+        |error| error.kind() == std::io::ErrorKind::AddrInUse,
+    )
+    .await
+    .map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let db = open_store(&args).await?;
     let authority = Authority::open(&args.data.join("authority"))?;
@@ -177,7 +184,28 @@ async fn open_store(args: &Args) -> Result<Db, Failure> {
         DurabilityArg::Interval => Durability::Interval,
         DurabilityArg::None => Durability::None,
     };
-    Db::open(options, Env::system()).await.map_err(|e| format!("the store cannot be opened: {e}"))
+    patiently(
+        || Db::open(options.clone(), Env::system()),
+        |error| matches!(error, StoreError::Locked { .. }),
+    )
+    .await
+    .map_err(|e| format!("the store cannot be opened: {e}"))
+}
+
+/// Tries again for a moment while port or folder are `taken`: a cloud that was killed in the instant
+/// in which it started a function leaves both to that process, until that has become another program.
+async fn patiently<T, E, F: Future<Output = Result<T, E>>>(
+    mut attempt: impl FnMut() -> F,
+    taken: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    let clock = Env::system().clock;
+    for _ in 0..HANDOVERS_MAX {
+        match attempt().await {
+            Err(error) if taken(&error) => clock.sleep(HANDOVER).await,
+            result => return result,
+        }
+    }
+    attempt().await
 }
 
 fn store_name(args: &Args) -> String {

@@ -52,6 +52,43 @@ fn a_door_gets_the_request_as_it_came() {
     assert_eq!(server.call(&["GET /_door/x HTTP/1.1"], b"").status, 201);
 }
 
+/// Takes everything that nobody else wants.
+struct Last;
+
+impl HttpEndpoint for Last {
+    fn matches(&self, _: &Request) -> bool {
+        true
+    }
+
+    fn yields(&self) -> bool {
+        true
+    }
+
+    fn serve(&self, _: Kernel, _: Request) -> BoxFuture<'static, Response> {
+        Box::pin(async { Response::new(204) })
+    }
+}
+
+#[tokio::test]
+async fn a_door_that_yields_is_asked_last_whatever_the_order_of_services() {
+    for flipped in [false, true] {
+        let env = undercast_store::Env::system();
+        let db = undercast_store::Db::open(undercast_store::Options::memory(), env).await.unwrap();
+        let kernel = Kernel::new(db, undercast_kernel::Settings::default());
+        let service = undercast_kernel::Service::new;
+        let mut services = vec![
+            service(&crate::service::WHO).endpoint(Arc::new(Last)),
+            service(&crate::service::QUEUE).endpoint(Arc::new(Door)),
+        ];
+        if flipped {
+            services.reverse();
+        }
+        kernel.install(services);
+        let order: Vec<_> = kernel.endpoints().map(|door| door.yields()).collect();
+        assert_eq!(order, [false, true]);
+    }
+}
+
 #[test]
 fn a_door_says_itself_who_may_read_its_answers() {
     let answer = server().call(&["GET /_door/x HTTP/1.1", "Origin: http://app"], b"");

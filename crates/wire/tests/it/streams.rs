@@ -89,3 +89,41 @@ fn a_body_in_memory_is_bounded() {
     // Objects stream, whatever their size.
     assert_eq!(put(&server, &[], &"x".repeat(100_000)).status, 200);
 }
+
+/// Sends a call that is refused by its head, with a body of `length` bytes, and then another one on
+/// the same connection.
+fn refused_then_another(length: usize, headers: &str, send: usize) -> String {
+    let server = Server::start(Mode::Secure);
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: Json.Put\r\nContent-Type: \
+         application/x-amz-json-1.0\r\nContent-Length: {length}\r\n{headers}\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let body = vec![b' '; send];
+    let _ = stream.write_all(&body);
+    if send == length {
+        let next = "GET /_nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let _ = stream.write_all(next.as_bytes());
+    }
+    let mut text = Vec::new();
+    let _ = stream.read_to_end(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[test]
+fn a_refused_call_leaves_its_connection_usable() {
+    // The second one is above what any call may have: its answer arrives all the same.
+    for length in [300_000, 20 << 20] {
+        let text = refused_then_another(length, "", length);
+        assert_eq!(text.matches("HTTP/1.1 ").count(), 2, "{text}");
+        assert_eq!(text.matches("onnection: close").count(), 1, "{text}");
+    }
+    // Too much to read for nothing, or never sent: the client is told to take another connection.
+    for (headers, length) in [("", 200 << 20), ("Expect: 100-continue\r\n", 5)] {
+        let text = refused_then_another(length, headers, 0).to_lowercase();
+        assert_eq!(text.matches("http/1.1 ").count(), 1, "{text}");
+        assert!(text.contains("connection: close"), "{text}");
+        assert!(!text.contains("100 continue"), "{text}");
+    }
+}

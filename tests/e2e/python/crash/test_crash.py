@@ -1,7 +1,8 @@
 """`kill -9` at random moments under mixed load: nothing acknowledged is lost, no stack is stuck, every
 task goes on, no process is left over.
 
-`UNDERCAST_KILLS` sets the number of kills: 20 here, 300 in the long form.
+`UNDERCAST_KILLS` sets the number of kills: 20 here, 300 in the long form. `UNDERCAST_STORE` names a
+store other than the embedded one, such as `postgres://…`.
 """
 
 import json
@@ -18,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from conftest import settled
 
 KILLS = int(os.environ.get("UNDERCAST_KILLS", "20"))
+STORE = ["--store", os.environ["UNDERCAST_STORE"]] if "UNDERCAST_STORE" in os.environ else []
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -178,22 +180,24 @@ def processes_of(cloud):
     return found
 
 
-@pytest.mark.timeout(60 + 6 * KILLS)
+@pytest.mark.timeout(240 + 6 * KILLS)
 @pytest.mark.xdist_group("crash")
 def test_kill_at_random_moments_under_mixed_load(new_cloud):
     seed = int(os.environ.get("UNDERCAST_SEED", random.randint(0, 10**6)))
     print("seed", seed)
     chance = random.Random(seed)
-    cloud = new_cloud().start()
+    cloud = new_cloud(*STORE).start()
     set_up(cloud)
     load = Load(cloud)
     load.start()
-    for n in range(KILLS):
-        change_stack(cloud, n)
-        time.sleep(chance.uniform(0.0, 0.6))
-        cloud.kill()
-        cloud.start()
-    load.stop()
+    try:
+        for n in range(KILLS):
+            change_stack(cloud, n)
+            time.sleep(chance.uniform(0.0, 0.6))
+            cloud.kill()
+            cloud.start()
+    finally:
+        load.stop()
 
     # The stack comes to rest by itself, in a state from which it can be updated.
     cfn = cloud.client("cloudformation")
