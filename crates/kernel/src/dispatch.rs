@@ -12,7 +12,7 @@ use undercast_store::{Db, Env, TaskKind};
 
 use crate::http::HttpEndpoint;
 use crate::{
-    Access, Authorize, Context, Credentials, Decision, ErasedOutput, Invoke, Principal,
+    Access, Authorize, Context, Credentials, Decision, ErasedOutput, Invoke, Origin, Principal,
     ResourceType, Service, ServiceError,
 };
 
@@ -164,6 +164,18 @@ impl Kernel {
         region: impl Into<String>,
     ) -> Context {
         Context::new(self.clone(), principal, account, region)
+    }
+
+    /// The same for a request from outside, with the id that it was given.
+    pub fn request_context(
+        &self,
+        principal: Principal,
+        account: impl Into<String>,
+        region: impl Into<String>,
+        request_id: &str,
+        origin: Origin,
+    ) -> Context {
+        Context::of_request(self.clone(), principal, account, region, request_id, origin)
     }
 
     /// A context in which a service acts by itself.

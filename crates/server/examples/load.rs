@@ -24,7 +24,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// One connection that speaks just enough HTTP/1.1.
@@ -114,25 +114,37 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
     text.windows(wanted.len()).position(|w| w == wanted)
 }
 
-async fn echo() -> String {
+/// Answers each request with its body, in a process of its own as the cloud is.
+async fn serve_echo() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        loop {
-            let (socket, _) = listener.accept().await.unwrap();
-            socket.set_nodelay(true).unwrap();
-            let answer = service_fn(|request: Request<hyper::body::Incoming>| async move {
-                use http_body_util::BodyExt;
-                let body = request.into_body().collect().await.unwrap().to_bytes();
-                Ok::<_, Infallible>(Response::new(Full::new(body)))
-            });
-            tokio::spawn(
-                hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(socket), answer),
-            );
-        }
-    });
-    url
+    println!("http://{}", listener.local_addr().unwrap());
+    loop {
+        let (socket, _) = listener.accept().await.unwrap();
+        socket.set_nodelay(true).unwrap();
+        let answer = service_fn(|request: Request<hyper::body::Incoming>| async move {
+            use http_body_util::BodyExt;
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            Ok::<_, Infallible>(Response::new(Full::new(body)))
+        });
+        tokio::spawn(
+            hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(socket), answer),
+        );
+    }
+}
+
+/// Starts the echo; it ends with the returned process.
+async fn echo() -> (String, tokio::process::Child) {
+    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .arg("serve-echo")
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut url = String::new();
+    let mut lines = tokio::io::BufReader::new(child.stdout.take().unwrap());
+    lines.read_line(&mut url).await.unwrap();
+    (url.trim().to_owned(), child)
 }
 
 /// One unit of what is measured; answers how many things it did.
@@ -186,9 +198,18 @@ async fn once(what: &str, client: &mut Client, n: u64, extra: &str) -> u64 {
 #[tokio::main]
 async fn main() {
     let args: Vec<String> = std::env::args().collect();
+    if args[1] == "serve-echo" {
+        return serve_echo().await;
+    }
     let (what, clients, seconds) =
         (args[1].clone(), args[3].parse::<u64>().unwrap(), args[4].parse::<f64>().unwrap());
-    let url = if what == "echo" { echo().await } else { args[2].clone() };
+    let (url, _child) = match what.as_str() {
+        "echo" => {
+            let (url, child) = echo().await;
+            (url, Some(child))
+        }
+        _ => (args[2].clone(), None),
+    };
     let extra = args.get(5).cloned().unwrap_or_default();
     let left: i64 = args.get(6).map_or(i64::MAX, |calls| calls.parse().unwrap());
     let left = Arc::new(AtomicI64::new(left));

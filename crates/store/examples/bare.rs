@@ -14,9 +14,11 @@
     reason = "a measuring program"
 )]
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use fjall::compaction::Leveled;
+use fjall::config::PartitioningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use tokio::sync::oneshot;
 use undercast_store::{Db, Env, Error, Options};
@@ -38,12 +40,21 @@ impl Engine {
         let (sender, inbox) = mpsc::channel::<(Writes, oneshot::Sender<()>)>();
         let db = Database::builder(dir)
             .cache_size(16 << 20)
-            .worker_threads(2)
+            .worker_threads(1)
             .max_cached_files(Some(128))
             .max_journaling_size(64 << 20)
             .open()
             .unwrap();
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(8 << 20);
+        // As the store sets it up: `src/engine/fjall.rs`.
+        let in_parts = PartitioningPolicy::new([false, true]);
+        let merges = Arc::new(Leveled::default().with_table_target_size(16 << 20));
+        let options = || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(8 << 20)
+                .compaction_strategy(merges.clone())
+                .index_block_partitioning_policy(in_parts.clone())
+                .filter_block_partitioning_policy(in_parts.clone())
+        };
         let rows = db.keyspace("rows", options).unwrap();
         std::thread::spawn(move || Engine::serve(&db, &rows, &inbox));
         Engine(sender)

@@ -365,8 +365,8 @@ impl<'g> Call<'g> {
             source_ip: self.peer.ip.clone(),
             user_agent: agent.unwrap_or_default().to_owned(),
         };
-        let ctx = kernel.context(caller.principal, caller.account, region);
-        ctx.with_request_id(self.request_id).with_origin(origin)
+        let Caller { principal, account, .. } = caller;
+        kernel.request_context(principal, account, region, self.request_id, origin)
     }
 
     async fn collect<B>(

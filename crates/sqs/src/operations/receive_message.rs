@@ -37,11 +37,7 @@ impl Handler<ReceiveMessage> for Sqs {
                 )));
             }
         };
-        let (key, queue) = ctx
-            .transact(input.queue_url.clone(), |tx, ctx, url| async move {
-                require(&tx, &ctx, &url).await
-            })
-            .await?;
+        let (key, queue) = require(&ctx.store().begin().await?, &ctx, &input.queue_url).await?;
         let visibility_s = within(
             input.visibility_timeout,
             queue.visibility_s(),
