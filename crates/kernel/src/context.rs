@@ -51,18 +51,30 @@ impl Context {
         region: impl Into<String>,
     ) -> Self {
         let request_id = kernel.env().ids.uuid();
+        Self::of_request(kernel, principal, account, region, request_id, Origin::default())
+    }
+
+    /// For a call that has a request id already.
+    pub(crate) fn of_request(
+        kernel: Kernel,
+        principal: Principal,
+        account: impl Into<String>,
+        region: impl Into<String>,
+        request_id: impl Into<String>,
+        origin: Origin,
+    ) -> Self {
         let store = kernel.db().clone();
         Self(Arc::new(Inner {
             kernel,
             account: account.into(),
             region: region.into(),
             principal,
-            request_id,
+            request_id: request_id.into(),
             lane: Lane::Live,
             store,
             side: None,
             is_inside: false,
-            origin: Origin::default(),
+            origin,
         }))
     }
 

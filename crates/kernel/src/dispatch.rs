@@ -14,8 +14,8 @@ use crate::http::HttpEndpoint;
 use crate::operation::ErasedCall;
 use crate::side::has_effects;
 use crate::{
-    Access, Authorize, Context, Credentials, Decision, ErasedOutput, Fetch, Invoke, Principal,
-    ResourceType, Seats, Service, ServiceError, Shadow, Side, SideCall, Sockets,
+    Access, Authorize, Context, Credentials, Decision, ErasedOutput, Fetch, Invoke, Origin,
+    Principal, ResourceType, Seats, Service, ServiceError, Shadow, Side, SideCall, Sockets,
 };
 
 /// How strict the cloud is.
@@ -206,6 +206,18 @@ impl Kernel {
         region: impl Into<String>,
     ) -> Context {
         Context::new(self.clone(), principal, account, region)
+    }
+
+    /// The same for a request from outside, with the id that it was given.
+    pub fn request_context(
+        &self,
+        principal: Principal,
+        account: impl Into<String>,
+        region: impl Into<String>,
+        request_id: &str,
+        origin: Origin,
+    ) -> Context {
+        Context::of_request(self.clone(), principal, account, region, request_id, origin)
     }
 
     /// A context in which a service acts by itself.

@@ -397,8 +397,8 @@ impl<'g> Call<'g> {
             source_ip: self.peer.ip.clone(),
             user_agent: agent.unwrap_or_default().to_owned(),
         };
-        let ctx = kernel.context(caller.principal, caller.account, region);
-        let ctx = ctx.with_request_id(self.request_id).with_origin(origin);
+        let Caller { principal, account, .. } = caller;
+        let ctx = kernel.request_context(principal, account, region, self.request_id, origin);
         match self.seat(signature) {
             Some(seat) => seat.enter(&ctx),
             None => ctx,
