@@ -30,7 +30,7 @@ pub use error::ServiceError;
 pub use operation::{Access, ErasedHandler, ErasedOutput, Handler, Operation};
 pub use ports::{
     Answered, Authorize, Credentials, Decision, Fetch, Given, Guise, HttpGiven, Invoke, InvokeKind,
-    InvokeRequest, InvokeResponse, OwnSockets, Pair, Secret, Shadow, Sockets, Subject,
+    InvokeRequest, InvokeResponse, OwnSockets, Pair, Secret, Served, Shadow, Sockets, Subject,
 };
 pub use principal::Principal;
 pub use provision::{Resource, ResourceRequest, ResourceType};

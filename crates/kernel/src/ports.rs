@@ -61,6 +61,18 @@ pub trait Shadow: Send + Sync + 'static {
     /// The pair that this passage begins; `None` where nobody watches or this one is not in the sample.
     /// Called on the path of every invocation: it does no more than look something up.
     fn pair(&self, ctx: &Context, subject: &Subject<'_>) -> Option<Arc<dyn Pair>>;
+
+    /// A version has answered for an alias whose traffic is being moved. Returns at once.
+    fn served(&self, subject: &Subject<'_>, version: &str, served: Served);
+}
+
+/// How an invocation went.
+#[derive(Debug, Clone, Copy)]
+pub struct Served {
+    pub took: std::time::Duration,
+    pub failed: bool,
+    /// A process was started for it, so that its time tells nothing.
+    pub is_cold: bool,
 }
 
 /// What a run can watch.

@@ -28,6 +28,7 @@ pub mod ladder;
 pub mod ledger;
 mod operations;
 pub mod redact;
+mod releases;
 mod runs;
 mod store;
 mod tasks;
@@ -38,11 +39,13 @@ use undercast_kernel::{Context, Kernel, Listed, Service, ServiceError};
 
 use api::release::operations as op;
 use runs::Watcher;
-use store::RUNS;
+use store::{RELEASES, RUNS};
 
 /// The service.
 pub struct Release {
     watcher: Arc<Watcher>,
+    /// Held by whoever moves a release.
+    moves: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Release {
@@ -67,37 +70,57 @@ pub const LOAD_MAX: f64 = 8.0;
 pub fn service(kernel: &Kernel, load_max: f64) -> Service {
     let watcher = Watcher::new(kernel, load_max);
     kernel.provide_shadow(Arc::clone(&watcher) as Arc<dyn undercast_kernel::Shadow>);
-    let release = Arc::new(Release { watcher: Arc::clone(&watcher) });
-    route(Service::new(&api::release::SERVICE), &release).task(tasks::forget()).list(list).start(
-        move |_| {
+    let moves = Arc::new(tokio::sync::Mutex::new(()));
+    let release = Arc::new(Release { watcher: Arc::clone(&watcher), moves: Arc::clone(&moves) });
+    route(Service::new(&api::release::SERVICE), &release)
+        .task(tasks::forget())
+        .task(releases::step_task(moves))
+        .list(list)
+        .start(move |_| {
             let watcher = Arc::clone(&watcher);
             async move {
                 watcher.reload().await?;
                 watcher.follow();
                 Ok(())
             }
-        },
-    )
+        })
 }
 
 fn route(service: Service, release: &Arc<Release>) -> Service {
     service
+        .route::<op::AdvanceRelease>(release)
         .route::<op::DeleteDarkRun>(release)
+        .route::<op::DeleteRelease>(release)
         .route::<op::DescribeDarkRun>(release)
         .route::<op::DescribeDifference>(release)
+        .route::<op::DescribeRelease>(release)
+        .route::<op::HoldRelease>(release)
         .route::<op::ListDarkRuns>(release)
         .route::<op::ListDifferences>(release)
+        .route::<op::ListReleases>(release)
         .route::<op::PauseDarkRun>(release)
         .route::<op::ReplayDifference>(release)
         .route::<op::ReplayRecording>(release)
         .route::<op::ResumeDarkRun>(release)
+        .route::<op::ResumeRelease>(release)
+        .route::<op::RollBackRelease>(release)
         .route::<op::StartDarkRun>(release)
+        .route::<op::StartRelease>(release)
         .route::<op::StopDarkRun>(release)
         .route::<op::UpdateDarkRun>(release)
 }
 
 /// Dark runs, for `undercast ls`.
 async fn list(kernel: Kernel) -> Result<Vec<Listed>, ServiceError> {
+    let releases = RELEASES.list(kernel.db(), RELEASES.all(), 10_000, false).await?;
+    let releases = releases.into_iter().map(|((account, region, name), row)| Listed {
+        kind: "Undercast::Release::Ladder",
+        arn: format!("arn:aws:undercast-release:{region}:{account}:release/{name}"),
+        account,
+        region,
+        name,
+        note: operations::release_state(&row).to_lowercase(),
+    });
     let rows = RUNS.list(kernel.db(), RUNS.all(), 10_000, false).await?;
     Ok(rows
         .into_iter()
@@ -109,5 +132,6 @@ async fn list(kernel: Kernel) -> Result<Vec<Listed>, ServiceError> {
             name,
             note: row.state.name().to_lowercase(),
         })
+        .chain(releases)
         .collect())
 }

@@ -5,6 +5,9 @@ use undercast_kernel::{OutsideRule, keyspace};
 use undercast_store::{Row, Table};
 
 use crate::compare::Rules;
+use crate::gate::Stats;
+use crate::ladder::{self, Action, Plan};
+use crate::ledger::Summary;
 
 /// Account, region, name.
 pub(crate) type RunKey = (String, String, String);
@@ -132,6 +135,57 @@ pub(crate) struct RecordedRow {
     pub(crate) passage: serde_bytes::ByteBuf,
 }
 
+pub(crate) const RELEASES: Table<RunKey, ReleaseRow> = Table::new(keyspace::PATTERNS, "releases");
+/// Account, region, function and alias: the release that moves the alias.
+pub(crate) const MOVING: Table<RunKey, String> = Table::new(keyspace::PATTERNS, "moving");
+/// The id of a release: what was counted since its step began, in the light.
+pub(crate) const SERVED: Table<(String,), ServedRow> = Table::new(keyspace::PATTERNS, "served");
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ReleaseRow {
+    pub(crate) id: String,
+    /// Name of the function, without an ARN.
+    pub(crate) function: String,
+    pub(crate) alias: String,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) plan: Plan,
+    pub(crate) state: ladder::State,
+    /// Decided, and perhaps not done yet: after a crash they are done again.
+    pub(crate) pending: Vec<Action>,
+    /// What the book of the dark run said when the step began.
+    pub(crate) base: Summary,
+    pub(crate) reports: Vec<ReportRow>,
+    pub(crate) rules: Rules,
+    pub(crate) limits: LimitsRow,
+    pub(crate) outside: Vec<OutsideRule>,
+    pub(crate) accept_leaks: bool,
+    pub(crate) client_token: Option<String>,
+    pub(crate) created_ms: i64,
+    pub(crate) changed_ms: i64,
+}
+
+/// One step, as it went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ReportRow {
+    pub(crate) step: usize,
+    pub(crate) began_ms: i64,
+    pub(crate) ended_ms: Option<i64>,
+    pub(crate) outcome: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ServedRow {
+    pub(crate) since_ms: i64,
+    pub(crate) stats: Stats,
+}
+
+impl Row for ReleaseRow {
+    const VERSION: u8 = 1;
+}
+impl Row for ServedRow {
+    const VERSION: u8 = 1;
+}
 impl Row for RunRow {
     const VERSION: u8 = 1;
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::de::IgnoredAny;
-use undercast_kernel::{Answered, Context, Given, Guise, Lane, Pair, ServiceError, Subject};
+use undercast_kernel::{
+    Answered, Context, Given, Guise, Lane, Pair, Served, ServiceError, Subject,
+};
 use undercast_sandbox::{AnswerStatus, Error, Invocation};
 
 use super::{Functions, Running, Target};
@@ -36,6 +38,8 @@ pub(crate) struct Outcome {
     pub(crate) error: Option<String>,
     pub(crate) version: String,
     pub(crate) log: Option<String>,
+    /// A process was started for it.
+    pub(crate) was_cold: bool,
 }
 
 impl Functions {
@@ -47,10 +51,23 @@ impl Functions {
         target: &Target,
         event: Event,
     ) -> Result<Outcome, ServiceError> {
-        let Some(pair) = pair(ctx, target) else {
-            return self.run_on(ctx, target, event).await;
+        let clock = &ctx.env().clock;
+        let begun = clock.monotonic();
+        let outcome = match pair(ctx, target) {
+            None => self.run_on(ctx, target, event).await?,
+            Some(pair) => self.run_pair(ctx, target, event, pair).await?,
         };
-        self.run_pair(ctx, target, event, pair).await
+        if let (Some(shadow), Lane::Live) = (ctx.kernel().shadow(), ctx.lane()) {
+            let qualifier = target.name.qualifier.as_deref().unwrap_or(LATEST);
+            let served = Served {
+                took: clock.monotonic().saturating_sub(begun),
+                failed: outcome.error.is_some(),
+                is_cold: outcome.was_cold,
+            };
+            let arn = target.name.arn();
+            shadow.served(&Subject::Function { arn: &arn, qualifier }, &target.version, served);
+        }
+        Ok(outcome)
     }
 
     /// The same for a pair that the caller has begun.
@@ -134,6 +151,7 @@ impl Functions {
             error: failed.then_some(kind),
             version: target.version.clone(),
             log: answer.log_tail,
+            was_cold: answer.init_ms.is_some(),
         })
     }
 }

@@ -1,15 +1,23 @@
 //! One file for each operation; what several of them share is here.
 
+mod advance_release;
 mod delete_dark_run;
+mod delete_release;
 mod describe_dark_run;
 mod describe_difference;
+mod describe_release;
+mod hold_release;
 mod list_dark_runs;
 mod list_differences;
+mod list_releases;
 mod pause_dark_run;
 mod replay_difference;
 mod replay_recording;
 mod resume_dark_run;
+mod resume_release;
+mod roll_back_release;
 mod start_dark_run;
+mod start_release;
 mod stop_dark_run;
 mod update_dark_run;
 
@@ -24,12 +32,15 @@ use undercast_store::Tx;
 use crate::Release;
 use crate::api::release::shapes;
 use crate::compare::{Difference, Kind, Rules, Severity};
-use crate::error::{invalid, no_run};
+use crate::error::{conflict, invalid, no_release, no_run};
+use crate::gate::{Gate, LatencyGate};
+use crate::ladder::{self, Command, OnFail, Phase, Plan, StepKind};
 use crate::ledger::Entry;
+use crate::releases::{drive, run_name, spawn_step};
 use crate::runs::Passage;
 use crate::store::{
-    CandidateRow, LimitsRow, PASSAGES, RUNS, RecordingRow, RunKey, RunRow, RunState, TargetRow,
-    WATCHED,
+    CandidateRow, LimitsRow, PASSAGES, RELEASES, RUNS, RecordingRow, ReleaseRow, RunKey, RunRow,
+    RunState, TargetRow, WATCHED,
 };
 
 const BUDGET_MS: u64 = 30_000;
@@ -299,7 +310,7 @@ fn shown_candidate(row: &CandidateRow) -> shapes::Candidate {
     shown
 }
 
-fn shown_outside(rule: &OutsideRule) -> shapes::OutsideRule {
+pub(crate) fn shown_outside(rule: &OutsideRule) -> shapes::OutsideRule {
     let mut shown = shapes::OutsideRule { host: rule.host.clone(), ..Default::default() };
     match &rule.action {
         OutsideAction::Refuse => shown.action = "Refuse".to_owned(),
@@ -364,9 +375,7 @@ impl Release {
                 let mut row = existing(&tx, key).await?;
                 if row.state == RunState::Stopped && *state != RunState::Stopped {
                     let name = &key.2;
-                    return Err(crate::error::conflict(format!(
-                        "The dark run {name} has been stopped."
-                    )));
+                    return Err(conflict(format!("The dark run {name} has been stopped.")));
                 }
                 if row.state != *state {
                     row.state = *state;
@@ -436,5 +445,189 @@ fn severity_name(severity: Severity) -> String {
     match severity {
         Severity::Count => "Count".to_owned(),
         Severity::Inform => "Inform".to_owned(),
+    }
+}
+
+fn release_access(ctx: &Context, action: &str, name: &str) -> Vec<Access> {
+    vec![Access::new(format!("undercast-release:{action}"), release_arn(ctx, name))]
+}
+
+fn release_arn(ctx: &Context, name: &str) -> String {
+    ctx.arn("undercast-release", format!("release/{name}"))
+}
+
+/// A plan from a preset or from steps; a preset with steps in front of it goes dark first.
+fn plan(
+    steps: Option<Vec<shapes::Step>>,
+    preset: Option<String>,
+    on_failure: Option<&str>,
+) -> Result<Plan, ServiceError> {
+    let mut all: Vec<ladder::Step> =
+        steps.unwrap_or_default().into_iter().map(step).collect::<Result<_, _>>()?;
+    if let Some(preset) = preset {
+        let known = Plan::PREDEFINED.join(", ");
+        let found = Plan::predefined(&preset)
+            .ok_or_else(|| invalid(format!("Preset: {preset} is not one of {known}")))?;
+        all.extend(found.steps);
+    }
+    let on_fail = match on_failure {
+        Some("Hold") => OnFail::Hold,
+        _ => OnFail::RollBack,
+    };
+    let plan = Plan { steps: all, on_fail };
+    plan.check().map_err(|why| invalid(format!("Steps: {why}")))?;
+    Ok(plan)
+}
+
+fn step(step: shapes::Step) -> Result<ladder::Step, ServiceError> {
+    let kind = match (step.kind.as_str(), step.share) {
+        ("Dark", share) => StepKind::Dark { share: share.unwrap_or(1.0) },
+        ("Canary", Some(weight)) => StepKind::Canary { weight },
+        ("Canary", None) => return Err(invalid("Steps: a canary step names its Share")),
+        _ => StepKind::Everybody,
+    };
+    let gates = step.gates.unwrap_or_default();
+    if gates.alarms.as_ref().is_some_and(|alarms| !alarms.is_empty()) {
+        return Err(ServiceError::unsupported("CloudWatch alarms as gates"));
+    }
+    let defaults = LatencyGate::default();
+    let unsigned = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok());
+    Ok(ladder::Step {
+        kind,
+        duration_s: unsigned(step.duration_seconds).unwrap_or(0),
+        gate: Gate {
+            sample_min: unsigned(gates.sample_min).unwrap_or(0),
+            match_rate_min: gates.match_rate_min,
+            error_rate_max: gates.error_rate_max,
+            error_rate_over_primary_max: gates.error_rate_over_primary_max,
+            executed_share_min: gates.executed_share_min,
+            latency: gates.latency.map(|latency| LatencyGate {
+                confidence: latency.confidence.unwrap_or(defaults.confidence),
+                effect_max: latency.effect_max.unwrap_or(defaults.effect_max),
+                median_shift_ms: latency.median_shift_ms.unwrap_or(defaults.median_shift_ms),
+                sample_min: unsigned(latency.sample_min).unwrap_or(defaults.sample_min),
+            }),
+        },
+    })
+}
+
+fn shown_step(step: &ladder::Step) -> shapes::Step {
+    let (kind, share) = named_kind(step.kind);
+    let gate = &step.gate;
+    shapes::Step {
+        kind,
+        share,
+        duration_seconds: long(step.duration_s),
+        gates: Some(shapes::Gates {
+            match_rate_min: gate.match_rate_min,
+            error_rate_max: gate.error_rate_max,
+            error_rate_over_primary_max: gate.error_rate_over_primary_max,
+            executed_share_min: gate.executed_share_min,
+            sample_min: long(gate.sample_min),
+            latency: gate.latency.as_ref().map(|latency| shapes::LatencyGate {
+                confidence: Some(latency.confidence),
+                effect_max: Some(latency.effect_max),
+                median_shift_ms: Some(latency.median_shift_ms),
+                sample_min: long(latency.sample_min),
+            }),
+            alarms: None,
+        }),
+    }
+}
+
+fn named_kind(kind: StepKind) -> (String, Option<f64>) {
+    match kind {
+        StepKind::Dark { share } => ("Dark".to_owned(), Some(share)),
+        StepKind::Canary { weight } => ("Canary".to_owned(), Some(weight)),
+        StepKind::Everybody => ("Everybody".to_owned(), None),
+    }
+}
+
+/// `RUNNING`, `HELD`, `PROMOTED`, `ROLLED_BACK`, `FINISHED`.
+pub(crate) fn release_state(row: &ReleaseRow) -> &'static str {
+    match row.state.phase {
+        Phase::NotStarted | Phase::Running => "RUNNING",
+        Phase::Held { .. } => "HELD",
+        Phase::Promoted => "PROMOTED",
+        Phase::RolledBack => "ROLLED_BACK",
+        Phase::Finished => "FINISHED",
+    }
+}
+
+/// A release as callers see it.
+fn shown_release(ctx: &Context, name: &str, row: &ReleaseRow) -> shapes::Release {
+    let is_waiting = row.state.phase == Phase::Running;
+    let reports = row.reports.iter().map(|report| {
+        let kind = row.plan.steps.get(report.step).map(|step| named_kind(step.kind));
+        let (kind, share) = kind.unwrap_or_default();
+        shapes::StepReport {
+            kind: Some(kind),
+            share,
+            began: Some(Timestamp::from_millis(report.began_ms)),
+            ended: report.ended_ms.map(Timestamp::from_millis),
+            outcome: Some(report.outcome.clone()).filter(|outcome| !outcome.is_empty()),
+            waits: None,
+        }
+    });
+    shapes::Release {
+        name: Some(name.to_owned()),
+        arn: Some(release_arn(ctx, name)),
+        function_name: Some(row.function.clone()),
+        alias: Some(row.alias.clone()),
+        from_version: Some(row.from.clone()),
+        to_version: Some(row.to.clone()),
+        state: Some(release_state(row).to_owned()),
+        state_reason: (!is_waiting).then(|| row.state.reasons.join("; ")),
+        step_index: i32::try_from(row.state.step).ok(),
+        steps: Some(row.plan.steps.iter().map(shown_step).collect()),
+        reports: Some(reports.collect()),
+        waits: is_waiting.then(|| row.state.reasons.clone()),
+        on_failure: Some(
+            match row.plan.on_fail {
+                OnFail::RollBack => "RollBack",
+                OnFail::Hold => "Hold",
+            }
+            .to_owned(),
+        ),
+        dark_run: row
+            .plan
+            .steps
+            .iter()
+            .any(|step| matches!(step.kind, StepKind::Dark { .. }))
+            .then(|| run_name(name)),
+        created: Some(Timestamp::from_millis(row.created_ms)),
+        changed: Some(Timestamp::from_millis(row.changed_ms)),
+    }
+}
+
+impl Release {
+    /// Does what an operator says.
+    async fn command(
+        &self,
+        ctx: Context,
+        name: String,
+        command: Command,
+        reason: Option<String>,
+    ) -> Result<shapes::Release, ServiceError> {
+        let key = key(&ctx, &name);
+        let before = RELEASES.read(ctx.store(), &key).await?.ok_or_else(|| no_release(&name))?;
+        if before.state.is_final() {
+            let state = release_state(&before);
+            return Err(conflict(format!("The release {name} is over: {state}.")));
+        }
+        let reason = reason.unwrap_or_default();
+        let row = drive(ctx.kernel(), &self.moves, &key, Some(command), &reason).await?;
+        self.wake(&ctx, &key).await?;
+        self.watcher.reload().await?;
+        Ok(shown_release(&ctx, &name, &row))
+    }
+
+    /// The task of a release looks when it has to, from now on.
+    async fn wake(&self, ctx: &Context, key: &RunKey) -> Result<(), ServiceError> {
+        ctx.transact(key.clone(), |tx, _, key| async move {
+            let now_ms = tx.now_ms();
+            spawn_step(&tx, &key, now_ms)
+        })
+        .await
     }
 }

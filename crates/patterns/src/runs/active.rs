@@ -15,8 +15,9 @@ use super::pair::Passing;
 use super::passage::Passage;
 use crate::compare::{Answer, CompiledRules, Observed, compare};
 use crate::ledger::{Batch, Ledger, RecordedPair, Tally};
+use crate::releases::spawn_step;
 use crate::store::{
-    CandidateRow, PASSAGES, RECORDED, REFUSED, RecordedRow, RunKey, RunRow, RunState,
+    CandidateRow, PASSAGES, RECORDED, REFUSED, RELEASES, RecordedRow, RunKey, RunRow, RunState,
 };
 
 /// How long counts may wait before they are written.
@@ -263,28 +264,33 @@ impl Active {
         if self.state.is_flushing.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (kernel, run) = (self.kernel.clone(), self.row.clone());
+        let (kernel, key, run) = (self.kernel.clone(), self.key.clone(), self.row.clone());
         let state = Arc::clone(&self.state);
         let env = kernel.env().clone();
         env.spawn("dark.flush", async move {
             kernel.env().clock.sleep(FLUSH_AFTER).await;
             state.is_flushing.store(false, Ordering::Release);
-            if let Err(error) = flush(&kernel, &run, &state).await {
+            if let Err(error) = flush(&kernel, &key, &run, &state).await {
                 tracing::warn!(target: "undercast::release", "counts of a dark run are lost: {error}");
             }
         });
     }
 
     pub(crate) async fn flush(&self) -> Result<(), ServiceError> {
-        flush(&self.kernel, &self.row, &self.state).await
+        flush(&self.kernel, &self.key, &self.row, &self.state).await
     }
 }
 
-async fn flush(kernel: &Kernel, run: &RunRow, state: &Shared) -> Result<(), ServiceError> {
+async fn flush(
+    kernel: &Kernel,
+    key: &RunKey,
+    run: &RunRow,
+    state: &Shared,
+) -> Result<(), ServiceError> {
     let mut unwritten = state.unwritten.lock().await;
     if let Some(old) = unwritten.take() {
         let old = Arc::new(old);
-        if let Err(error) = write(kernel, run, Arc::clone(&old)).await {
+        if let Err(error) = write(kernel, key, run, Arc::clone(&old)).await {
             *unwritten = Arc::into_inner(old);
             return Err(error);
         }
@@ -302,7 +308,7 @@ async fn flush(kernel: &Kernel, run: &RunRow, state: &Shared) -> Result<(), Serv
         return Ok(());
     }
     let new = Arc::new(new);
-    let written = write(kernel, run, Arc::clone(&new)).await;
+    let written = write(kernel, key, run, Arc::clone(&new)).await;
     if written.is_err() {
         *unwritten = Arc::into_inner(new);
     }
@@ -310,7 +316,12 @@ async fn flush(kernel: &Kernel, run: &RunRow, state: &Shared) -> Result<(), Serv
 }
 
 /// Passages beside the counts: each chunk is one transaction, the counts come last and name what is there.
-async fn write(kernel: &Kernel, run: &RunRow, new: Arc<Unwritten>) -> Result<(), ServiceError> {
+async fn write(
+    kernel: &Kernel,
+    key: &RunKey,
+    run: &RunRow,
+    new: Arc<Unwritten>,
+) -> Result<(), ServiceError> {
     let passages: Vec<&String> = new.passages.keys().collect();
     for chunk in passages.chunks(CHUNK) {
         let (db, ids) = (kernel.db(), chunk);
@@ -340,8 +351,15 @@ async fn write(kernel: &Kernel, run: &RunRow, new: Arc<Unwritten>) -> Result<(),
     kernel
         .db()
         .transact(move |tx| {
-            let (new, run) = (Arc::clone(&new), run.id.clone());
+            let (new, token, run) = (Arc::clone(&new), run.client_token.clone(), run.id.clone());
             async move {
+                // A release that waits for these counts looks at them.
+                let release = RELEASES.get(&tx, key).await?;
+                if release
+                    .is_some_and(|row| token.as_ref() == Some(&row.id) && !row.state.is_final())
+                {
+                    spawn_step(&tx, key, tx.now_ms())?;
+                }
                 if let Some(batch) = &new.batch {
                     for unused in Ledger::default().flush(&tx, &run, batch).await? {
                         PASSAGES.delete(&tx, &(run.clone(), unused))?;

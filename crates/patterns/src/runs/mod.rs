@@ -13,14 +13,15 @@ mod passage;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use undercast_kernel::{Context, Kernel, Pair, ServiceError, Shadow, Subject};
+use undercast_kernel::{Arn, Context, Kernel, Pair, Served, ServiceError, Shadow, Subject};
 
 pub(crate) use active::{Active, COUNT};
 pub(crate) use candidate::{Trial, run as run_candidate};
 pub(crate) use machine::Machine;
 pub(crate) use passage::{Passage, shown as shown_given};
 
-use crate::store::{RUNS, RunKey, RunState, TargetRow};
+use crate::releases::Counting;
+use crate::store::{RELEASES, RUNS, RunKey, RunState, TargetRow};
 
 /// More runs than this are not watched at the same time.
 pub(crate) const RUNS_MAX: usize = 200;
@@ -37,6 +38,8 @@ pub(crate) struct Watcher {
 struct Index {
     by_target: HashMap<TargetRow, Arc<Active>>,
     by_key: HashMap<RunKey, Arc<Active>>,
+    /// Releases that share the traffic of an alias: by function and alias.
+    moving: HashMap<TargetRow, Arc<Counting>>,
 }
 
 impl Watcher {
@@ -80,6 +83,20 @@ impl Watcher {
             new.by_target.insert(active.row.target.clone(), Arc::clone(&active));
             new.by_key.insert(key, active);
         }
+        for (key, row) in RELEASES.list(db, RELEASES.all(), RUNS_MAX * 10, false).await? {
+            if row.state.is_final() {
+                continue;
+            }
+            let function = format!("function:{}", row.function);
+            let function = Arn::new("lambda", &key.1, &key.0, function).to_string();
+            let target = TargetRow::Alias { function, alias: row.alias };
+            let known = old.moving.get(&target).filter(|counting| counting.id == row.id);
+            let counting = match known {
+                Some(counting) => Arc::clone(counting),
+                None => Counting::new(self.kernel.clone(), key, row.id, row.to),
+            };
+            new.moving.insert(target, counting);
+        }
         for (key, active) in &old.by_key {
             if !new.by_key.contains_key(key) {
                 active.flush().await?;
@@ -100,10 +117,13 @@ impl Watcher {
     /// Follows changes that others make: other nodes, a reset.
     pub(crate) fn follow(self: &Arc<Self>) {
         let watcher = Arc::clone(self);
-        let mut changes = RUNS.watch(self.kernel.db(), &());
+        let mut runs = RUNS.watch(self.kernel.db(), &());
+        let mut releases = RELEASES.watch(self.kernel.db(), &());
         self.kernel.env().spawn("release.follow", async move {
             loop {
-                changes.changed().await;
+                let (run, release) = (runs.changed(), releases.changed());
+                futures::pin_mut!(run, release);
+                futures::future::select(run, release).await;
                 if let Err(error) = watcher.reload().await {
                     tracing::warn!(target: "undercast::release", "runs are not taken up: {error}");
                 }
@@ -132,5 +152,17 @@ impl Shadow for Watcher {
             }
         };
         active?.admit(&self.machine)
+    }
+
+    fn served(&self, subject: &Subject<'_>, version: &str, served: Served) {
+        let index = self.index();
+        let Subject::Function { arn, qualifier } = *subject else { return };
+        if index.moving.is_empty() {
+            return;
+        }
+        let target = TargetRow::Alias { function: arn.to_owned(), alias: qualifier.to_owned() };
+        if let Some(counting) = index.moving.get(&target) {
+            counting.note(version, served);
+        }
     }
 }

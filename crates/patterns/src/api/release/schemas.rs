@@ -161,6 +161,7 @@ pub static Gates: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("MatchRateMin", &Share),
         Member::new("ErrorRateMax", &Share),
+        Member::new("ErrorRateOverPrimaryMax", &Share),
         Member::new("ExecutedShareMin", &Share),
         Member::new("SampleMin", &prelude::LONG),
         Member::new("Latency", &LatencyGate),
@@ -202,8 +203,10 @@ pub static Latency: Schema = Schema::new(
 pub static LatencyGate: Schema = Schema::new(
     "LatencyGate",
     Kind::Structure(&[
-        Member::new("ShiftMax", &prelude::DOUBLE),
         Member::new("Confidence", &prelude::DOUBLE),
+        Member::new("EffectMax", &prelude::DOUBLE),
+        Member::new("MedianShiftMs", &prelude::DOUBLE),
+        Member::new("SampleMin", &prelude::LONG),
     ]),
 );
 
@@ -353,9 +356,9 @@ pub static Release: Schema = Schema::new(
 pub static ReleaseState: Schema = Schema::new("ReleaseState", Kind::String).values(&[
     "RUNNING",
     "HELD",
-    "SUCCEEDED",
+    "PROMOTED",
     "ROLLED_BACK",
-    "FAILED",
+    "FINISHED",
 ]);
 
 pub static Releases: Schema = Schema::new("Releases", Kind::List(&Member::new("member", &Release)));

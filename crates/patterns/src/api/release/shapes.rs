@@ -457,6 +457,7 @@ impl Shape for DifferenceKind {
 pub struct Gates {
     pub match_rate_min: Option<f64>,
     pub error_rate_max: Option<f64>,
+    pub error_rate_over_primary_max: Option<f64>,
     pub executed_share_min: Option<f64>,
     pub sample_min: Option<i64>,
     pub latency: Option<LatencyGate>,
@@ -469,20 +470,22 @@ impl Shape for Gates {
     fn write_members(&self, writer: &mut dyn ShapeWriter) {
         write_option(&self.match_rate_min, m(Self::SCHEMA, 0), writer);
         write_option(&self.error_rate_max, m(Self::SCHEMA, 1), writer);
-        write_option(&self.executed_share_min, m(Self::SCHEMA, 2), writer);
-        write_option(&self.sample_min, m(Self::SCHEMA, 3), writer);
-        write_option(&self.latency, m(Self::SCHEMA, 4), writer);
-        write_option(&self.alarms, m(Self::SCHEMA, 5), writer);
+        write_option(&self.error_rate_over_primary_max, m(Self::SCHEMA, 2), writer);
+        write_option(&self.executed_share_min, m(Self::SCHEMA, 3), writer);
+        write_option(&self.sample_min, m(Self::SCHEMA, 4), writer);
+        write_option(&self.latency, m(Self::SCHEMA, 5), writer);
+        write_option(&self.alarms, m(Self::SCHEMA, 6), writer);
     }
 
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         match index {
             0 => self.match_rate_min = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             1 => self.error_rate_max = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
-            2 => self.executed_share_min = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
-            3 => self.sample_min = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
-            4 => self.latency = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
-            5 => self.alarms = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            2 => self.error_rate_over_primary_max = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.executed_share_min = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.sample_min = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.latency = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.alarms = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
             _ => {}
         }
         Ok(())
@@ -566,22 +569,28 @@ impl Shape for Latency {
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LatencyGate {
-    pub shift_max: Option<f64>,
     pub confidence: Option<f64>,
+    pub effect_max: Option<f64>,
+    pub median_shift_ms: Option<f64>,
+    pub sample_min: Option<i64>,
 }
 
 impl Shape for LatencyGate {
     const SCHEMA: &'static Schema = &schemas::LatencyGate;
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {
-        write_option(&self.shift_max, m(Self::SCHEMA, 0), writer);
-        write_option(&self.confidence, m(Self::SCHEMA, 1), writer);
+        write_option(&self.confidence, m(Self::SCHEMA, 0), writer);
+        write_option(&self.effect_max, m(Self::SCHEMA, 1), writer);
+        write_option(&self.median_shift_ms, m(Self::SCHEMA, 2), writer);
+        write_option(&self.sample_min, m(Self::SCHEMA, 3), writer);
     }
 
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         match index {
-            0 => self.shift_max = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
-            1 => self.confidence = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            0 => self.confidence = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.effect_max = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.median_shift_ms = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.sample_min = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
             _ => {}
         }
         Ok(())
