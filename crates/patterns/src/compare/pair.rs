@@ -94,6 +94,9 @@ fn compare_pair(walk: &mut Walk<'_>, primary: &Single, candidate: &Single) {
     let root = Path::root();
     let label = primary.label();
     let path = root.key(&label);
+    if walk.rules.is_ignored(&path) {
+        return;
+    }
     if primary.target != candidate.target {
         let (a, b) = (json!(primary.target), json!(candidate.target));
         // The same kind from both sides.

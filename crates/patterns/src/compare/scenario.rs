@@ -287,3 +287,31 @@ fn a_flood_of_effects_is_a_few_kinds() {
     assert!(found.contains(&(Class::Extra, "/s3:PutObject(b)".to_owned())));
     assert_eq!(found.len(), 2, "{found:?}");
 }
+
+#[test]
+fn a_failure_is_the_difference_and_hides_no_rule() {
+    let payload = json!({"statusCode": 500, "body": json!({"user": {"iban": "DE12"}}).to_string()});
+    let answer = Answer::Invoke { payload: Bytes::from(payload.to_string()), error: None };
+    let candidate = Observed { answer, effects: Vec::new(), ..new() };
+    let rules: Rules =
+        serde_json::from_value(json!({"Redact": {"Paths": ["/user/iban"]}})).unwrap();
+    let verdict = compare(&old(), &candidate, &rules.compile().unwrap());
+    assert!(verdict.candidate_failed && !verdict.primary_failed);
+    assert_eq!(verdict.differences.len(), 1);
+    assert_eq!(verdict.differences[0].kind.class, Class::Status);
+    let shown = format!("{verdict:?}");
+    assert!(!shown.contains("DE12") && shown.contains("iban"), "{shown}");
+}
+
+#[test]
+fn an_effect_can_be_ignored_as_a_whole() {
+    let mut candidate = new();
+    candidate.effects[3].outcome = Err("No".into());
+    candidate.effects[3].input["Item"]["total"] = json!({"N": "1"});
+    candidate.effects.push(effect("s3", "PutObject", json!({"Bucket": "b", "Key": "k"})));
+    let rules: Rules =
+        serde_json::from_value(json!({"IgnoredPaths": ["/dynamodb:*(orders)", "/s3:*(*)"]}))
+            .unwrap();
+    let verdict = compare(&old(), &candidate, &rules.compile().unwrap());
+    assert!(verdict.is_equal(), "{verdict:?}");
+}
