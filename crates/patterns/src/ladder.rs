@@ -11,7 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::gate::{Gate, Light, Stats, Verdict};
+use crate::gate::{Gate, LatencyGate, Light, Stats, Verdict};
 
 /// Steps of one plan.
 const STEPS_MAX: usize = 100;
@@ -179,6 +179,31 @@ impl Plan {
             step.gate.check(step.light()).map_err(named)?;
         }
         Ok(())
+    }
+
+    /// What to begin with: everything in the dark, then 5 %, then a quarter, then everybody.
+    pub fn standard() -> Plan {
+        let dark = Gate {
+            sample_min: 1_000,
+            match_rate_min: Some(0.999),
+            error_rate_over_primary_max: Some(0.001),
+            executed_share_min: Some(0.5),
+            ..Gate::default()
+        };
+        let canary = Gate {
+            sample_min: 200,
+            error_rate_over_primary_max: Some(0.005),
+            latency: Some(LatencyGate::default()),
+            ..Gate::default()
+        };
+        let step = |kind, duration_s, gate: &Gate| Step { kind, duration_s, gate: gate.clone() };
+        let steps = vec![
+            step(StepKind::Dark { share: 1.0 }, 3_600, &dark),
+            step(StepKind::Canary { weight: 0.05 }, 600, &canary),
+            step(StepKind::Canary { weight: 0.25 }, 600, &canary),
+            step(StepKind::Everybody, 0, &Gate::default()),
+        ];
+        Plan { steps, on_fail: OnFail::RollBack }
     }
 
     /// One of CodeDeploy's predefined configurations for functions, by its full name or by the name that SAM's
@@ -463,6 +488,7 @@ mod tests {
         ] {
             assert!(Plan { steps, on_fail: OnFail::Hold }.check().is_err());
         }
+        Plan::standard().check().unwrap();
         let text = serde_json::to_string(&plan()).unwrap();
         assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan());
     }

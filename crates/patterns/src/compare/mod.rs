@@ -273,7 +273,7 @@ impl Kind {
         let at = match self.part {
             Part::Body if place.is_empty() => "the body".to_owned(),
             Part::Body => format!("{place} of the body"),
-            Part::Header => format!("the header {place}"),
+            Part::Header => format!("the header {}", place.trim_start_matches('/')),
             Part::Effect => format!("the effect {}", place.trim_start_matches('/')),
             Part::Status | Part::Failure | Part::Latency | Part::List => place.clone(),
         };

@@ -556,6 +556,37 @@ fn mutated(value: &Value, state: &mut u64) -> Value {
     }
 }
 
+const SECRETS: [&str; 5] = [
+    "swordfish",
+    "DE8937040044",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+    "4111 1111 1111 1111",
+    "ann@example.org",
+];
+
+/// Secrets in every object and every text.
+fn planted(value: &Value) -> Value {
+    match value {
+        Value::Array(elements) => elements.iter().map(planted).collect(),
+        Value::Object(members) => {
+            let mut out: serde_json::Map<_, _> =
+                members.iter().map(|(k, v)| (k.clone(), planted(v))).collect();
+            // An attribute of DynamoDB has one member.
+            if members.len() != 1 {
+                out.insert("Pass-Word".into(), json!(SECRETS[0]));
+                out.insert("iban".into(), json!({"S": SECRETS[1]}));
+                out.insert(SECRETS[4].into(), json!(1));
+            }
+            out.into()
+        }
+        Value::String(text) => {
+            let secrets = &SECRETS[2..];
+            json!(format!("{text} {}", secrets[text.len() % secrets.len()]))
+        }
+        other => other.clone(),
+    }
+}
+
 fn classes(verdict: &Verdict, mirror: bool) -> Vec<Class> {
     let mut classes: Vec<_> = verdict.differences.iter().map(|d| d.kind.class).collect();
     if mirror {
@@ -580,6 +611,31 @@ proptest! {
             let rules = serde_json::from_value::<Rules>(rules).unwrap().compile().unwrap();
             let (there, back) = (compare(&a, &b, &rules), compare(&b, &a, &rules));
             prop_assert_eq!(classes(&there, false), classes(&back, true), "{:?} {:?}", there, back);
+        }
+    }
+
+    /// Secrets everywhere, and none of them in what is kept.
+    #[test]
+    fn no_sample_carries_a_secret(body in value(), effects in effects(), mut seed: u64, status: bool) {
+        let rules: Rules =
+            serde_json::from_value(json!({"Redact": {"Paths": ["/**/iban"], "Emails": true}})).unwrap();
+        let rules = rules.compile().unwrap();
+        let other: Vec<_> = effects.iter()
+            .map(|effect| Effect {
+                input: planted(&mutated(&effect.input, &mut seed)), ..effect.clone()
+            })
+            .collect();
+        let effects = effects.into_iter()
+            .map(|effect| Effect { input: planted(&effect.input), ..effect })
+            .collect();
+        let a = observed(&planted(&body), effects);
+        let mut b = observed(&planted(&mutated(&body, &mut seed)), other);
+        if status && let Answer::Http { status, .. } = &mut b.answer {
+            *status = 404;
+        }
+        let shown = format!("{:?}", compare(&a, &b, &rules));
+        for secret in SECRETS {
+            prop_assert!(!shown.contains(secret), "{secret} in {shown}");
         }
     }
 
