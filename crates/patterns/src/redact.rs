@@ -239,10 +239,10 @@ fn without_cards(text: &str) -> Option<String> {
         let mut first = 0;
         while let Some((start, _)) = groups.get(first) {
             let window = groups.iter().skip(first).take(19).enumerate();
-            let card = window.filter_map(|(offset, (_, end))| {
+            let mut card = window.filter_map(|(offset, (_, end))| {
                 text.get(*start..*end).filter(|text| is_card(text)).map(|_| (offset, *end))
             });
-            match card.last() {
+            match card.next_back() {
                 Some((offset, end)) => {
                     found.push((*start, end));
                     first += offset + 1;
