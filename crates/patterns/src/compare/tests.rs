@@ -379,6 +379,41 @@ fn generated_ids_have_to_be_consistent() {
 }
 
 #[test]
+fn known_ids_tell_elements_apart() {
+    let [a, b, c, d] = IDS;
+    let list = |all: &[(&str, u64)]| {
+        let all =
+            all.iter().map(|(id, ms)| json!({"id": id, "seen": 1_795_521_600_000 + ms, "n": 1}));
+        json!({"list": all.collect::<Vec<_>>()}).to_string()
+    };
+    let rules = Rules {
+        unordered_arrays: vec![UnorderedArray { path: "/list".into(), key: None }],
+        ..Rules::default()
+    };
+    let (one, two) = (list(&[(a, 1), (b, 2), (c, 3)]), list(&[(c, 10), (a, 20), (b, 30)]));
+    check_by(&rules, &http(&one), &http(&two), &[]);
+    let put = |id: &str, token: &str| {
+        let item = json!({"id": {"S": id}, "token": {"S": token}});
+        ("dynamodb", "PutItem", json!({"TableName": "t", "Item": item}))
+    };
+    let one = with_effects(&[put(a, c), put(b, d)]);
+    let (x, y) = ("114a8400-e29b-41d4-a716-446655440000", "224a8400-e29b-41d4-a716-446655440000");
+    let two = with_effects(&[put(b, x), put(a, y)]);
+    check_by(&Rules::default(), &one, &two, &[]);
+    // Many, in another order, and all of them differ: still by their keys.
+    let many = |price: &str, turned: bool| {
+        let mut all: Vec<_> =
+            (0..200).map(|n| ("dynamodb", "PutItem", self::put(&n.to_string(), price))).collect();
+        if turned {
+            all.reverse();
+        }
+        with_effects(&all)
+    };
+    let place = "/dynamodb:PutItem(orders)/price";
+    check_by(&Rules::default(), &many("1", false), &many("7", true), &[(Class::Number, place)]);
+}
+
+#[test]
 fn everything_is_bounded() {
     let rules = Rules::default().compile().unwrap();
     let wide = |n: u32| {
