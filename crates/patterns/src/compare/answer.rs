@@ -305,7 +305,11 @@ fn compare_bodies(walk: &mut Walk<'_>, a: &[u8], b: &[u8], types: Option<(&str, 
     let texts = (std::str::from_utf8(a), std::str::from_utf8(b));
     match texts {
         (Ok(left), Ok(right)) if walk.rules.body != BodyKind::Bytes && is_structured => {
-            walk.text(&root, left, right);
+            if walk.rules.body == BodyKind::Text {
+                walk.text_as_it_is(&root, left, right);
+            } else {
+                walk.text(&root, left, right);
+            }
         }
         _ => {
             let sample = |bytes: &[u8]| json!({"Bytes": bytes.len(), "Hash": format!("{:016x}", hash(bytes))});

@@ -229,6 +229,16 @@ fn rules_take_differences_away() {
 }
 
 #[test]
+fn what_is_shared_can_be_shared() {
+    fn shared<T: Send + Sync + Clone>() {}
+    fn sent<T: Send>() {}
+    shared::<CompiledRules>();
+    shared::<Observed>();
+    sent::<crate::ledger::Tally>();
+    sent::<crate::ledger::Batch>();
+}
+
+#[test]
 fn bad_rules_are_named() {
     for (rules, field) in [
         (json!({"IgnoredPaths": ["$.a"]}), "IgnoredPaths"),
