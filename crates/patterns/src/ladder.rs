@@ -11,8 +11,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::gate::{Gate, Light, Stats, Verdict};
+use crate::gate::{Gate, LatencyGate, Light, Stats, Verdict};
 
+const ALARM: &str = "an alarm or a hook";
 /// Steps of one plan.
 const STEPS_MAX: usize = 100;
 
@@ -94,6 +95,8 @@ pub enum Command {
     RollBack,
     Hold,
     Resume,
+    /// Something outside found a fault: an alarm went off, or a hook failed. As if the gate had failed.
+    Alarm,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -181,6 +184,31 @@ impl Plan {
         Ok(())
     }
 
+    /// What to begin with: everything in the dark, then 5 %, then a quarter, then everybody.
+    pub fn standard() -> Plan {
+        let dark = Gate {
+            sample_min: 1_000,
+            match_rate_min: Some(0.999),
+            error_rate_over_primary_max: Some(0.001),
+            executed_share_min: Some(0.5),
+            ..Gate::default()
+        };
+        let canary = Gate {
+            sample_min: 200,
+            error_rate_over_primary_max: Some(0.005),
+            latency: Some(LatencyGate::default()),
+            ..Gate::default()
+        };
+        let step = |kind, duration_s, gate: &Gate| Step { kind, duration_s, gate: gate.clone() };
+        let steps = vec![
+            step(StepKind::Dark { share: 1.0 }, 3_600, &dark),
+            step(StepKind::Canary { weight: 0.05 }, 600, &canary),
+            step(StepKind::Canary { weight: 0.25 }, 600, &canary),
+            step(StepKind::Everybody, 0, &Gate::default()),
+        ];
+        Plan { steps, on_fail: OnFail::RollBack }
+    }
+
     /// One of CodeDeploy's predefined configurations for functions, by its full name or by the name that SAM's
     /// `DeploymentPreference` has for it. They have no dark step and no gates: alarms are commands.
     pub fn predefined(name: &str) -> Option<Plan> {
@@ -241,6 +269,9 @@ pub fn advance(
         return roll_back(state, "an operator went back".into());
     }
     let step = match (state.phase, plan.steps.get(state.step)) {
+        (Phase::NotStarted, _) if command == Some(Command::Alarm) => {
+            return roll_back(state, ALARM.to_owned());
+        }
         (Phase::NotStarted, Some(_)) if command == Some(Command::Hold) => {
             return (state.clone().because("not started"), Vec::new());
         }
@@ -249,6 +280,9 @@ pub fn advance(
         // The plan is another one than before.
         (_, None) => return roll_back(state, "the plan has no such step".into()),
     };
+    if command == Some(Command::Alarm) {
+        return fail(state, plan, now_ms, ALARM);
+    }
     let verdict = step.gate.judge(step.light(), stats);
     // A human who resumes after a failure begins the step anew, with a new count.
     if let (Phase::Held { by_gate: true, .. }, Some(Command::Resume)) = (state.phase, command) {
@@ -411,6 +445,19 @@ mod tests {
     }
 
     #[test]
+    fn an_alarm_is_a_failed_gate() {
+        for state in [State::new(), state_at(1)] {
+            let (next, _) = advance(&state, &plan(), &good(), 1, Some(Command::Alarm));
+            assert_eq!(next.phase, Phase::RolledBack);
+        }
+        let plan = Plan { on_fail: OnFail::Hold, ..plan() };
+        let (held, _) = advance(&state_at(1), &plan, &good(), 1, Some(Command::Alarm));
+        assert_eq!(held.phase, Phase::Held { at_ms: 1, by_gate: true });
+        let (next, _) = advance(&held, &plan, &good(), 2, Some(Command::Advance));
+        assert_eq!(next.step, 2, "a human has looked at it");
+    }
+
+    #[test]
     fn a_failed_gate_can_hold() {
         let plan = Plan { on_fail: OnFail::Hold, ..plan() };
         let (held, actions) = advance(&state_at(1), &plan, &bad(), 5, None);
@@ -463,6 +510,7 @@ mod tests {
         ] {
             assert!(Plan { steps, on_fail: OnFail::Hold }.check().is_err());
         }
+        Plan::standard().check().unwrap();
         let text = serde_json::to_string(&plan()).unwrap();
         assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan());
     }
@@ -543,6 +591,7 @@ mod tests {
                 Command::Advance,
                 Command::Resume,
                 Command::RollBack,
+                Command::Alarm,
             ]),
         );
         (0_u64..40, 0_u64..6, -500_i64..4_000, command)
@@ -570,7 +619,7 @@ mod tests {
                 let step = plan.steps.get(state.step).unwrap();
                 let fails = matches!(step.gate.judge(step.light(), &stats), Verdict::Fail(_));
                 let started = state.phase != Phase::NotStarted;
-                if fails && started {
+                if (fails || command == Some(Command::Alarm)) && started {
                     prop_assert!(!actions.contains(&Action::Promote));
                     prop_assert_eq!(next.step, state.step);
                 }

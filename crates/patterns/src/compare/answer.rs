@@ -14,10 +14,23 @@ pub(super) fn is_failure(answer: &Answer) -> bool {
     match answer {
         Answer::Http { status, .. } => *status >= 500,
         Answer::Invoke { payload, error } => {
-            error.is_some() || proxy_answer(payload).is_some_and(|http| http.status >= 500)
+            let is_error = || proxy_answer(payload).is_some_and(|http| http.status >= 500);
+            error.is_some() || may_be_error(payload) && is_error()
         }
         Answer::Failed { .. } => true,
     }
+}
+
+const STATUS_NAME: &[u8] = b"\"statusCode\"";
+
+/// Whether an HTTP function may have answered a status from 500 on: told without parsing.
+fn may_be_error(payload: &[u8]) -> bool {
+    let found = payload.windows(STATUS_NAME.len()).position(|window| window == STATUS_NAME);
+    let Some(rest) = found.and_then(|at| payload.get(at + STATUS_NAME.len()..)) else {
+        return false;
+    };
+    let is_between = |byte: &&u8| byte.is_ascii_whitespace() || matches!(byte, b':' | b'"');
+    rest.iter().find(|byte| !is_between(byte)).is_some_and(|digit| !(b'1'..=b'4').contains(digit))
 }
 
 /// An HTTP answer, whatever it came as.
@@ -125,9 +138,8 @@ fn http(answer: &Answer) -> Option<Http<'_>> {
 
 /// The answer of an HTTP function: `{"statusCode": 200, "headers": {…}, "body": "…"}`.
 fn proxy_answer(payload: &Bytes) -> Option<Http<'static>> {
-    const NAME: &[u8] = b"\"statusCode\"";
     let head = payload.get(..STRUCTURE_BYTES_MAX.min(payload.len()))?;
-    if !head.windows(NAME.len()).any(|window| window == NAME) {
+    if !head.windows(STATUS_NAME.len()).any(|window| window == STATUS_NAME) {
         return None;
     }
     let Value::Object(answer) = parse(payload)? else { return None };
@@ -185,12 +197,9 @@ fn compare_http(walk: &mut Walk<'_>, a: &Http<'_>, b: &Http<'_>) {
         let place = format!("{} by the primary, {} by the candidate", a.status, b.status);
         let redactor = walk.rules.redactor();
         let sample = |http: &Http<'_>| {
-            let body = show(&http.body);
-            Some(redactor.sample(
-                &Path::root(),
-                &json!({"Status": http.status, "Body": body}),
-                1024,
-            ))
+            // By its own places, so that rules for them hold.
+            let body = redactor.sample(&Path::root(), &show(&http.body).into(), 900);
+            Some(json!({"Status": http.status, "Body": body}))
         };
         let kind = Kind { part: Part::Status, class: Class::Status, place };
         walk.findings.add(kind, || (sample(a), sample(b)));
@@ -296,7 +305,11 @@ fn compare_bodies(walk: &mut Walk<'_>, a: &[u8], b: &[u8], types: Option<(&str, 
     let texts = (std::str::from_utf8(a), std::str::from_utf8(b));
     match texts {
         (Ok(left), Ok(right)) if walk.rules.body != BodyKind::Bytes && is_structured => {
-            walk.text(&root, left, right);
+            if walk.rules.body == BodyKind::Text {
+                walk.text_as_it_is(&root, left, right);
+            } else {
+                walk.text(&root, left, right);
+            }
         }
         _ => {
             let sample = |bytes: &[u8]| json!({"Bytes": bytes.len(), "Hash": format!("{:016x}", hash(bytes))});

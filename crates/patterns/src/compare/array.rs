@@ -1,6 +1,6 @@
 //! Arrays: which elements belong together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value, json};
 
@@ -206,7 +206,7 @@ fn mix(hash: u64, value: u64) -> u64 {
     mixed ^ (mixed >> 29)
 }
 
-fn hash(text: &str) -> u64 {
+pub(super) fn hash(text: &str) -> u64 {
     let (chunks, rest) = text.as_bytes().as_chunks::<8>();
     let mut hash = mix(14, text.len() as u64);
     for chunk in chunks {
@@ -249,11 +249,12 @@ pub(super) fn match_up(marks: &mut Marks, a: &[Value], b: &[Value], least: f64) 
         right: (0..b.len()).collect(),
     };
     matched.take_equal(&marks.exact_a, &marks.exact_b);
-    matched.take_equal(&marks.coarse_a, &marks.coarse_b);
-    matched.take_similar(least, |left, right| match (a.get(left), b.get(right)) {
+    let alike = |left: usize, right: usize| match (a.get(left), b.get(right)) {
         (Some(left), Some(right)) => similarity(left, right, 0),
         _ => 0.0,
-    });
+    };
+    matched.take_alike(&marks.coarse_a, &marks.coarse_b, alike);
+    matched.take_similar(least, alike);
     matched.pairs.sort_unstable();
     matched
 }
@@ -280,6 +281,36 @@ impl Match {
             other.is_none()
         });
         self.right.retain(|index| !taken.contains(index));
+    }
+
+    /// Pairs what has equal marks; where there are several of a kind, the most similar ones: they may have ids that
+    /// tell them apart.
+    pub(super) fn take_alike(
+        &mut self,
+        marks_a: &[u64],
+        marks_b: &[u64],
+        similarity: impl Fn(usize, usize) -> f64,
+    ) {
+        if self.left.is_empty() || self.right.is_empty() {
+            return;
+        }
+        let mut buckets: BTreeMap<u64, Match> = BTreeMap::new();
+        for index in self.left.drain(..) {
+            let mark = marks_a.get(index).copied().unwrap_or_default();
+            buckets.entry(mark).or_default().left.push(index);
+        }
+        for index in self.right.drain(..) {
+            let mark = marks_b.get(index).copied().unwrap_or_default();
+            buckets.entry(mark).or_default().right.push(index);
+        }
+        for (_, mut bucket) in buckets {
+            bucket.take_similar(0.0, &similarity);
+            self.pairs.append(&mut bucket.pairs);
+            self.left.append(&mut bucket.left);
+            self.right.append(&mut bucket.right);
+        }
+        self.left.sort_unstable();
+        self.right.sort_unstable();
     }
 
     pub(super) fn take_similar(&mut self, least: f64, similarity: impl Fn(usize, usize) -> f64) {

@@ -146,7 +146,7 @@ fn item_effect(input: &Map<String, Value>) -> (String, Option<String>, Value) {
             }
             ("UpdateExpression", Some(text)) => out.extend(placeholders.assignments(text)),
             ("ConditionExpression", Some(text)) => {
-                out.insert("(condition)".to_owned(), placeholders.resolve(text).into());
+                out.insert("(condition)".to_owned(), placeholders.condition(text));
             }
             (
                 "TableName"
@@ -160,7 +160,7 @@ fn item_effect(input: &Map<String, Value>) -> (String, Option<String>, Value) {
                 _,
             ) => {}
             (name, _) => {
-                out.insert(format!("({name})"), value.clone());
+                out.entry(name).or_insert_with(|| value.clone());
             }
         }
     }

@@ -1,6 +1,6 @@
 //! DynamoDB's expressions without their placeholders: what they say, however they name it.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::walk::attribute;
 
@@ -26,13 +26,37 @@ impl<'a> Placeholders<'a> {
         self.values.and_then(|values| values.get(token))
     }
 
-    /// The text in one spelling, with names and values in place of their placeholders.
-    pub(super) fn resolve(&self, text: &str) -> String {
-        let mut out = String::with_capacity(text.len());
-        for token in tokens(text) {
+    /// A condition in one spelling: its text with `?` for values, and the values by the attribute before them, so
+    /// that they have places of their own.
+    pub(super) fn condition(&self, text: &str) -> Value {
+        let mut out = String::with_capacity(text.len().min(BYTES_MAX));
+        let mut values: Map<String, Value> = Map::new();
+        let mut attribute = String::new();
+        let mut all = tokens(text).peekable();
+        while let Some(token) = all.next() {
+            if let Some(value) = self.value(token) {
+                let known = values.entry(attribute.clone()).or_insert_with(|| json!([]));
+                if let Value::Array(known) = known {
+                    known.push(plain(value));
+                }
+                self.push(&mut out, "?");
+                continue;
+            }
+            let is_function = all.peek() == Some(&"(");
+            if token.starts_with(|first: char| first.is_alphabetic() || "_#".contains(first))
+                && !is_function
+                && !is_keyword(token)
+            {
+                attribute = self.name(token).unwrap_or(token).to_owned();
+            }
             self.push(&mut out, token);
         }
-        out
+        values.insert("(text)".to_owned(), out.into());
+        values.into()
+    }
+
+    fn name(&self, token: &str) -> Option<&'a str> {
+        self.names.and_then(|names| names.get(token)).and_then(Value::as_str)
     }
 
     fn push(&self, out: &mut String, token: &str) {
@@ -41,8 +65,7 @@ impl<'a> Placeholders<'a> {
         if !ends_tight && !is_tight(token) {
             out.push(' ');
         }
-        let name = self.names.and_then(|names| names.get(token)).and_then(Value::as_str);
-        match (name, self.value(token)) {
+        match (self.name(token), self.value(token)) {
             (Some(name), _) => out.push_str(name),
             (None, Some(value)) => out.push_str(&plain(value).to_string()),
             (None, None) if is_keyword(token) => out.push_str(&token.to_ascii_uppercase()),
@@ -50,7 +73,7 @@ impl<'a> Placeholders<'a> {
         }
     }
 
-    /// What an update expression does to each attribute: `{"price": 12, "ADD count": 1, "REMOVE old": true}`.
+    /// What an update expression does to each attribute: `{"price": 12, "count": {"ADD": 1}, "old": {"REMOVE": true}}`.
     pub(super) fn assignments(&self, expression: &str) -> Map<String, Value> {
         let mut out = Map::new();
         if expression.len() > BYTES_MAX {
@@ -107,10 +130,10 @@ impl<'a> Placeholders<'a> {
                 (text(path), operand(rest.get(1..).unwrap_or_default()))
             }
             ("ADD" | "DELETE", _) => match clause.split_last() {
-                Some((last, path)) => (format!("{verb} {}", text(path)), operand(&[*last])),
+                Some((last, path)) => (text(path), json!({verb: operand(&[*last])})),
                 None => return,
             },
-            _ => (format!("{verb} {}", text(clause)), Value::Bool(true)),
+            _ => (text(clause), json!({verb: true})),
         };
         out.insert(key, value);
     }
@@ -196,8 +219,8 @@ mod tests {
         assert_eq!(one, other);
         assert_eq!(one.get("price"), Some(&json!(12.5)));
         assert_eq!(one.get("stock"), Some(&json!("stock - 3")));
-        assert_eq!(one.get("ADD count"), Some(&json!(1)));
-        assert_eq!(one.get("REMOVE old"), Some(&json!(true)));
+        assert_eq!(one.get("count"), Some(&json!({"ADD": 1})));
+        assert_eq!(one.get("old"), Some(&json!({"REMOVE": true})));
     }
 
     #[test]
@@ -208,9 +231,11 @@ mod tests {
         });
         let placeholders = Placeholders::of(input.as_object().unwrap());
         assert_eq!(
-            placeholders.resolve("attribute_not_exists( #i )  and  v=:v"),
-            placeholders.resolve("attribute_not_exists(id) AND v = :v"),
+            placeholders.condition("attribute_not_exists( #i )  and  v=:v"),
+            placeholders.condition("attribute_not_exists(id) AND v = :v"),
         );
+        let condition = placeholders.condition("attribute_not_exists(id) AND v = :v");
+        assert_eq!(condition, json!({"v": ["x"], "(text)": "attribute_not_exists(id) AND v = ?"}));
         let set = placeholders.assignments("SET a = list_append(if_not_exists(a, :e), :v), b = :v");
         assert_eq!(set.len(), 2);
         assert_eq!(set.get("b"), Some(&json!("x")));
@@ -223,7 +248,7 @@ mod tests {
         for text in ["", "SET", "SET =", ",,,", ")((", "SET a", "ADD", "é = ü", "REMOVE", "- - +"]
         {
             placeholders.assignments(text);
-            placeholders.resolve(text);
+            placeholders.condition(text);
         }
     }
 }

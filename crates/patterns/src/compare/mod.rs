@@ -17,7 +17,7 @@
 //!   second; only times close to the call or ahead of it are looked at that way.
 //! - Effects are normalized into single ones (a batch is its entries; an update expression is what it assigns),
 //!   paired by what they are done to and how similar they are, and compared pair by pair. Order counts only between
-//!   effects on the same key.
+//!   effects on the same key. If one side alone failed, its failure is the difference, and effects are not compared.
 //!
 //! Everything is bounded: depth, differences, effects, samples, the body that is compared as structure.
 
@@ -239,15 +239,17 @@ pub fn compare(primary: &Observed, candidate: &Observed, rules: &CompiledRules) 
     if primary.answer != candidate.answer {
         answer::compare(&mut walk, &primary.answer, &candidate.answer);
     }
-    if rules.compare_effects() && primary.effects != candidate.effects {
+    let primary_failed = answer::is_failure(&primary.answer);
+    let candidate_failed = answer::is_failure(&candidate.answer);
+    // What a side did not do because it failed is told by its failure.
+    let are_comparable = rules.compare_effects() && primary_failed == candidate_failed;
+    if are_comparable && primary.effects != candidate.effects {
         pair::compare(&mut walk, &primary.effects, &candidate.effects);
     }
-    walk.compare_durations(primary.duration_ms, candidate.duration_ms);
-    Verdict {
-        differences: walk.finish(primary, candidate),
-        primary_failed: answer::is_failure(&primary.answer),
-        candidate_failed: answer::is_failure(&candidate.answer),
+    if !primary_failed && !candidate_failed {
+        walk.compare_durations(primary.duration_ms, candidate.duration_ms);
     }
+    Verdict { differences: walk.finish(primary, candidate), primary_failed, candidate_failed }
 }
 
 impl Kind {
@@ -271,7 +273,7 @@ impl Kind {
         let at = match self.part {
             Part::Body if place.is_empty() => "the body".to_owned(),
             Part::Body => format!("{place} of the body"),
-            Part::Header => format!("the header {place}"),
+            Part::Header => format!("the header {}", place.trim_start_matches('/')),
             Part::Effect => format!("the effect {}", place.trim_start_matches('/')),
             Part::Status | Part::Failure | Part::Latency | Part::List => place.clone(),
         };

@@ -28,6 +28,7 @@ pub(super) fn compare(walk: &mut Walk<'_>, primary: &[Effect], candidate: &[Effe
     };
     let exact = (marks(walk, &left, false), marks(walk, &right, false));
     let coarse = (marks(walk, &left, true), marks(walk, &right, true));
+    let keys = (key_marks(&left, 0), key_marks(&right, 1));
     let mut pairs = Vec::new();
     for (_, mut group) in groups(&left, &right) {
         let mut paired = Vec::new();
@@ -45,19 +46,21 @@ pub(super) fn compare(walk: &mut Walk<'_>, primary: &[Effect], candidate: &[Effe
             }
             for (_, mut one) in by_target {
                 one.take_equal(&exact.0, &exact.1);
-                one.take_equal(&coarse.0, &coarse.1);
-                let least = if is_strict && one.left.len() == one.right.len() {
-                    0.0
-                } else {
-                    SIMILARITY_MIN
-                };
-                one.take_similar(least, |x, y| match (left.get(x), right.get(y)) {
+                let alike = |x: usize, y: usize| match (left.get(x), right.get(y)) {
                     (Some(x), Some(y)) => {
                         let same_key = f64::from(u8::from(x.key.is_some() && x.key == y.key));
                         similarity(&x.input, &y.input, 0) + same_key
                     }
                     _ => 0.0,
-                });
+                };
+                one.take_equal(&keys.0, &keys.1);
+                one.take_alike(&coarse.0, &coarse.1, alike);
+                let least = if is_strict && one.left.len() == one.right.len() {
+                    0.0
+                } else {
+                    SIMILARITY_MIN
+                };
+                one.take_similar(least, alike);
                 paired.append(&mut one.pairs);
                 group.left.append(&mut one.left);
                 group.right.append(&mut one.right);
@@ -74,6 +77,15 @@ pub(super) fn compare(walk: &mut Walk<'_>, primary: &[Effect], candidate: &[Effe
         pairs.append(&mut paired);
     }
     compare_order(walk, &left, &right, &mut pairs);
+}
+
+/// The same for effects on the same key; what has no key is like nothing else.
+fn key_marks(all: &[Single], side: u64) -> Vec<u64> {
+    let mark = |(index, single): (usize, &Single)| match &single.key {
+        Some(key) => super::array::hash(key) | 1,
+        None => (index as u64 * 2 + side) << 1,
+    };
+    all.iter().enumerate().map(mark).collect()
 }
 
 /// Effects of the same service and operation.
@@ -94,6 +106,9 @@ fn compare_pair(walk: &mut Walk<'_>, primary: &Single, candidate: &Single) {
     let root = Path::root();
     let label = primary.label();
     let path = root.key(&label);
+    if walk.rules.is_ignored(&path) {
+        return;
+    }
     if primary.target != candidate.target {
         let (a, b) = (json!(primary.target), json!(candidate.target));
         // The same kind from both sides.

@@ -287,3 +287,113 @@ fn a_flood_of_effects_is_a_few_kinds() {
     assert!(found.contains(&(Class::Extra, "/s3:PutObject(b)".to_owned())));
     assert_eq!(found.len(), 2, "{found:?}");
 }
+
+#[test]
+fn a_failure_is_the_difference_and_hides_no_rule() {
+    let payload = json!({"statusCode": 500, "body": json!({"user": {"iban": "DE12"}}).to_string()});
+    let answer = Answer::Invoke { payload: Bytes::from(payload.to_string()), error: None };
+    let candidate = Observed { answer, effects: Vec::new(), ..new() };
+    let rules: Rules =
+        serde_json::from_value(json!({"Redact": {"Paths": ["/user/iban"]}})).unwrap();
+    let verdict = compare(&old(), &candidate, &rules.compile().unwrap());
+    assert!(verdict.candidate_failed && !verdict.primary_failed);
+    assert_eq!(verdict.differences.len(), 1);
+    assert_eq!(verdict.differences[0].kind.class, Class::Status);
+    let shown = format!("{verdict:?}");
+    assert!(!shown.contains("DE12") && shown.contains("iban"), "{shown}");
+}
+
+#[test]
+fn an_effect_can_be_ignored_as_a_whole() {
+    let mut candidate = new();
+    candidate.effects[3].outcome = Err("No".into());
+    candidate.effects[3].input["Item"]["total"] = json!({"N": "1"});
+    candidate.effects.push(effect("s3", "PutObject", json!({"Bucket": "b", "Key": "k"})));
+    let rules: Rules =
+        serde_json::from_value(json!({"IgnoredPaths": ["/dynamodb:*(orders)", "/s3:*(*)"]}))
+            .unwrap();
+    let verdict = compare(&old(), &candidate, &rules.compile().unwrap());
+    assert!(verdict.is_equal(), "{verdict:?}");
+}
+
+#[test]
+fn what_is_packed_is_unpacked() {
+    use base64::Engine as _;
+    let packed =
+        |value: &Value| base64::engine::general_purpose::STANDARD.encode(value.to_string());
+    let answer = |total: u32| {
+        let body = packed(&json!({"total": total, "list": [1]}));
+        let payload = json!({"statusCode": 200, "body": body, "isBase64Encoded": true});
+        Answer::Invoke { payload: Bytes::from(payload.to_string()), error: None }
+    };
+    let effects = |count: u32| {
+        let update = json!({"TableName": "t", "Key": {"id": {"S": "a"}}, "UpdateExpression": "ADD n :n",
+            "ExpressionAttributeValues": {":n": {"N": count.to_string()}}});
+        vec![
+            effect(
+                "lambda",
+                "Invoke",
+                json!({"FunctionName": "f", "Payload": packed(&json!({"n": count}))}),
+            ),
+            effect(
+                "dynamodb",
+                "TransactWriteItems",
+                json!({"ClientRequestToken": count.to_string(),
+                "TransactItems": [{"Update": update}, {"Delete": {"TableName": "t", "Key": {"id": {"S": "b"}}}}]}),
+            ),
+            effect(
+                "sns",
+                "PublishBatch",
+                json!({"TopicArn": "arn:aws:sns:eu-west-1:1:news",
+                "PublishBatchRequestEntries": [{"Id": "x", "Message": json!({"n": count}).to_string()}]}),
+            ),
+            effect(
+                "s3",
+                "DeleteObjects",
+                json!({"Bucket": "b", "Delete": {"Objects": [{"Key": "k"}]}}),
+            ),
+        ]
+    };
+    let side = |n| Observed { answer: answer(n), effects: effects(n), ..old() };
+    let verdict = compare(&side(1), &side(3), &Rules::default().compile().unwrap());
+    let found: Vec<_> = verdict.differences.iter().map(|d| d.kind.place.as_str()).collect();
+    assert_eq!(
+        found,
+        [
+            "/total",
+            "/dynamodb:TransactWriteItems.Update(t)/n/ADD",
+            "/lambda:Invoke(f)/Payload/n",
+            "/sns:Publish(news)/Message/n",
+        ]
+    );
+    assert!(verdict.differences.iter().all(|d| d.kind.class == Class::Number));
+    let mut single = side(1);
+    single.effects[2] = effect(
+        "sns",
+        "Publish",
+        json!({"TopicArn": "arn:aws:sns:eu-west-1:1:news", "Message": "{\"n\": 1}"}),
+    );
+    single.effects[3] = effect("s3", "DeleteObject", json!({"Bucket": "b", "Key": "k"}));
+    assert!(compare(&side(1), &single, &Rules::default().compile().unwrap()).is_equal());
+}
+
+#[test]
+fn a_body_is_compared_as_what_the_rules_say_it_is() {
+    let with = |body: &'static [u8]| {
+        let answer =
+            Answer::Http { status: 200, headers: Vec::new(), body: Bytes::from_static(body) };
+        Observed { answer, effects: Vec::new(), ..old() }
+    };
+    let classes = |kind: BodyKind, a: &'static [u8], b: &'static [u8]| {
+        let rules = Rules { body: kind, ..Rules::default() }.compile().unwrap();
+        let verdict = compare(&with(a), &with(b), &rules);
+        verdict.differences.iter().map(|d| d.kind.class).collect::<Vec<_>>()
+    };
+    let (a, b) = (b"{\"a\":1}", b"{\"a\": 1}");
+    assert_eq!(classes(BodyKind::Auto, a, b), []);
+    assert_eq!(classes(BodyKind::Text, a, b), [Class::Whitespace]);
+    assert_eq!(classes(BodyKind::Bytes, a, b), [Class::Bytes]);
+    assert_eq!(classes(BodyKind::Text, b"a b", b"a  b"), [Class::Whitespace]);
+    assert_eq!(classes(BodyKind::Auto, b"\xff\x00", b"\xff\x01"), [Class::Bytes]);
+    assert_eq!(classes(BodyKind::Json, b"1", b"2"), [Class::Number]);
+}

@@ -229,6 +229,16 @@ fn rules_take_differences_away() {
 }
 
 #[test]
+fn what_is_shared_can_be_shared() {
+    fn shared<T: Send + Sync + Clone>() {}
+    fn sent<T: Send>() {}
+    shared::<CompiledRules>();
+    shared::<Observed>();
+    sent::<crate::ledger::Tally>();
+    sent::<crate::ledger::Batch>();
+}
+
+#[test]
 fn bad_rules_are_named() {
     for (rules, field) in [
         (json!({"IgnoredPaths": ["$.a"]}), "IgnoredPaths"),
@@ -376,6 +386,41 @@ fn generated_ids_have_to_be_consistent() {
     let off = Rules { match_generated: false, ..Rules::default() };
     let verdict = compare(&made(a, a, a), &made(b, b, b), &off.compile().unwrap());
     assert!(!verdict.is_match());
+}
+
+#[test]
+fn known_ids_tell_elements_apart() {
+    let [a, b, c, d] = IDS;
+    let list = |all: &[(&str, u64)]| {
+        let all =
+            all.iter().map(|(id, ms)| json!({"id": id, "seen": 1_795_521_600_000 + ms, "n": 1}));
+        json!({"list": all.collect::<Vec<_>>()}).to_string()
+    };
+    let rules = Rules {
+        unordered_arrays: vec![UnorderedArray { path: "/list".into(), key: None }],
+        ..Rules::default()
+    };
+    let (one, two) = (list(&[(a, 1), (b, 2), (c, 3)]), list(&[(c, 10), (a, 20), (b, 30)]));
+    check_by(&rules, &http(&one), &http(&two), &[]);
+    let put = |id: &str, token: &str| {
+        let item = json!({"id": {"S": id}, "token": {"S": token}});
+        ("dynamodb", "PutItem", json!({"TableName": "t", "Item": item}))
+    };
+    let one = with_effects(&[put(a, c), put(b, d)]);
+    let (x, y) = ("114a8400-e29b-41d4-a716-446655440000", "224a8400-e29b-41d4-a716-446655440000");
+    let two = with_effects(&[put(b, x), put(a, y)]);
+    check_by(&Rules::default(), &one, &two, &[]);
+    // Many, in another order, and all of them differ: still by their keys.
+    let many = |price: &str, turned: bool| {
+        let mut all: Vec<_> =
+            (0..200).map(|n| ("dynamodb", "PutItem", self::put(&n.to_string(), price))).collect();
+        if turned {
+            all.reverse();
+        }
+        with_effects(&all)
+    };
+    let place = "/dynamodb:PutItem(orders)/price";
+    check_by(&Rules::default(), &many("1", false), &many("7", true), &[(Class::Number, place)]);
 }
 
 #[test]
@@ -556,6 +601,37 @@ fn mutated(value: &Value, state: &mut u64) -> Value {
     }
 }
 
+const SECRETS: [&str; 5] = [
+    "swordfish",
+    "DE8937040044",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+    "4111 1111 1111 1111",
+    "ann@example.org",
+];
+
+/// Secrets in every object and every text.
+fn planted(value: &Value) -> Value {
+    match value {
+        Value::Array(elements) => elements.iter().map(planted).collect(),
+        Value::Object(members) => {
+            let mut out: serde_json::Map<_, _> =
+                members.iter().map(|(k, v)| (k.clone(), planted(v))).collect();
+            // An attribute of DynamoDB has one member.
+            if members.len() != 1 {
+                out.insert("Pass-Word".into(), json!(SECRETS[0]));
+                out.insert("iban".into(), json!({"S": SECRETS[1]}));
+                out.insert(SECRETS[4].into(), json!(1));
+            }
+            out.into()
+        }
+        Value::String(text) => {
+            let secrets = &SECRETS[2..];
+            json!(format!("{text} {}", secrets[text.len() % secrets.len()]))
+        }
+        other => other.clone(),
+    }
+}
+
 fn classes(verdict: &Verdict, mirror: bool) -> Vec<Class> {
     let mut classes: Vec<_> = verdict.differences.iter().map(|d| d.kind.class).collect();
     if mirror {
@@ -580,6 +656,31 @@ proptest! {
             let rules = serde_json::from_value::<Rules>(rules).unwrap().compile().unwrap();
             let (there, back) = (compare(&a, &b, &rules), compare(&b, &a, &rules));
             prop_assert_eq!(classes(&there, false), classes(&back, true), "{:?} {:?}", there, back);
+        }
+    }
+
+    /// Secrets everywhere, and none of them in what is kept.
+    #[test]
+    fn no_sample_carries_a_secret(body in value(), effects in effects(), mut seed: u64, status: bool) {
+        let rules: Rules =
+            serde_json::from_value(json!({"Redact": {"Paths": ["/**/iban"], "Emails": true}})).unwrap();
+        let rules = rules.compile().unwrap();
+        let other: Vec<_> = effects.iter()
+            .map(|effect| Effect {
+                input: planted(&mutated(&effect.input, &mut seed)), ..effect.clone()
+            })
+            .collect();
+        let effects = effects.into_iter()
+            .map(|effect| Effect { input: planted(&effect.input), ..effect })
+            .collect();
+        let a = observed(&planted(&body), effects);
+        let mut b = observed(&planted(&mutated(&body, &mut seed)), other);
+        if status && let Answer::Http { status, .. } = &mut b.answer {
+            *status = 404;
+        }
+        let shown = format!("{:?}", compare(&a, &b, &rules));
+        for secret in SECRETS {
+            prop_assert!(!shown.contains(secret), "{secret} in {shown}");
         }
     }
 

@@ -285,6 +285,13 @@ impl<'r> Walk<'r> {
         self.report(text::classify(a, b), path, Some(&a.into()), Some(&b.into()));
     }
 
+    /// Two texts, without opening documents in them.
+    pub(super) fn text_as_it_is(&mut self, path: &Path<'_>, a: &str, b: &str) {
+        self.nested += NESTED_MAX;
+        self.text(path, a, b);
+        self.nested -= NESTED_MAX;
+    }
+
     /// Explains a difference by times and generated values: the inner nothing is that all is well.
     fn times_or_generated(&mut self, path: &Path<'_>, a: &str, b: &str) -> Option<Option<Class>> {
         if let (Some(left), Some(right)) = (time::parse(a), time::parse(b)) {
