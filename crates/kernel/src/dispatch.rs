@@ -13,7 +13,7 @@ use undercast_store::{Db, Env, TaskKind};
 use crate::http::HttpEndpoint;
 use crate::{
     Access, Authorize, Context, Credentials, Decision, ErasedOutput, Invoke, Principal,
-    ResourceType, Service, ServiceError,
+    ResourceType, Service, ServiceError, Vault,
 };
 
 /// How strict the cloud is.
@@ -37,6 +37,8 @@ pub struct Settings {
     pub region: String,
     /// The account of keys that nobody issued.
     pub account: String,
+    /// What secrets are sealed with before they are kept.
+    pub vault: Vault,
 }
 
 impl Default for Settings {
@@ -47,6 +49,7 @@ impl Default for Settings {
             callback_url: "http://127.0.0.1:4566".to_owned(),
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
+            vault: Vault::default(),
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod ports;
 pub mod principal;
 pub mod provision;
 pub mod service;
+pub mod vault;
 
 pub use arn::Arn;
 pub use context::{Context, Lane, Origin};
@@ -36,3 +37,4 @@ pub use service::{Listed, Service};
 pub use undercast_smithy as smithy;
 pub use undercast_store as store;
 pub use undercast_store::{Clock, Db, Env, Ids};
+pub use vault::{Sealed, Vault};
