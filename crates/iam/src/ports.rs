@@ -5,7 +5,8 @@ use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use undercast_kernel::ports::Issued;
 use undercast_kernel::{
-    Access, Arn, Authorize, Context, Credentials, Decision, Kernel, Principal, Secret, ServiceError,
+    Access, Arn, Authorize, Context, Credentials, Decision, Kernel, Principal, Secret,
+    ServiceError, Vault,
 };
 use undercast_store::Tx;
 
@@ -160,7 +161,8 @@ impl Credentials for Iam {
                 return Ok(None);
             }
             let row = KEYS.read(kernel.db(), &access_key).await?;
-            Ok(row.filter(|row| row.active).map(secret))
+            let vault = &kernel.settings().vault;
+            row.filter(|row| row.active).map(|row| secret(vault, &access_key, &row)).transpose()
         }
         .boxed()
     }
@@ -176,14 +178,14 @@ impl Credentials for Iam {
                 ServiceError::new("ValidationError", format!("{role_arn} is invalid"))
             })?;
             let ctx = kernel.service_context("sts.amazonaws.com", &arn.account, "us-east-1");
-            ctx.transact((role_arn, session), |tx, _, input| async move {
+            ctx.transact((role_arn, session), |tx, ctx, input| async move {
                 let name = managed::name_of(&input.0);
                 let account = Arn::parse(&input.0).map(|arn| arn.account).unwrap_or_default();
                 let role = ROLES.get(&tx, &(account.clone(), name.clone())).await?;
                 // A function may name a role that nobody made, where policies are not enforced.
                 let id = role.map_or_else(|| "AROAUNKNOWNROLE".to_owned(), |role| role.id);
                 let owner = Owner::Role { name, id, session: input.1.clone() };
-                issue(&tx, account, owner, FUNCTION_SESSION_S)
+                issue(&tx, &ctx, account, owner, FUNCTION_SESSION_S)
             })
             .await
         }
@@ -191,13 +193,14 @@ impl Credentials for Iam {
     }
 }
 
-fn secret(row: KeyRow) -> Secret {
-    Secret {
-        secret_key: row.secret.clone(),
-        session_token: row.session_token.clone(),
+fn secret(vault: &Vault, access_key: &str, row: &KeyRow) -> Result<Secret, ServiceError> {
+    let open = |sealed| vault.open(access_key, sealed);
+    Ok(Secret {
+        secret_key: open(&row.secret)?,
+        session_token: row.session_token.as_ref().map(open).transpose()?,
         expires_ms: row.expires_ms,
-        principal: principal(&row),
-    }
+        principal: principal(row),
+    })
 }
 
 fn principal(row: &KeyRow) -> Principal {
@@ -212,29 +215,32 @@ fn principal(row: &KeyRow) -> Principal {
 /// Makes temporary credentials.
 pub(crate) fn issue(
     tx: &Tx,
+    ctx: &Context,
     account: String,
     owner: Owner,
     seconds: i64,
 ) -> Result<Issued, ServiceError> {
     let ids = tx.ids();
     let access_key = format!("ASIA{}", ids.alphanumeric(16).to_uppercase());
+    let (secret_key, session_token) = (ids.alphanumeric(40), ids.alphanumeric(128));
+    let seal = |text: &str| ctx.kernel().settings().vault.seal(ids, &access_key, text);
     let row = KeyRow {
         account,
-        secret: ids.alphanumeric(40),
+        secret: seal(&secret_key)?,
         owner,
         active: true,
-        session_token: Some(ids.alphanumeric(128)),
+        session_token: Some(seal(&session_token)?),
         expires_ms: Some(tx.now_ms() + seconds * 1000),
         created_ms: tx.now_ms(),
     };
     KEYS.put(tx, &access_key, &row)?;
     crate::tasks::spawn_expire(tx, &access_key, row.expires_ms.unwrap_or_default())?;
     Ok(Issued {
-        access_key,
-        secret_key: row.secret.clone(),
-        session_token: row.session_token.clone().unwrap_or_default(),
+        secret_key,
+        session_token,
         expires_ms: row.expires_ms.unwrap_or_default(),
         principal: principal(&row),
+        access_key,
     })
 }
 
@@ -243,9 +249,10 @@ pub async fn root_key(kernel: &Kernel, account: &str) -> Result<(String, String)
     let ctx = kernel.service_context("iam.amazonaws.com", account, "us-east-1");
     ctx.transact((), |tx, ctx, _| async move {
         let access_key = format!("AKIA{}", tx.ids().alphanumeric(16).to_uppercase());
+        let secret = tx.ids().alphanumeric(40);
         let row = KeyRow {
             account: ctx.account().to_owned(),
-            secret: tx.ids().alphanumeric(40),
+            secret: ctx.kernel().settings().vault.seal(tx.ids(), &access_key, &secret)?,
             owner: Owner::Root,
             active: true,
             session_token: None,
@@ -253,7 +260,7 @@ pub async fn root_key(kernel: &Kernel, account: &str) -> Result<(String, String)
             created_ms: tx.now_ms(),
         };
         KEYS.put(&tx, &access_key, &row)?;
-        Ok((access_key, row.secret))
+        Ok((access_key, secret))
     })
     .await
 }

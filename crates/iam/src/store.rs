@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use undercast_kernel::keyspace;
-use undercast_store::{Row, Table};
+use undercast_kernel::{Sealed, keyspace};
+use undercast_store::{Error, Row, Table, decode_row};
 
 /// Account, role name.
 pub(crate) const ROLES: Table<(String, String), RoleRow> = Table::new(keyspace::IAM, "roles");
@@ -83,10 +83,10 @@ pub(crate) struct AttachedRow {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct KeyRow {
     pub(crate) account: String,
-    pub(crate) secret: String,
+    pub(crate) secret: Sealed,
     pub(crate) owner: Owner,
     pub(crate) active: bool,
-    pub(crate) session_token: Option<String>,
+    pub(crate) session_token: Option<Sealed>,
     pub(crate) expires_ms: Option<i64>,
     pub(crate) created_ms: i64,
 }
@@ -106,4 +106,46 @@ macro_rules! rows {
     };
 }
 
-rows!(RoleRow, UserRow, PolicyRow, VersionRow, InlineRow, AttachedRow, KeyRow);
+rows!(RoleRow, UserRow, PolicyRow, VersionRow, InlineRow, AttachedRow);
+
+impl Row for KeyRow {
+    const VERSION: u8 = 2;
+
+    /// Version 1 kept secrets as they are, which this one reads, too.
+    fn upgrade(_: u8, bytes: &[u8]) -> Result<Self, Error> {
+        decode_row(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_version_1_is_read() {
+        #[derive(Serialize)]
+        struct Version1 {
+            account: String,
+            secret: String,
+            owner: Owner,
+            active: bool,
+            session_token: Option<String>,
+            expires_ms: Option<i64>,
+            created_ms: i64,
+        }
+        let old = Version1 {
+            account: "1".into(),
+            secret: "s".into(),
+            owner: Owner::Root,
+            active: true,
+            session_token: Some("t".into()),
+            expires_ms: None,
+            created_ms: 5,
+        };
+        let mut bytes = vec![1];
+        bytes.extend(rmp_serde::to_vec_named(&old).unwrap());
+        let row = KEYS.decode_row(&bytes).unwrap();
+        assert!(matches!(row.secret, Sealed::Plain(secret) if secret == "s"));
+        assert!(matches!(row.session_token, Some(Sealed::Plain(token)) if token == "t"));
+    }
+}

@@ -15,7 +15,7 @@ use crate::operation::ErasedCall;
 use crate::side::has_effects;
 use crate::{
     Access, Authorize, Context, Credentials, Decision, ErasedOutput, Fetch, Invoke, Origin,
-    Principal, ResourceType, Seats, Service, ServiceError, Shadow, Side, SideCall, Sockets,
+    Principal, ResourceType, Seats, Service, ServiceError, Shadow, Side, SideCall, Sockets, Vault,
 };
 
 /// How strict the cloud is.
@@ -39,6 +39,8 @@ pub struct Settings {
     pub region: String,
     /// The account of keys that nobody issued.
     pub account: String,
+    /// What secrets are sealed with before they are kept.
+    pub vault: Vault,
 }
 
 impl Default for Settings {
@@ -49,6 +51,7 @@ impl Default for Settings {
             callback_url: "http://127.0.0.1:4566".to_owned(),
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
+            vault: Vault::default(),
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod principal;
 pub mod provision;
 pub mod service;
 pub mod side;
+pub mod vault;
 
 pub use arn::Arn;
 pub use context::{Context, Lane, Origin};
@@ -39,3 +40,4 @@ pub use side::{OutsideAction, OutsideRule, Seat, Seats, Side, SideCall};
 pub use undercast_smithy as smithy;
 pub use undercast_store as store;
 pub use undercast_store::{Clock, Db, Env, Ids};
+pub use vault::{Sealed, Vault};

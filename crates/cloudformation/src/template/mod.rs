@@ -3,6 +3,7 @@
 pub mod intrinsics;
 pub mod model;
 pub mod parameters;
+mod run;
 pub mod yaml;
 
 pub use intrinsics::{Lookup, Pseudo, Scope};

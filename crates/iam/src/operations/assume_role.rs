@@ -42,7 +42,7 @@ impl Handler<AssumeRole> for Iam {
             }
             let session = input.role_session_name.clone();
             let owner = Owner::Role { name: role.name.clone(), id: role.id.clone(), session: session.clone() };
-            let issued = issue(&tx, arn.account.clone(), owner, i64::from(seconds))?;
+            let issued = issue(&tx, &ctx, arn.account.clone(), owner, i64::from(seconds))?;
             Ok(AssumeRoleOutput {
                 credentials: Some(shown_credentials(&issued)),
                 assumed_role_user: Some(AssumedRoleUser {

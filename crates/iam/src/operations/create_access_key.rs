@@ -30,9 +30,10 @@ impl Handler<CreateAccessKey> for Iam {
                 ));
             }
             let id = format!("AKIA{}", tx.ids().alphanumeric(16).to_uppercase());
+            let secret = tx.ids().alphanumeric(40);
             let row = KeyRow {
                 account: ctx.account().to_owned(),
-                secret: tx.ids().alphanumeric(40),
+                secret: ctx.kernel().settings().vault.seal(tx.ids(), &id, &secret)?,
                 owner: Owner::User { name: user.name.clone(), id: user.id },
                 active: true,
                 session_token: None,
@@ -45,7 +46,7 @@ impl Handler<CreateAccessKey> for Iam {
                     user_name: user.name,
                     access_key_id: id,
                     status: "Active".to_owned(),
-                    secret_access_key: row.secret,
+                    secret_access_key: secret,
                     create_date: Some(Timestamp::from_millis(row.created_ms)),
                 },
             })

@@ -34,7 +34,7 @@ impl Handler<GetSessionToken> for Iam {
                 }
             };
             let seconds = i64::from(input.duration_seconds.unwrap_or(43_200));
-            let issued = issue(&tx, ctx.account().to_owned(), owner, seconds)?;
+            let issued = issue(&tx, &ctx, ctx.account().to_owned(), owner, seconds)?;
             Ok(GetSessionTokenOutput { credentials: Some(shown_credentials(&issued)) })
         })
         .await

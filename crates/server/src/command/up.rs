@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::net::TcpListener;
 use undercast_kernel::http::HttpEndpoint;
-use undercast_kernel::{Db, Env, Ids, Kernel, Mode, ServiceError, Settings, Sockets};
+use undercast_kernel::{Db, Env, Ids, Kernel, Mode, ServiceError, Settings, Sockets, Vault};
 use undercast_lambda::Sandboxes;
 use undercast_sandbox::{Endpoint, IsolationLevel, Network, Sandbox};
 use undercast_store::{Durability, Error as StoreError, Location, Options, TaskRunner};
@@ -113,7 +113,8 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
             None
         }
     };
-    let kernel = Kernel::new(db.clone(), settings(&args, address, inner.as_ref()));
+    let vault = vault(&args.data, db.env().ids.as_ref())?;
+    let kernel = Kernel::new(db.clone(), settings(&args, address, inner.as_ref(), vault));
     let sandbox = open_sandbox(&args, &kernel, &authority, inner.as_ref())?;
     let dark = open_dark_sandbox(&args, &kernel, &authority, &sandbox, address)?;
     let has_networks = has_networks(&sandbox);
@@ -212,7 +213,7 @@ fn store_name(args: &Args) -> String {
     if args.store.starts_with("postgres") { "postgres".to_owned() } else { args.store.clone() }
 }
 
-fn settings(args: &Args, address: SocketAddr, inner: Option<&Inner>) -> Settings {
+fn settings(args: &Args, address: SocketAddr, inner: Option<&Inner>, vault: Vault) -> Settings {
     let scheme = if args.secure { "https" } else { "http" };
     let public_url = args.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
     let callback_url = match inner {
@@ -225,6 +226,7 @@ fn settings(args: &Args, address: SocketAddr, inner: Option<&Inner>) -> Settings
         public_url,
         callback_url,
         region: args.region.clone(),
+        vault,
         ..Settings::default()
     }
 }
@@ -288,6 +290,22 @@ fn sandbox_options(
     options.runtime_libs.node.clone_from(&args.node_libs);
     options.runtime_libs.python.clone_from(&args.python_libs);
     Ok(options)
+}
+
+/// What secrets are sealed with. Lost, and no access key that was issued before works any more.
+fn vault(data: &Path, ids: &dyn Ids) -> Result<Vault, Failure> {
+    let path = data.join("secrets-key");
+    let failed = |error: String| format!("{}: {error}", path.display());
+    let mut key = [0; 32];
+    match std::fs::read(&path) {
+        Ok(kept) => key = kept.try_into().map_err(|_| failed("it is no key of 32 bytes".into()))?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            ids.fill(&mut key);
+            write_secret(&path, key).map_err(|e| failed(e.to_string()))?;
+        }
+        Err(error) => return Err(failed(error.to_string())),
+    }
+    Ok(Vault::new(&key))
 }
 
 /// What shows that somebody may control the cloud: who can read the data folder can.

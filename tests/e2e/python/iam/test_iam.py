@@ -90,6 +90,31 @@ def test_bad_values_get_awss_words(iam, error):
     assert "Value 'a b' at 'roleName' failed to satisfy constraint: Member must satisfy regular expression pattern" in message
 
 
+def test_secrets_are_sealed_at_rest(new_cloud):
+    cloud = new_cloud().start()
+    iam, sts = cloud.client("iam"), cloud.client("sts")
+    iam.create_user(UserName="u")
+    key = iam.create_access_key(UserName="u")["AccessKey"]
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=TRUST)
+    session = sts.get_session_token()["Credentials"]
+    secrets = [key["SecretAccessKey"], session["SecretAccessKey"], session["SessionToken"]]
+    assert (cloud.folder / "secrets-key").stat().st_mode & 0o777 == 0o600
+    cloud.kill()
+    stored = b"".join(p.read_bytes() for p in (cloud.folder / "store").rglob("*") if p.is_file())
+    assert key["AccessKeyId"].encode() in stored
+    assert not [s for s in secrets if s.encode() in stored]
+    # They still work after a start, and not without their key.
+    cloud.start()
+    mine = cloud.client("sts", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    assert mine.get_caller_identity()["Arn"].endswith(":user/u")
+    cloud.kill()
+    (cloud.folder / "secrets-key").write_bytes(bytes(32))
+    cloud.start()
+    mine = cloud.client("sts", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    with pytest.raises(Exception, match="InternalFailure|InternalError"):
+        mine.get_caller_identity()
+
+
 def test_secure_mode_verifies_signatures_and_enforces_policies(new_cloud):
     import configparser
 

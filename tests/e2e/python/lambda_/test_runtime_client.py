@@ -4,6 +4,7 @@ function, and behind a wrapper script on a managed runtime."""
 import io
 import json
 import sys
+import time
 import zipfile
 from importlib.metadata import files, requires
 from pathlib import Path
@@ -72,5 +73,11 @@ def test_awss_own_runtime_client_works_unchanged(client, runtime):
     failed, error = invoke({"fail": 1})
     assert failed["FunctionError"] == "Unhandled" and error["errorType"] == "KeyError" and error["stackTrace"], error
     assert len(invoke({"big": 1_000_000})[1]) == 1_000_000
-    messages = [e["message"] for e in logs.filter_log_events(logGroupName="/aws/lambda/ric")["events"]]
-    assert any(m.strip() == "heard é" for m in messages), messages
+    # What a function prints is written by and by.
+    deadline = time.monotonic() + 20
+    while True:
+        messages = [e["message"].strip() for e in logs.filter_log_events(logGroupName="/aws/lambda/ric")["events"]]
+        if "heard é" in messages:
+            break
+        assert time.monotonic() < deadline, messages
+        time.sleep(0.05)
