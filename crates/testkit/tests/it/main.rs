@@ -9,6 +9,8 @@
     reason = "tests"
 )]
 
+mod dark;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
