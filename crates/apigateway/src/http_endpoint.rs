@@ -10,7 +10,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Map, Value};
 use undercast_kernel::http::{HttpEndpoint, Request, Response};
-use undercast_kernel::{Context, InvokeKind, InvokeRequest, Kernel, ServiceError};
+use undercast_kernel::{
+    Answered, Context, Given, HttpGiven, InvokeKind, InvokeRequest, Kernel, ServiceError, Subject,
+};
+use undercast_smithy::Body;
 use undercast_store::Tx;
 
 use crate::engine::compiled::{Compiled, Integration, Matched};
@@ -61,6 +64,10 @@ fn address(request: &Request) -> Option<Address> {
 impl HttpEndpoint for FrontDoor {
     fn matches(&self, request: &Request) -> bool {
         address(request).is_some()
+    }
+
+    fn has_dark_side(&self) -> bool {
+        true
     }
 
     fn serve(&self, kernel: Kernel, request: Request) -> BoxFuture<'static, Response> {
@@ -218,32 +225,108 @@ async fn answer(
         path,
         domain: &domain,
     };
-    let response =
-        call(kernel, &request, &body, &matched, integration, &around, &stage.region).await;
+    let visit = Visit { kernel, request: &request, body: &body, region: &stage.region };
+    let response = visit.paired(&matched, integration, &around).await;
     match (&stage.cors, origin) {
         (Some(cors), Some(origin)) => crate::cors::decorate(response, cors, &origin),
         _ => response,
     }
 }
 
+/// One request on its way to an integration.
+struct Visit<'a> {
+    kernel: &'a Kernel,
+    request: &'a Request,
+    body: &'a Bytes,
+    region: &'a str,
+}
+
+impl Visit<'_> {
+    /// Calls the integration. Where somebody watches the route, a candidate gets the request afterwards.
+    async fn paired(
+        &self,
+        matched: &Matched<'_>,
+        integration: &Integration,
+        around: &Surroundings<'_>,
+    ) -> Response {
+        let kernel = self.kernel;
+        let ctx = kernel.service_context("apigateway.amazonaws.com", around.account, self.region);
+        if let Some(side) = &self.request.side {
+            return self.call(ctx.on_side(side), matched, integration, around).await;
+        }
+        let subject =
+            Subject::Route { api: around.api, stage: around.stage, route: matched.route_key };
+        let Some(pair) = kernel.shadow().and_then(|shadow| shadow.pair(&ctx, &subject)) else {
+            return self.call(ctx, matched, integration, around).await;
+        };
+        let clock = &kernel.env().clock;
+        let begun = clock.monotonic();
+        let response = self.call(ctx.on_side(pair.side()), matched, integration, around).await;
+        let took = clock.monotonic().saturating_sub(begun);
+        let (response, answered) = kept(response).await;
+        if let Some(answered) = answered {
+            pair.answered(Given::Http(Box::new(self.given(around))), answered, took);
+        }
+        response
+    }
+
+    /// The request, complete enough to be made again.
+    fn given(&self, around: &Surroundings<'_>) -> HttpGiven {
+        let request = self.request;
+        HttpGiven {
+            method: request.method.clone(),
+            host: request.host.clone(),
+            path: around.path.to_owned(),
+            query: request.query.clone(),
+            headers: request.headers.clone(),
+            body: self.body.clone(),
+            source_ip: request.source_ip.clone(),
+        }
+    }
+
+    async fn call(
+        &self,
+        ctx: Context,
+        matched: &Matched<'_>,
+        integration: &Integration,
+        around: &Surroundings<'_>,
+    ) -> Response {
+        let event = event::build(self.request, self.body, matched, around, &integration.payload);
+        let stand_in = self.request.stand_in.as_deref();
+        call(self.kernel, ctx, event, integration, around, stand_in).await
+    }
+}
+
+/// The response, and a copy of it if it is not a stream.
+async fn kept(mut response: Response) -> (Response, Option<Answered>) {
+    let Ok(body) = response.body.collect(BODY_BYTES_MAX).await else {
+        return (message(500, "Internal Server Error"), None);
+    };
+    response.body = Body::from_bytes(body.clone());
+    let answered =
+        Answered::Http { status: response.status, headers: response.headers.clone(), body };
+    (response, Some(answered))
+}
+
 async fn call(
     kernel: &Kernel,
-    request: &Request,
-    body: &Bytes,
-    matched: &Matched<'_>,
+    ctx: Context,
+    event: Value,
     integration: &Integration,
     around: &Surroundings<'_>,
-    region: &str,
+    stand_in: Option<&str>,
 ) -> Response {
-    let event = event::build(request, body, matched, around, &integration.payload);
-    let ctx = kernel.service_context("apigateway.amazonaws.com", around.account, region);
     let Ok(port) = kernel.invoke() else {
         return message(500, "Internal Server Error");
     };
     let invoke = InvokeRequest {
-        function: with_variables(&integration.function, around.variables),
+        function: match stand_in {
+            Some(function) => function.to_owned(),
+            None => with_variables(&integration.function, around.variables),
+        },
         payload: event.to_string().into(),
         kind: InvokeKind::RequestResponse,
+        guise: None,
     };
     let call = port.invoke(ctx, invoke);
     let time = Duration::from_millis(integration.timeout_ms);

@@ -95,6 +95,7 @@ async fn ask(
         function: service_token,
         payload: event.to_string().into(),
         kind: InvokeKind::Event,
+        guise: None,
     };
     ctx.kernel().invoke()?.invoke(ctx.clone(), invoke).await?;
     let answer = wait(ctx, &token, watch, Duration::from_secs(timeout)).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use undercast_store::{Db, Env, Tx};
 
-use crate::{Arn, Kernel, Principal, ServiceError};
+use crate::{Arn, Kernel, Principal, ServiceError, Side};
 
 /// The surroundings of one call. Cheap to clone.
 #[derive(Clone)]
@@ -19,6 +19,9 @@ struct Inner {
     request_id: String,
     lane: Lane,
     store: Db,
+    side: Option<Arc<Side>>,
+    /// An operation has been entered: what it calls is a part of it.
+    is_inside: bool,
     origin: Origin,
 }
 
@@ -48,16 +51,30 @@ impl Context {
         region: impl Into<String>,
     ) -> Self {
         let request_id = kernel.env().ids.uuid();
+        Self::of_request(kernel, principal, account, region, request_id, Origin::default())
+    }
+
+    /// For a call that has a request id already.
+    pub(crate) fn of_request(
+        kernel: Kernel,
+        principal: Principal,
+        account: impl Into<String>,
+        region: impl Into<String>,
+        request_id: impl Into<String>,
+        origin: Origin,
+    ) -> Self {
         let store = kernel.db().clone();
         Self(Arc::new(Inner {
             kernel,
             account: account.into(),
             region: region.into(),
             principal,
-            request_id,
+            request_id: request_id.into(),
             lane: Lane::Live,
             store,
-            origin: Origin::default(),
+            side: None,
+            is_inside: false,
+            origin,
         }))
     }
 
@@ -91,13 +108,28 @@ impl Context {
         self.change(|inner| inner.origin = origin)
     }
 
-    /// The same call in a dark lane, on that lane's overlay.
+    /// The same call on one side of a pair: in its lane, on its store, noted if it has effects.
     #[must_use]
-    pub fn in_lane(&self, lane: Lane, store: Db) -> Self {
+    pub fn on_side(&self, side: &Arc<Side>) -> Self {
         self.change(|inner| {
-            inner.lane = lane;
-            inner.store = store;
+            inner.lane = side.lane().clone();
+            inner.store = side.store().clone();
+            inner.side = Some(Arc::clone(side));
+            inner.is_inside = false;
         })
+    }
+
+    /// What the operation of this call sees: its own calls are no calls of the invocation.
+    pub(crate) fn inside(self) -> Self {
+        match self.0.side.is_some() && !self.0.is_inside {
+            true => self.change(|inner| inner.is_inside = true),
+            false => self,
+        }
+    }
+
+    /// The side that has to note this call.
+    pub(crate) fn noting(&self) -> Option<&Arc<Side>> {
+        self.0.side.as_ref().filter(|_| !self.0.is_inside)
     }
 
     pub fn kernel(&self) -> &Kernel {
@@ -123,6 +155,11 @@ impl Context {
 
     pub fn lane(&self) -> &Lane {
         &self.0.lane
+    }
+
+    /// The side of a pair that this call belongs to, if somebody watches.
+    pub fn side(&self) -> Option<&Arc<Side>> {
+        self.0.side.as_ref()
     }
 
     /// The only way to durable state.

@@ -7,13 +7,15 @@ use std::sync::{Arc, OnceLock};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use undercast_smithy::document::{DocumentReader, DocumentWriter};
-use undercast_smithy::{Body, Document, ShapeReader};
+use undercast_smithy::{Body, Document, Kind, OperationSchema, ShapeReader};
 use undercast_store::{Db, Env, TaskKind};
 
 use crate::http::HttpEndpoint;
+use crate::operation::ErasedCall;
+use crate::side::has_effects;
 use crate::{
-    Access, Authorize, Context, Credentials, Decision, ErasedOutput, Invoke, Principal,
-    ResourceType, Service, ServiceError, Vault,
+    Access, Authorize, Context, Credentials, Decision, ErasedOutput, Fetch, Invoke, Origin,
+    Principal, ResourceType, Seats, Service, ServiceError, Shadow, Side, SideCall, Sockets, Vault,
 };
 
 /// How strict the cloud is.
@@ -65,6 +67,10 @@ struct Inner {
     invoke: OnceLock<Arc<dyn Invoke>>,
     authorize: OnceLock<Arc<dyn Authorize>>,
     credentials: OnceLock<Arc<dyn Credentials>>,
+    shadow: OnceLock<Arc<dyn Shadow>>,
+    sockets: OnceLock<Arc<dyn Sockets>>,
+    fetch: OnceLock<Arc<dyn Fetch>>,
+    seats: Seats,
     meter: Meter,
 }
 
@@ -94,6 +100,10 @@ impl Kernel {
             invoke: OnceLock::new(),
             authorize: OnceLock::new(),
             credentials: OnceLock::new(),
+            shadow: OnceLock::new(),
+            sockets: OnceLock::new(),
+            fetch: OnceLock::new(),
+            seats: Seats::default(),
             meter: Meter::default(),
         }))
     }
@@ -116,6 +126,36 @@ impl Kernel {
 
     pub fn provide_credentials(&self, port: Arc<dyn Credentials>) {
         let _ = self.0.credentials.set(port);
+    }
+
+    pub fn provide_shadow(&self, port: Arc<dyn Shadow>) {
+        let _ = self.0.shadow.set(port);
+    }
+
+    pub fn provide_sockets(&self, port: Arc<dyn Sockets>) {
+        let _ = self.0.sockets.set(port);
+    }
+
+    /// Who watches invocations, if anybody does.
+    pub fn shadow(&self) -> Option<&Arc<dyn Shadow>> {
+        self.0.shadow.get()
+    }
+
+    pub fn provide_fetch(&self, port: Arc<dyn Fetch>) {
+        let _ = self.0.fetch.set(port);
+    }
+
+    pub fn fetch(&self) -> Result<&Arc<dyn Fetch>, ServiceError> {
+        self.0.fetch.get().ok_or_else(|| ServiceError::unsupported("calling hosts outside"))
+    }
+
+    pub fn sockets(&self) -> Option<&Arc<dyn Sockets>> {
+        self.0.sockets.get()
+    }
+
+    /// Where the instances sit that are watched.
+    pub fn seats(&self) -> &Seats {
+        &self.0.seats
     }
 
     pub fn db(&self) -> &Db {
@@ -169,6 +209,18 @@ impl Kernel {
         region: impl Into<String>,
     ) -> Context {
         Context::new(self.clone(), principal, account, region)
+    }
+
+    /// The same for a request from outside, with the id that it was given.
+    pub fn request_context(
+        &self,
+        principal: Principal,
+        account: impl Into<String>,
+        region: impl Into<String>,
+        request_id: &str,
+        origin: Origin,
+    ) -> Context {
+        Context::of_request(self.clone(), principal, account, region, request_id, origin)
     }
 
     /// A context in which a service acts by itself.
@@ -240,7 +292,7 @@ impl Kernel {
         let ctx = ctx.clone();
         async move {
             let result = match decoded {
-                Ok(call) => kernel.run(ctx, call).await,
+                Ok((operation, call)) => kernel.run(ctx, operation, call).await,
                 Err(error) => Err(error),
             };
             if result.is_err() {
@@ -256,7 +308,7 @@ impl Kernel {
         service: &str,
         operation: &str,
         reader: &mut dyn ShapeReader,
-    ) -> Result<Box<dyn crate::operation::ErasedCall>, ServiceError> {
+    ) -> Result<(Named, Box<dyn ErasedCall>), ServiceError> {
         let service = self
             .service(service)
             .ok_or_else(|| ServiceError::not_implemented(service, operation))?;
@@ -265,17 +317,27 @@ impl Kernel {
             .ok_or_else(|| ServiceError::not_implemented(service.schema.id, operation))?;
         let (call, violations) =
             handler.decode(reader).map_err(|error| (service.unreadable)(&error))?;
-        if violations.is_empty() { Ok(call) } else { Err((service.refuse)(&violations)) }
+        match violations.is_empty() {
+            true => Ok((Named { service: service.schema.id, operation: handler.schema() }, call)),
+            false => Err((service.refuse)(&violations)),
+        }
     }
 
     async fn run(
         &self,
         ctx: Context,
-        call: Box<dyn crate::operation::ErasedCall>,
+        named: Named,
+        call: Box<dyn ErasedCall>,
     ) -> Result<Box<dyn ErasedOutput>, ServiceError> {
+        if let Some(side) = ctx.side() {
+            side.check_open()?;
+        }
         let accesses = call.authorize(&ctx);
         self.check(&ctx, accesses).await?;
-        call.handle(ctx).await
+        match ctx.noting().filter(|_| has_effects(named.operation.name)).cloned() {
+            None => call.handle(ctx.inside()).await,
+            Some(side) => noted(&side, named, ctx.inside(), call).await,
+        }
     }
 
     /// Asks IAM, and enforces or only reports what it says.
@@ -296,4 +358,45 @@ impl Kernel {
             }
         }
     }
+}
+
+#[derive(Clone, Copy)]
+struct Named {
+    service: &'static str,
+    operation: &'static OperationSchema,
+}
+
+fn document(output: &dyn ErasedOutput) -> Document {
+    let mut writer = DocumentWriter::default();
+    output.write(&mut writer);
+    writer.finish_with_body().0
+}
+
+/// Runs a call with side effects and notes it for the comparison with the other side.
+async fn noted(
+    side: &Side,
+    named: Named,
+    ctx: Context,
+    call: Box<dyn ErasedCall>,
+) -> Result<Box<dyn ErasedOutput>, ServiceError> {
+    let has_stream = named
+        .operation
+        .input
+        .payload()
+        .is_some_and(|(_, member)| matches!(member.schema.kind, Kind::Stream));
+    // A streamed body stands beside the document: what it was is told by the tag of what became of it.
+    let mut input = document(call.input());
+    let result = call.handle(ctx).await;
+    if let (true, Ok(output), Document::Object(fields)) = (has_stream, &result, &mut input)
+        && let Some(tag) = document(&**output).get("ETag")
+    {
+        fields.insert("Body".to_owned(), tag.clone());
+    }
+    side.note(SideCall {
+        service: named.service,
+        operation: named.operation.name,
+        input,
+        error: result.as_ref().err().map(|error| error.code().to_owned()),
+    });
+    result
 }

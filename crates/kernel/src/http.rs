@@ -21,6 +21,10 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     pub body: Body,
     pub source_ip: String,
+    /// The side of a pair that the request comes from, if it comes from one.
+    pub side: Option<std::sync::Arc<crate::Side>>,
+    /// A function that takes the place of the one that the route leads to.
+    pub stand_in: Option<String>,
 }
 
 impl Request {
@@ -72,6 +76,12 @@ impl Response {
 pub trait HttpEndpoint: Send + Sync + 'static {
     /// Whether the request is for this door, by its host or path alone.
     fn matches(&self, request: &Request) -> bool;
+
+    /// Whether it serves requests out of the dark lane, and stays in that lane itself. Doors that do not
+    /// are closed there.
+    fn has_dark_side(&self) -> bool {
+        false
+    }
 
     /// Whether other doors are asked first: for one whose addresses do not tell them from all others.
     fn yields(&self) -> bool {

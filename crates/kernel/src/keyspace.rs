@@ -13,3 +13,4 @@ pub const SSM: u16 = 24;
 pub const ECR: u16 = 25;
 pub const KMS: u16 = 26;
 pub const CLOUDFORMATION: u16 = 27;
+pub const PATTERNS: u16 = 28;

@@ -21,6 +21,7 @@ pub mod ports;
 pub mod principal;
 pub mod provision;
 pub mod service;
+pub mod side;
 pub mod vault;
 
 pub use arn::Arn;
@@ -29,11 +30,13 @@ pub use dispatch::{Kernel, Mode, Settings};
 pub use error::ServiceError;
 pub use operation::{Access, ErasedHandler, ErasedOutput, Handler, Operation};
 pub use ports::{
-    Authorize, Credentials, Decision, Invoke, InvokeKind, InvokeRequest, InvokeResponse, Secret,
+    Answered, Authorize, Credentials, Decision, Fetch, Given, Guise, HttpGiven, Invoke, InvokeKind,
+    InvokeRequest, InvokeResponse, OwnSockets, Pair, Secret, Served, Shadow, Sockets, Subject,
 };
 pub use principal::Principal;
 pub use provision::{Resource, ResourceRequest, ResourceType};
 pub use service::{Listed, Service};
+pub use side::{OutsideAction, OutsideRule, Seat, Seats, Side, SideCall};
 pub use undercast_smithy as smithy;
 pub use undercast_store as store;
 pub use undercast_store::{Clock, Db, Env, Ids};

@@ -2,10 +2,12 @@
 //! called by name ([`crate::Kernel::call`]); these ports are for what is no operation, or for hot
 //! paths that a document would slow down.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
-use crate::{Access, Context, Principal, ServiceError};
+use crate::{Access, Context, Principal, Seat, ServiceError, Side};
 
 /// Runs functions. Provided by Lambda.
 pub trait Invoke: Send + Sync + 'static {
@@ -16,17 +18,31 @@ pub trait Invoke: Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<InvokeResponse, ServiceError>>;
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct InvokeRequest {
     /// A function ARN, with or without a qualifier.
     pub function: String,
     pub payload: Bytes,
     pub kind: InvokeKind,
+    /// What the function sees instead of values of its own: for a candidate those of its primary.
+    pub guise: Option<Guise>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The invocation that another one stands in for.
+#[derive(Debug, Clone, Default)]
+pub struct Guise {
+    pub request_id: String,
+    pub invoked_arn: String,
+    pub client_context: Option<String>,
+    pub trace_id: Option<String>,
+    /// Less than the function's own timeout.
+    pub deadline: Option<std::time::Duration>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum InvokeKind {
     /// Waits for the function's answer.
+    #[default]
     RequestResponse,
     /// Queued durably before it returns.
     Event,
@@ -38,6 +54,106 @@ pub struct InvokeResponse {
     /// `Unhandled` or `Handled`; the payload then describes the error.
     pub function_error: Option<String>,
     pub executed_version: String,
+}
+
+/// Watches what passes, to give it to a candidate in the dark. Provided by the release service.
+pub trait Shadow: Send + Sync + 'static {
+    /// The pair that this passage begins; `None` where nobody watches or this one is not in the sample.
+    /// Called on the path of every invocation: it does no more than look something up.
+    fn pair(&self, ctx: &Context, subject: &Subject<'_>) -> Option<Arc<dyn Pair>>;
+
+    /// A version has answered for an alias whose traffic is being moved. Returns at once.
+    fn served(&self, subject: &Subject<'_>, version: &str, served: Served);
+}
+
+/// How an invocation went.
+#[derive(Debug, Clone, Copy)]
+pub struct Served {
+    pub took: std::time::Duration,
+    pub failed: bool,
+    /// A process was started for it, so that its time tells nothing.
+    pub is_cold: bool,
+}
+
+/// What a run can watch.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject<'a> {
+    Function {
+        /// Without a qualifier.
+        arn: &'a str,
+        qualifier: &'a str,
+    },
+    Route {
+        api: &'a str,
+        stage: &'a str,
+        /// `GET /items/{id}`.
+        route: &'a str,
+    },
+    Mapping {
+        uuid: &'a str,
+    },
+}
+
+/// A primary that is being answered. When it is dropped without an answer the pair is forgotten.
+pub trait Pair: Send + Sync + 'static {
+    /// What the primary's calls belong to.
+    fn side(&self) -> &Arc<Side>;
+
+    /// The primary has been answered: now its candidate may run. Returns at once.
+    fn answered(self: Arc<Self>, given: Given, answer: Answered, took: std::time::Duration);
+}
+
+/// What a primary was given.
+#[derive(Debug, Clone)]
+pub enum Given {
+    Event { payload: Bytes, guise: Guise },
+    Http(Box<HttpGiven>),
+}
+
+/// A request to a front door, complete enough to be made again.
+#[derive(Debug, Clone, Default)]
+pub struct HttpGiven {
+    pub method: String,
+    pub host: String,
+    /// Path within the stage, still percent-encoded.
+    pub path: String,
+    pub query: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+    pub source_ip: String,
+}
+
+/// What a side answered.
+#[derive(Debug, Clone)]
+pub enum Answered {
+    Function { payload: Bytes, error: Option<String> },
+    Http { status: u16, headers: Vec<(String, String)>, body: Bytes },
+}
+
+/// Calls hosts outside. Provided by the server.
+pub trait Fetch: Send + Sync + 'static {
+    /// `url` is absolute; of `request` the method, the headers and the body are sent. The error says why
+    /// there is no answer.
+    fn fetch(
+        &self,
+        url: String,
+        request: crate::http::Request,
+    ) -> BoxFuture<'static, Result<crate::http::Response, String>>;
+}
+
+/// Serves the sockets of an instance with a network of its own. Provided by the server.
+pub trait Sockets: Send + Sync + 'static {
+    /// What could leak from the dark on this machine; nothing where instances have networks of their own.
+    fn leaks(&self) -> Vec<String>;
+
+    /// Serves until the returned guard is dropped. Every call that arrives is made from `seat`.
+    fn serve(&self, seat: Arc<Seat>, sockets: OwnSockets) -> Box<dyn std::any::Any + Send>;
+}
+
+/// Listeners inside a network of its own.
+pub struct OwnSockets {
+    pub tls: std::net::TcpListener,
+    pub plain: Vec<std::net::TcpListener>,
 }
 
 /// Decides whether a principal may do something. Provided by IAM.

@@ -62,9 +62,23 @@ impl Lambda {
     }
 }
 
+/// Where functions run.
+#[derive(Clone)]
+pub struct Sandboxes {
+    pub live: Sandbox,
+    /// For candidates; without one nothing runs in the dark.
+    pub dark: Option<Sandbox>,
+}
+
+impl From<Sandbox> for Sandboxes {
+    fn from(live: Sandbox) -> Self {
+        Self { live, dark: None }
+    }
+}
+
 /// The routing table; also provides the kernel's port for invocations. Unpacked code is kept in `folder`.
-pub fn service(kernel: &Kernel, sandbox: Sandbox, folder: PathBuf) -> Service {
-    let functions = Arc::new(Functions::new(kernel, sandbox, folder));
+pub fn service(kernel: &Kernel, sandboxes: impl Into<Sandboxes>, folder: PathBuf) -> Service {
+    let functions = Arc::new(Functions::new(kernel, sandboxes.into(), folder));
     let lambda = Arc::new(Lambda { functions: Arc::clone(&functions) });
     kernel.provide_invoke(Arc::new(port::Port(Arc::clone(&functions))));
     let on_start = Arc::clone(&functions);

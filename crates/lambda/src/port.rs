@@ -24,11 +24,17 @@ impl Invoke for Port {
             let ctx = ctx.within(name.account.clone(), name.region.clone());
             check_json(&request.payload)?;
             let target = functions.resolve(&ctx, name).await?;
-            let event = Event {
-                request_id: ctx.env().ids.uuid(),
-                payload: request.payload,
-                ..Event::default()
-            };
+            let mut event = Event { payload: request.payload, ..Event::default() };
+            match request.guise {
+                None => event.request_id = ctx.env().ids.uuid(),
+                Some(guise) => {
+                    event.request_id = guise.request_id;
+                    event.invoked_arn = Some(guise.invoked_arn);
+                    event.client_context = guise.client_context;
+                    event.trace_id = guise.trace_id;
+                    event.deadline = guise.deadline;
+                }
+            }
             if request.kind == InvokeKind::Event {
                 asynchronous::enqueue(&ctx, &target.name, event).await?;
                 return Ok(InvokeResponse {

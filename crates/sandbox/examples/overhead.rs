@@ -30,7 +30,7 @@ const COLD: usize = 20;
 struct Quiet;
 
 impl Host for Quiet {
-    fn credentials(&self, _: &Function) -> Credentials {
+    fn credentials(&self, _: &Function, _: u64) -> Credentials {
         Credentials::default()
     }
     fn log(&self, _: &Function, _: &str, _: Vec<LogLine>) {}

@@ -41,7 +41,7 @@ pub struct Options {
     pub listen: SocketAddr,
     /// What our names lead to.
     pub address: Ipv4Addr,
-    /// Lower case, without a leading dot; [`SUFFIXES`] by default.
+    /// Lower case, without a leading dot; [`SUFFIXES`] by default. An empty one is every name.
     pub suffixes: Vec<String>,
     /// Who is asked for other names; the first name server of the host by default.
     pub upstream: Option<SocketAddr>,
@@ -88,6 +88,31 @@ impl Server {
         options.upstream = options.upstream.filter(|upstream| *upstream != at);
         let shared = Arc::new(Shared { options, permits: Semaphore::new(QUESTIONS_MAX) });
         Ok(Self { shared, udp, tcp })
+    }
+
+    /// On sockets that are there already, for a network where every name leads to `address`.
+    ///
+    /// # Errors
+    /// The sockets cannot be used.
+    pub fn on(
+        udp: std::net::UdpSocket,
+        tcp: std::net::TcpListener,
+        address: Ipv4Addr,
+    ) -> io::Result<Self> {
+        udp.set_nonblocking(true)?;
+        tcp.set_nonblocking(true)?;
+        let (udp, tcp) = (Arc::new(UdpSocket::from_std(udp)?), TcpListener::from_std(tcp)?);
+        let options = Options {
+            listen: tcp.local_addr()?,
+            address,
+            suffixes: vec![String::new()],
+            upstream: None,
+        };
+        Ok(Self {
+            shared: Arc::new(Shared { options, permits: Semaphore::new(QUESTIONS_MAX) }),
+            udp,
+            tcp,
+        })
     }
 
     /// # Errors
@@ -204,10 +229,8 @@ pub fn respond(message: &[u8], suffixes: &[String], address: Ipv4Addr) -> Reply 
         return Reply::Ignored;
     };
     let ours = suffixes.iter().any(|suffix| {
-        question
-            .name
-            .strip_suffix(suffix.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        let rest = question.name.strip_suffix(suffix.as_str());
+        rest.is_some_and(|rest| suffix.is_empty() || rest.is_empty() || rest.ends_with('.'))
     });
     if !ours {
         return Reply::Forward;

@@ -55,6 +55,17 @@ pub struct Invocation {
     pub wants_log_tail: bool,
     /// Stop earlier than the function's timeout.
     pub deadline: Option<Duration>,
+    /// Whatever the owner wants to find again in [`Host::begins`].
+    pub companion: Option<std::sync::Arc<dyn std::any::Any + Send + Sync>>,
+}
+
+/// The listening ends of a network of its own.
+#[derive(Debug)]
+pub struct Ends {
+    /// TLS is spoken here.
+    pub tls: std::net::TcpListener,
+    /// In the order of [`crate::options::Network::Own`].
+    pub plain: Vec<std::net::TcpListener>,
 }
 
 /// Credentials of the function's role.
@@ -72,10 +83,18 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// What the owner of the sandbox provides. Both calls are made on async threads: they must not block.
+/// What the owner of the sandbox provides. Calls are made on async threads: they must not block.
 pub trait Host: Send + Sync + 'static {
-    /// Credentials for a new instance of `function`.
-    fn credentials(&self, function: &Function) -> Credentials;
+    /// Credentials for the new instance `instance` of `function`.
+    fn credentials(&self, function: &Function, instance: u64) -> Credentials;
     /// Lines of one stream, in order. Called with batches; never concurrently for one stream.
     fn log(&self, function: &Function, stream: &str, lines: Vec<LogLine>);
+    /// The instance has a network of its own: these are its ends.
+    fn network(&self, _function: &Function, _instance: u64, _ends: Ends) {}
+    /// `instance` is about to be given `invocation`.
+    fn begins(&self, _instance: u64, _invocation: &Invocation) {}
+    /// `instance` has no invocation any more.
+    fn ends(&self, _instance: u64) {}
+    /// The process of `instance` is gone.
+    fn gone(&self, _instance: u64) {}
 }

@@ -21,7 +21,7 @@ use crate::clock::{self, Moment};
 use crate::event::event;
 use crate::extensions::Extensions;
 use crate::freezer::Freezer;
-use crate::function::{Function, Invocation};
+use crate::function::{Function, Host, Invocation};
 use crate::limits::{INIT_TIMEOUT, RESPONSE_BYTES_MAX, STREAM_CHUNKS};
 use crate::memory::Meter;
 use crate::pool::Inner as Pool;
@@ -82,6 +82,7 @@ struct State {
 pub(crate) struct Instance {
     pub(crate) id: u64,
     pub(crate) function: Arc<Function>,
+    pub(crate) host: Arc<dyn Host>,
     pub(crate) journal: Journal,
     pub(crate) meter: Meter,
     freezer: Freezer,
@@ -128,6 +129,7 @@ impl Instance {
     pub(crate) fn new(
         id: u64,
         function: Arc<Function>,
+        host: Arc<dyn Host>,
         journal: Journal,
         meter: Meter,
         freezer: Freezer,
@@ -144,6 +146,7 @@ impl Instance {
         Self {
             id,
             function,
+            host,
             journal,
             meter,
             freezer,
@@ -282,6 +285,7 @@ impl Instance {
         self.extensions.invoke(&job.invocation, deadline_ms);
         let line = self.platform().start(clock::unix_ms(), &job.invocation.request_id);
         self.journal.begin(line, job.invocation.wants_log_tail);
+        self.host.begins(self.id, &job.invocation);
         state.phase = Phase::Busy;
         self.freezer.thaw();
         self.begun.notify_waiters();
@@ -438,6 +442,7 @@ impl Instance {
 
     /// Reports and answers.
     fn finish(&self, mut running: Running, ending: Ending<'_>) {
+        self.host.ends(self.id);
         let metrics = Metrics {
             duration_ms: running.begun.elapsed_ms(),
             init_ms: running.init_ms,

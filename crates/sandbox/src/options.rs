@@ -24,6 +24,20 @@ pub struct Options {
     pub search_path: Option<String>,
     /// Stop instances that wait for an event, as Lambda freezes them.
     pub freeze: bool,
+    pub network: Network,
+    /// How much less than others instances get of the processor: 0 to 19.
+    pub nice: i32,
+}
+
+/// Which network an instance has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Network {
+    /// That of the host.
+    #[default]
+    Host,
+    /// One of its own, out of which nothing leads but the sockets that [`crate::Host::network`] is
+    /// given: TLS on 443, and these ports. Every name and every address leads there. Needs namespaces.
+    Own { plain_ports: Vec<u16> },
 }
 
 impl Options {
@@ -40,6 +54,8 @@ impl Options {
             runtime_libs: RuntimeLibs::default(),
             search_path: None,
             freeze: true,
+            network: Network::Host,
+            nice: 0,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From a function to a running process: the launch description, the control socket, the watchers.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 
 use crate::capture::Journal;
 use crate::clock::{self, Date, Moment};
+use crate::dns;
 use crate::environment::{Environment, Layout};
 use crate::error::Error;
 use crate::freezer::Freezer;
@@ -25,7 +26,8 @@ use crate::limits::{
     GROUP_DELAY, KILL_GRACE, MEMORY_WATCH, OPEN_FILES_MAX, PROCESSES_MAX, SHUTDOWN,
 };
 use crate::memory::{Cgroup, Cgroups, Meter, tree};
-use crate::options::Options;
+use crate::network::{self, API_PORT};
+use crate::options::{Network, Options};
 use crate::pool::Inner;
 use crate::report::{Exit, Platform};
 use crate::runtime_api;
@@ -43,9 +45,20 @@ pub(crate) async fn start(
     host: &Arc<dyn Host>,
 ) -> Result<Arc<Instance>, Error> {
     let interpreter = pool.runtimes.find(&function.runtime).await?;
-    let listener =
-        TcpListener::bind(("127.0.0.1", 0)).await.map_err(Error::io("runtime endpoint"))?;
-    let api = listener.local_addr().map_err(Error::io("runtime endpoint"))?;
+    let own_network = match &pool.options.network {
+        Network::Host => None,
+        Network::Own { plain_ports } => Some(plain_ports.clone()),
+    };
+    let listener = match own_network {
+        None => {
+            Some(TcpListener::bind(("127.0.0.1", 0)).await.map_err(Error::io("runtime endpoint"))?)
+        }
+        Some(_) => None,
+    };
+    let api = match &listener {
+        Some(listener) => listener.local_addr().map_err(Error::io("runtime endpoint"))?,
+        None => SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT)),
+    };
     let uid = instance_user(id, &pool.isolation);
     let place = Place::new(pool, id, function, &interpreter)?;
     let stream = log_stream(&function.version);
@@ -54,7 +67,7 @@ pub(crate) async fn start(
         interpreter: &interpreter,
         layout: &place.layout,
         options: &pool.options,
-        credentials: &host.credentials(function),
+        credentials: &host.credentials(function, id),
         api: api.to_string(),
         log_stream: &stream,
     };
@@ -73,9 +86,22 @@ pub(crate) async fn start(
     let stage = Stage {
         namespaces: pool.isolation.level == IsolationLevel::Namespaces,
         user_namespace: pool.isolation.user_namespace,
+        network: own_network,
+        nice: pool.options.nice,
     };
     let (launched, logs) =
         launch(&pool.options.launcher, &stage, &spec).await.map_err(Error::io("launcher"))?;
+    let mut names = None;
+    let listener = match listener {
+        Some(listener) => listener,
+        None => {
+            let received = receive_network(&launched).await?;
+            names = Some(received.names);
+            host.network(function, id, received.ends);
+            received.api.set_nonblocking(true).map_err(Error::io("runtime endpoint"))?;
+            TcpListener::from_std(received.api).map_err(Error::io("runtime endpoint"))?
+        }
+    };
     let journal = Journal::new(Arc::clone(function), Arc::clone(host), stream, logs)
         .map_err(Error::io("log pipe"))?;
     journal.platform(Platform { function }.init_start(clock::unix_ms()));
@@ -83,14 +109,33 @@ pub(crate) async fn start(
     let instance = Arc::new(Instance::new(
         id,
         Arc::clone(function),
+        Arc::clone(host),
         journal,
         meter,
         freezer,
         Arc::downgrade(pool),
     ));
-    let peers = Peers::of(&pool.isolation, uid, launched.child.id());
-    watch(pool, &instance, launched, listener, peers, place.dir);
+    let peers = match names {
+        // Nobody else is in its network.
+        Some(_) => Peers::Anybody,
+        None => Peers::of(&pool.isolation, uid, launched.child.id()),
+    };
+    watch(pool, &instance, launched, Endpoints { listener, names }, peers, place.dir);
     Ok(instance)
+}
+
+/// Opening a network takes milliseconds; a launcher that hangs does not hang us.
+async fn receive_network(launched: &Launched) -> Result<network::Received, Error> {
+    match clock::within(SHUTDOWN, network::receive(&launched.control)).await {
+        Some(received) => received.map_err(Error::io("network")),
+        None => Err(Error::Launch("its network was not opened in time".to_owned())),
+    }
+}
+
+/// What of an instance's network we serve ourselves.
+struct Endpoints {
+    listener: TcpListener,
+    names: Option<dns::Server>,
 }
 
 /// A process and the socket by which its launcher speaks with us. When our end closes, the process ends.
@@ -130,11 +175,13 @@ fn watch(
     pool: &Arc<Inner>,
     instance: &Arc<Instance>,
     launched: Launched,
-    listener: TcpListener,
+    endpoints: Endpoints,
     peers: Peers,
     dir: Option<PathBuf>,
 ) {
+    let Endpoints { listener, names } = endpoints;
     let api = clock::spawn(runtime_api::serve(listener, Arc::clone(instance), Arc::new(peers)));
+    let names = names.map(|names| clock::spawn(names.run()));
     let logs = {
         let instance = Arc::clone(instance);
         clock::spawn(async move { instance.journal.run().await })
@@ -149,6 +196,9 @@ fn watch(
     clock::spawn(async move {
         let end = monitor(&instance, launched).await;
         api.abort();
+        if let Some(names) = names {
+            names.abort();
+        }
         memory.abort();
         group.abort();
         // Everything that the process wrote is in the pipe; descendants that keep it open are dead, too.
@@ -161,6 +211,7 @@ fn watch(
             End::Failed(kind, reason) => instance.broken(kind, &reason),
             End::NotLaunched(reason) => instance.launch_failed(&reason),
         }
+        instance.host.gone(instance.id);
         if let Some(pool) = instance.pool() {
             pool.gone(&instance);
         }

@@ -4,6 +4,8 @@ mod authority;
 mod client;
 mod command;
 mod control;
+mod dark;
+mod fetch;
 mod listeners;
 mod package;
 mod services;

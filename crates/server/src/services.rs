@@ -3,15 +3,27 @@
 use std::path::Path;
 
 use undercast_kernel::{Kernel, Service};
-use undercast_sandbox::Sandbox;
+use undercast_lambda::Sandboxes;
 
-pub(crate) fn all(kernel: &Kernel, sandbox: &Sandbox, data: &Path) -> Vec<Service> {
+/// What single services are told.
+pub(crate) struct Settings<'a> {
+    pub(crate) sandboxes: Sandboxes,
+    pub(crate) data: &'a Path,
+    pub(crate) dark_load_max: f64,
+}
+
+pub(crate) fn all(kernel: &Kernel, settings: Settings<'_>) -> Vec<Service> {
     let mut services = undercast_iam::services(kernel);
     services.push(undercast_apigateway::service(kernel));
     services.push(undercast_cloudformation::service(kernel));
     services.push(undercast_dynamodb::service(kernel));
-    services.push(undercast_lambda::service(kernel, sandbox.clone(), data.join("functions")));
+    services.push(undercast_lambda::service(
+        kernel,
+        settings.sandboxes,
+        settings.data.join("functions"),
+    ));
     services.push(undercast_logs::service(kernel));
+    services.push(undercast_patterns::service(kernel, settings.dark_load_max));
     services.push(undercast_s3::service(kernel));
     services.push(undercast_sqs::service(kernel));
     services.extend(undercast_support::services(kernel));

@@ -43,14 +43,16 @@ pub trait Ids: Send + Sync + 'static {
         let mut value = u128::from_be_bytes(buf);
         value &= !(0xf << 76) & !(0x3 << 62);
         value |= (0x4 << 76) | (0x2 << 62);
-        let digits = format!("{value:032x}");
+        let digits = hex::encode(value.to_be_bytes());
         let mut out = String::with_capacity(36);
-        for (at, digit) in digits.chars().enumerate() {
-            if matches!(at, 8 | 12 | 16 | 20) {
-                out.push('-');
-            }
-            out.push(digit);
+        let mut rest = digits.as_str();
+        for length in [8, 4, 4, 4] {
+            let (part, more) = rest.split_at(length);
+            out.push_str(part);
+            out.push('-');
+            rest = more;
         }
+        out.push_str(rest);
         out
     }
 

@@ -45,7 +45,7 @@ pub use env::{Clock, Elapsed, Env, Ids, Spawn};
 pub use error::Error;
 pub use key::{KEY_BYTES_MAX, Key, KeyPrefix, KeyRange};
 pub use overlay::{Overlay, OverlayOptions};
-pub use recorder::Recorder;
+pub use recorder::{Images, Recorder};
 pub use table::{Row, Table, decode_row};
 pub use tasks::{
     Backoff, NewTask, Outcome, Task, TaskEffect, TaskError, TaskFn, TaskId, TaskInfo, TaskKind,

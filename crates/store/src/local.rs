@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use tokio::sync::{mpsc, oneshot};
@@ -70,12 +71,12 @@ struct State {
     view: Arc<dyn View>,
     version: u64,
     /// When a key was last committed, for as long as an open transaction is older.
-    recent: HashMap<Bytes, u64>,
+    recent: HashMap<Bytes, u64, RandomState>,
     log: VecDeque<(u64, Vec<Bytes>)>,
     /// How many open transactions read a version.
     open: BTreeMap<u64, usize>,
     /// Rows claimed by an open transaction.
-    claimed: HashMap<Bytes, u64>,
+    claimed: HashMap<Bytes, u64, RandomState>,
     next_owner: u64,
 }
 
@@ -109,10 +110,10 @@ impl Local {
         let state = State {
             view: engine.view()?,
             version: 0,
-            recent: HashMap::new(),
+            recent: HashMap::default(),
             log: VecDeque::new(),
             open: BTreeMap::new(),
-            claimed: HashMap::new(),
+            claimed: HashMap::default(),
             next_owner: 0,
         };
         let core = Arc::new(Core {

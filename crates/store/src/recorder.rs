@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::backend::{Add, Before};
 use crate::effects::Effects;
@@ -23,6 +24,13 @@ struct Recorded {
     added: BTreeMap<Bytes, i64>,
     bytes: usize,
     is_cut: bool,
+}
+
+/// The before-images of an invocation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Images {
+    pub rows: Vec<(Bytes, Option<Bytes>)>,
+    pub added: Vec<(Bytes, i64)>,
 }
 
 /// What a key held before and holds after.
@@ -55,6 +63,23 @@ impl Recorder {
     pub fn effects(&self) -> Effects {
         let recorded = lock(&self.recorded);
         Effects::of(recorded.rows.clone(), recorded.added.clone())
+    }
+
+    /// What the written keys held before, and what was added to counters: to be kept for a later run.
+    pub fn images(&self) -> Images {
+        let recorded = lock(&self.recorded);
+        let rows = recorded.rows.iter().map(|(key, change)| (key.clone(), change.before.clone()));
+        let added = recorded.added.iter().map(|(key, delta)| (key.clone(), *delta));
+        Images { rows: rows.collect(), added: added.collect() }
+    }
+
+    /// A recorder that remembers what another one did.
+    pub fn of(images: Images) -> Recorder {
+        let change = |before| Change { before, after: None };
+        let rows = images.rows.into_iter().map(|(key, before)| (key, change(before))).collect();
+        let recorded =
+            Recorded { rows, added: images.added.into_iter().collect(), ..Recorded::default() };
+        Recorder { recorded: Arc::new(Mutex::new(recorded)), bytes_max: 0 }
     }
 
     pub(crate) fn before(&self) -> BTreeMap<Bytes, Option<Bytes>> {

@@ -1,5 +1,6 @@
 //! Typed tables: a key type, a row type, a place in the key space.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 use bytes::Bytes;
@@ -48,10 +49,28 @@ pub fn decode_row<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, Error> {
     rmp_serde::from_slice(bytes).map_err(Error::corrupt)
 }
 
+thread_local! {
+    /// Keys and rows are written here first, so that each takes one allocation of its size.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// What stays of the space when a large row was written.
+const SCRATCH_BYTES_MAX: usize = 64 << 10;
+
+fn written<E>(write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Bytes, E> {
+    let mut scratch = SCRATCH.take();
+    scratch.clear();
+    let result = write(&mut scratch).map(|()| Bytes::copy_from_slice(&scratch));
+    scratch.shrink_to(SCRATCH_BYTES_MAX);
+    SCRATCH.set(scratch);
+    result
+}
+
 fn encode<R: Row>(row: &R) -> Result<Bytes, Error> {
-    let mut out = vec![R::VERSION];
-    rmp_serde::encode::write_named(&mut out, row).map_err(Error::corrupt)?;
-    Ok(out.into())
+    written(|out| {
+        out.push(R::VERSION);
+        rmp_serde::encode::write_named(out, row).map_err(Error::corrupt)
+    })
 }
 
 fn decode<R: Row>(bytes: &[u8]) -> Result<R, Error> {
@@ -83,23 +102,30 @@ impl<K: Key, R: Row> Table<K, R> {
         Table { space, name, types: PhantomData }
     }
 
-    fn encoded(&self, key: &(impl KeyPrefix + ?Sized)) -> Vec<u8> {
-        let mut out = Vec::with_capacity(64);
-        out.extend_from_slice(&self.space.to_be_bytes());
-        out.extend_from_slice(self.name.as_bytes());
-        out.push(0);
-        key.encode(&mut out);
-        out
-    }
-
     /// The encoded key.
     pub fn key(&self, key: &(impl KeyPrefix + ?Sized)) -> Bytes {
-        self.encoded(key).into()
+        self.starting(key, |_| ())
+    }
+
+    fn starting(&self, key: &(impl KeyPrefix + ?Sized), more: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+        let key = written::<std::convert::Infallible>(|out| {
+            out.extend_from_slice(&self.space.to_be_bytes());
+            out.extend_from_slice(self.name.as_bytes());
+            out.push(0);
+            key.encode(out);
+            more(out);
+            Ok(())
+        });
+        match key {
+            Ok(key) => key,
+            Err(never) => match never {},
+        }
     }
 
     /// The key of a row that `Tx::range`, `Watch::take_lowest` or an overlay gave, if it is of this table.
     pub fn decode_key(&self, key: &[u8]) -> Option<Result<K, Error>> {
-        let mut rest = key.strip_prefix(self.encoded(&()).as_slice())?;
+        let rest = key.strip_prefix(&self.space.to_be_bytes())?;
+        let mut rest = rest.strip_prefix(self.name.as_bytes())?.strip_prefix(&[0])?;
         Some(K::decode(&mut rest))
     }
 
@@ -114,14 +140,12 @@ impl<K: Key, R: Row> Table<K, R> {
 
     /// The rows whose keys begin with these parts: `table.prefix(&("a", "b"))`.
     pub fn prefix(&self, parts: &(impl KeyPrefix + ?Sized)) -> KeyRange {
-        KeyRange::prefix(self.encoded(parts))
+        KeyRange::prefix(self.key(parts))
     }
 
     /// The rows whose keys begin with `parts` and go on with a text that begins with `text`.
     pub fn starting_with(&self, parts: &(impl KeyPrefix + ?Sized), text: &str) -> KeyRange {
-        let mut start = self.encoded(parts);
-        escape(text.as_bytes(), &mut start);
-        KeyRange::prefix(start)
+        KeyRange::prefix(self.starting(parts, |out| escape(text.as_bytes(), out)))
     }
 
     /// The rows under `parts` from `key` on: `key` may be a leading part.
@@ -130,12 +154,12 @@ impl<K: Key, R: Row> Table<K, R> {
         parts: &(impl KeyPrefix + ?Sized),
         key: &(impl KeyPrefix + ?Sized),
     ) -> KeyRange {
-        self.prefix(parts).from_key(self.encoded(key))
+        self.prefix(parts).from_key(self.key(key))
     }
 
     /// The rows under `parts` after the row `key`.
     pub fn after(&self, parts: &(impl KeyPrefix + ?Sized), key: &K) -> KeyRange {
-        self.prefix(parts).after_key(&self.encoded(key))
+        self.prefix(parts).after_key(&self.key(key))
     }
 
     /// The rows from `from` on, up to but without `to`; both may be leading parts.
@@ -144,20 +168,20 @@ impl<K: Key, R: Row> Table<K, R> {
         from: &(impl KeyPrefix + ?Sized),
         to: &(impl KeyPrefix + ?Sized),
     ) -> KeyRange {
-        KeyRange::between(self.encoded(from), self.encoded(to))
+        KeyRange::between(self.key(from), self.key(to))
     }
 
     pub async fn get(&self, tx: &Tx, key: &K) -> Result<Option<R>, Error> {
-        let value = tx.get(&self.encoded(key)).await?;
+        let value = tx.get_key(self.key(key)).await?;
         value.map(|value| decode(&value)).transpose()
     }
 
     pub fn put(&self, tx: &Tx, key: &K, row: &R) -> Result<(), Error> {
-        tx.put(self.encoded(key), encode(row)?)
+        tx.put(self.key(key), encode(row)?)
     }
 
     pub fn delete(&self, tx: &Tx, key: &K) -> Result<(), Error> {
-        tx.delete(self.encoded(key))
+        tx.delete(self.key(key))
     }
 
     /// The first `limit` rows of the range, or its last ones in falling order.
@@ -203,6 +227,6 @@ impl<K: Key, R: Row> Table<K, R> {
 
     /// Tells of commits to rows whose keys begin with these parts.
     pub fn watch(&self, db: &Db, parts: &(impl KeyPrefix + ?Sized)) -> Watch {
-        db.watch(&self.encoded(parts))
+        db.watch(&self.key(parts))
     }
 }

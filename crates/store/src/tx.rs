@@ -1,6 +1,6 @@
 //! `Tx`: one try of one transaction.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
@@ -34,7 +34,7 @@ struct Inner {
 
 #[derive(Default)]
 struct Buffer {
-    reads: BTreeSet<Bytes>,
+    reads: Vec<Bytes>,
     writes: BTreeMap<Bytes, Option<Bytes>>,
     adds: BTreeMap<Bytes, Add>,
     tasks: Vec<TaskChange>,
@@ -109,20 +109,24 @@ impl Tx {
 
     /// The value of a key. If it changes before this transaction commits, the transaction runs again.
     pub async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        check_key(key)?;
+        self.get_key(Bytes::copy_from_slice(key)).await
+    }
+
+    /// The same for a key that the caller can give away.
+    pub(crate) async fn get_key(&self, key: Bytes) -> Result<Option<Bytes>, Error> {
+        check_key(&key)?;
         let attempt = self.attempt()?;
         {
             let buffer = self.buffer();
-            if let Some(value) = buffer.writes.get(key) {
+            if let Some(value) = buffer.writes.get(&key) {
                 return Ok(value.clone());
             }
-            if let Some(value) = buffer.claimed.get(key) {
+            if let Some(value) = buffer.claimed.get(&key) {
                 return Ok(Some(value.clone()));
             }
         }
-        let key = Bytes::copy_from_slice(key);
         let value = self.note(attempt.get(&key).await)?;
-        self.buffer().reads.insert(key);
+        self.buffer().reads.push(key);
         Ok(value)
     }
 
@@ -216,7 +220,7 @@ impl Tx {
         let rows = self.note(attempt.claim(range, n, written).await)?;
         let mut buffer = self.buffer();
         for (key, value) in &rows {
-            buffer.reads.insert(key.clone());
+            buffer.reads.push(key.clone());
             buffer.claimed.insert(key.clone(), value.clone());
         }
         Ok(rows)
@@ -240,8 +244,11 @@ impl Tx {
                 self.end();
                 return Err(Error::conflict(key));
             }
+            let mut reads = std::mem::take(&mut buffer.reads);
+            reads.sort_unstable();
+            reads.dedup();
             Changes {
-                reads: std::mem::take(&mut buffer.reads).into_iter().collect(),
+                reads,
                 writes: std::mem::take(&mut buffer.writes),
                 adds: std::mem::take(&mut buffer.adds),
                 want_before: self.inner.recorder.is_some(),

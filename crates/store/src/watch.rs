@@ -43,6 +43,25 @@ impl Cell {
     }
 }
 
+/// Keys that followed each other and share a prefix of this length.
+struct Run<'a> {
+    length: usize,
+    prefix: Option<&'a [u8]>,
+    cells: &'a [Arc<Cell>],
+    lowest: Option<&'a Bytes>,
+}
+
+impl Run<'_> {
+    fn new(length: usize) -> Self {
+        Run { length, prefix: None, cells: &[], lowest: None }
+    }
+
+    fn finish(&mut self) {
+        let lowest = self.lowest.take();
+        self.cells.iter().for_each(|cell| cell.mark(lowest));
+    }
+}
+
 impl Watches {
     pub(crate) fn watch(self: &Arc<Self>, prefix: Bytes) -> Watch {
         let mut registry = lock(&self.registry);
@@ -61,22 +80,30 @@ impl Watches {
         Watch { watches: self.clone(), prefix, cell, commits }
     }
 
-    /// Marks the watches of all these keys. `true` says that the key now has a value.
+    /// Marks the watches of all these keys. `true` says that the key now has a value. Keys that come in order
+    /// cost each watch one mark, however many they are.
     pub(crate) fn mark<'a>(&self, keys: impl Iterator<Item = (&'a Bytes, bool)>) {
         let registry = lock(&self.registry);
         if registry.by_prefix.is_empty() {
             return;
         }
+        let mut runs: Vec<Run<'_>> = registry.lengths.keys().copied().map(Run::new).collect();
         for (key, put) in keys {
-            for length in registry.lengths.keys() {
-                let Some(prefix) = key.get(..*length) else {
+            for run in &mut runs {
+                let Some(prefix) = key.get(..run.length) else {
                     break;
                 };
-                for cell in registry.by_prefix.get(prefix).into_iter().flatten() {
-                    cell.mark(put.then_some(key));
+                if run.prefix != Some(prefix) {
+                    run.finish();
+                    run.prefix = Some(prefix);
+                    run.cells = registry.by_prefix.get(prefix).map_or(&[], Vec::as_slice);
+                }
+                if put && run.lowest.is_none_or(|lowest| key < lowest) {
+                    run.lowest = Some(key);
                 }
             }
         }
+        runs.iter_mut().for_each(Run::finish);
     }
 
     /// Marks the watches that the keys beginning with `start` may concern: news of another node, cut short.

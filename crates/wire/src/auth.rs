@@ -1,6 +1,6 @@
 //! Who calls: the access key gives the identity, in secure mode only with a signature that is right.
 
-use undercast_kernel::{Kernel, Mode, Principal, Secret, ServiceError};
+use undercast_kernel::{Kernel, Mode, Principal, Seats, Secret, ServiceError};
 
 use crate::error::Family;
 use crate::presign::has_expired;
@@ -78,7 +78,8 @@ pub fn authenticate(
     {
         return Err(expired_token(family));
     }
-    if secret.session_token.as_deref() != signature.token.as_deref() {
+    let token = signature.token.as_deref().map(|token| Seats::split(token).0);
+    if secret.session_token.as_deref() != token {
         return Err(invalid_token(family));
     }
     let secret = &secret.secret_key;

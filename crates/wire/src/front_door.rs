@@ -78,6 +78,8 @@ pub fn outline(parts: &Parts, scheme: &'static str, source_ip: &str) -> Request 
         },
         headers: Vec::new(),
         body: Body::default(),
+        side: None,
+        stand_in: None,
         source_ip: source_ip.to_owned(),
     }
 }

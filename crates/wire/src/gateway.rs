@@ -10,8 +10,10 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
-use undercast_kernel::http::HttpEndpoint;
-use undercast_kernel::{Context, ErasedOutput, Kernel, Mode, Origin, Principal, ServiceError};
+use undercast_kernel::http::{HttpEndpoint, Response};
+use undercast_kernel::{
+    Context, ErasedOutput, Kernel, Mode, Origin, Principal, Seat, Seats, ServiceError,
+};
 use undercast_smithy::{Body, Kind, OperationSchema, Protocol};
 
 use crate::auth::{self, Caller};
@@ -47,7 +49,14 @@ impl Default for Options {
 
 /// Answers requests. Cheap to clone.
 #[derive(Clone)]
-pub struct Gateway(Arc<Inner>);
+pub struct Gateway(Arc<Inner>, Option<Arc<Seated>>);
+
+/// The network of one instance.
+struct Seated {
+    seat: Arc<Seat>,
+    /// Asked before all other doors.
+    doors: Vec<Arc<dyn HttpEndpoint>>,
+}
 
 struct Inner {
     kernel: Kernel,
@@ -75,7 +84,14 @@ impl Gateway {
         if let Some(echo) = &options.echo {
             options.routes.push(Arc::new(echo.clone()));
         }
-        Self(Arc::new(Inner { kernel, options, router, started }))
+        Self(Arc::new(Inner { kernel, options, router, started }), None)
+    }
+
+    /// The same gateway for a network that belongs to one instance: every call comes from `seat`, and
+    /// `doors` are asked before all others.
+    #[must_use]
+    pub fn for_seat(&self, seat: Arc<Seat>, doors: Vec<Arc<dyn HttpEndpoint>>) -> Self {
+        Self(Arc::clone(&self.0), Some(Arc::new(Seated { seat, doors })))
     }
 
     fn is_secure(&self) -> bool {
@@ -170,10 +186,11 @@ impl Gateway {
     {
         let inner = &self.0;
         let target = parts.headers.get("x-amz-target").and_then(|t| t.to_str().ok());
-        if target.is_some_and(|target| inner.router.knows_target(target)) {
+        if self.1.is_none() && target.is_some_and(|target| inner.router.knows_target(target)) {
             return Err(body);
         }
-        let doors = || inner.options.routes.iter().chain(inner.kernel.endpoints());
+        let own = self.1.as_ref().map_or(&[][..], |seated| &seated.doors);
+        let doors = || own.iter().chain(&inner.options.routes).chain(inner.kernel.endpoints());
         if doors().next().is_none() {
             return Err(body);
         }
@@ -181,9 +198,19 @@ impl Gateway {
         let Some(door) = doors().find(|door| door.matches(&outline)) else {
             return Err(body);
         };
-        let request = front_door::complete(outline, parts, front_door::stream(body));
+        let mut request = front_door::complete(outline, parts, front_door::stream(body));
+        request.side = self.1.as_ref().and_then(|seated| seated.seat.side());
+        let is_dark = self.1.as_ref().is_some_and(|seated| seated.seat.is_dark());
+        if is_dark && !door.has_dark_side() {
+            return Ok(front_door::reply(closed_in_the_dark(&request.path)));
+        }
         Ok(front_door::reply(door.serve(inner.kernel.clone(), request).await))
     }
+}
+
+fn closed_in_the_dark(path: &str) -> Response {
+    let message = format!("{path} is not served in the dark lane");
+    Response::json(403, &serde_json::json!({"__type": "DarkLane", "message": message}))
 }
 
 /// Browsers may call an API that is open to everybody anyway, or that its signature protects.
@@ -370,8 +397,21 @@ impl<'g> Call<'g> {
             source_ip: self.peer.ip.clone(),
             user_agent: agent.unwrap_or_default().to_owned(),
         };
-        let ctx = kernel.context(caller.principal, caller.account, region);
-        ctx.with_request_id(self.request_id).with_origin(origin)
+        let Caller { principal, account, .. } = caller;
+        let ctx = kernel.request_context(principal, account, region, self.request_id, origin);
+        match self.seat(signature) {
+            Some(seat) => seat.enter(&ctx),
+            None => ctx,
+        }
+    }
+
+    /// Where the caller sits: in a network of its own, or under the mark in its session token.
+    fn seat(&self, signature: Option<&Signature<'_>>) -> Option<Arc<Seat>> {
+        if let Some(seated) = &self.gateway.1 {
+            return Some(Arc::clone(&seated.seat));
+        }
+        let mark = Seats::split(signature?.token.as_deref()?).1?;
+        self.gateway.0.kernel.seats().find(mark)
     }
 
     async fn collect<B>(

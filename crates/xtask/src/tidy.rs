@@ -21,6 +21,7 @@ const SERVICES: &[&str] = &[
     "undercast-logs",
     "undercast-support",
     "undercast-cloudformation",
+    "undercast-patterns",
 ];
 
 pub(crate) fn run(root: &Path) -> Result<String, Failure> {

@@ -21,6 +21,10 @@ import pytest
 from botocore.config import Config
 
 ROOT = Path(__file__).resolve().parents[3]
+# The model of our own service, for boto3.
+# Tests share a machine that is never idle.
+os.environ.setdefault("UNDERCAST_DARK_LOAD_MAX", "1000")
+os.environ.setdefault("AWS_DATA_PATH", str(ROOT / "sdk/botocore"))
 BINARY = Path(os.environ.get("UNDERCAST_BINARY", ROOT / "target/debug/undercast"))
 
 

@@ -176,7 +176,7 @@ async fn attempt(
         payload: waiting.payload.load(ctx.store()).await?,
         client_context: waiting.client_context.clone(),
         trace_id: waiting.trace_id.clone(),
-        wants_log: false,
+        ..Event::default()
     };
     let age_ms = i64::from(config.age_s.unwrap_or(EVENT_AGE_S)) * 1000;
     let last_ms = waiting.queued_ms + age_ms;

@@ -14,10 +14,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use undercast_kernel::{Context, Kernel, ServiceError};
+use undercast_kernel::{Context, Kernel, Lane, ServiceError};
 use undercast_sandbox::{Host, Sandbox};
 use undercast_store::Tx;
 
+use crate::Sandboxes;
 use crate::code::CodeCache;
 use crate::error::no_function;
 use crate::name::{FunctionName, LATEST, number};
@@ -31,14 +32,27 @@ const SWEPT_MAX: usize = 20_000;
 
 /// The engine.
 pub(crate) struct Functions {
-    pub(crate) sandbox: Sandbox,
+    live: Room,
+    dark: Option<Room>,
     pub(crate) code: CodeCache,
-    host: Arc<LambdaHost>,
-    as_host: Arc<dyn Host>,
     ready: Mutex<HashMap<(FunctionKey, String), Arc<Ready>>>,
     /// One at a time makes a version ready.
     preparing: tokio::sync::Mutex<()>,
     running: Mutex<HashMap<FunctionKey, Arc<AtomicU32>>>,
+}
+
+/// A sandbox and what it asks for.
+struct Room {
+    sandbox: Sandbox,
+    host: Arc<LambdaHost>,
+    as_host: Arc<dyn Host>,
+}
+
+impl Room {
+    fn new(kernel: &Kernel, sandbox: Sandbox, is_dark: bool) -> Self {
+        let host = Arc::new(LambdaHost::new(kernel.clone(), is_dark));
+        Self { sandbox, as_host: Arc::clone(&host) as Arc<dyn Host>, host }
+    }
 }
 
 /// A version that somebody wants to run.
@@ -54,13 +68,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Functions {
-    pub(crate) fn new(kernel: &Kernel, sandbox: Sandbox, folder: PathBuf) -> Self {
-        let host = Arc::new(LambdaHost::new(kernel.clone()));
+    pub(crate) fn new(kernel: &Kernel, sandboxes: Sandboxes, folder: PathBuf) -> Self {
         Self {
-            sandbox,
+            live: Room::new(kernel, sandboxes.live, false),
+            dark: sandboxes.dark.map(|sandbox| Room::new(kernel, sandbox, true)),
             code: CodeCache::new(folder),
-            as_host: Arc::clone(&host) as Arc<dyn Host>,
-            host,
             ready: Mutex::default(),
             preparing: tokio::sync::Mutex::default(),
             running: Mutex::default(),
@@ -101,9 +113,11 @@ impl Functions {
 
     /// Instances of a version that is not what it was end; those that are busy answer first.
     pub(crate) fn retire(&self, key: &FunctionKey, version: &str) {
-        let old = lock(&self.ready).remove(&(key.clone(), version.to_owned()));
-        if let Some(old) = old {
-            self.dismiss(&old);
+        for is_dark in [false, true] {
+            let old = lock(&self.ready).remove(&(key.clone(), slot(version, is_dark)));
+            if let Some(old) = old {
+                self.dismiss(&old);
+            }
         }
     }
 
@@ -140,9 +154,28 @@ impl Functions {
     }
 
     fn dismiss(&self, ready: &Ready) {
-        self.sandbox.retire(&ready.function.key);
-        self.host.forget(&ready.function.key);
+        let room = if ready.is_dark { self.dark.as_ref() } else { Some(&self.live) };
+        if let Some(room) = room {
+            room.sandbox.retire(&ready.function.key);
+            room.host.forget(&ready.function.key);
+        }
     }
+
+    /// Where calls of this lane run.
+    fn room(&self, ctx: &Context) -> Result<&Room, ServiceError> {
+        match ctx.lane() {
+            Lane::Live => Ok(&self.live),
+            Lane::Dark(_) => self
+                .dark
+                .as_ref()
+                .ok_or_else(|| ServiceError::unsupported("running functions in the dark lane")),
+        }
+    }
+}
+
+/// Where a version made ready is kept: apart for each lane.
+fn slot(version: &str, is_dark: bool) -> String {
+    if is_dark { format!("dark {version}") } else { version.to_owned() }
 }
 
 /// The configuration of `$LATEST` or of a number.

@@ -14,6 +14,7 @@ use crate::store::FunctionKey;
 const RENEW_MS: i64 = 30 * 60_000;
 
 pub(crate) struct Ready {
+    pub(super) is_dark: bool,
     pub(super) build: String,
     pub(super) function: Arc<Function>,
     pub(super) running: Arc<AtomicU32>,
@@ -41,10 +42,9 @@ impl Functions {
         ctx: &Context,
         target: &Target,
     ) -> Result<Arc<Ready>, ServiceError> {
-        if *ctx.lane() != Lane::Live {
-            return Err(ServiceError::unsupported("running functions in the dark lane"));
-        }
-        let slot = (target.name.key(), target.version.clone());
+        let room = self.room(ctx)?;
+        let is_dark = *ctx.lane() != Lane::Live;
+        let slot = (target.name.key(), super::slot(&target.version, is_dark));
         if let Some(ready) = self.at_hand(ctx, target, &slot) {
             return Ok(ready);
         }
@@ -56,12 +56,16 @@ impl Functions {
         let (credentials, principal, expires_ms) = credentials(ctx, target).await?;
         let mut function = function(target);
         function.code = code;
+        if is_dark {
+            function.log_group = format!("/undercast/dark/{}", function.name);
+        }
         function.key = format!(
             "{}:{}:{}:{}",
             function.arn, function.version, target.config.build, credentials.access_key
         );
-        self.host.provide(function.key.clone(), credentials);
+        room.host.provide(function.key.clone(), credentials);
         let ready = Arc::new(Ready {
+            is_dark,
             build: target.config.build.clone(),
             function: Arc::new(function),
             running: self.running(&slot.0),

@@ -1,13 +1,19 @@
 //! One invocation.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde::de::IgnoredAny;
-use undercast_kernel::{Context, ServiceError};
+use undercast_kernel::{
+    Answered, Context, Given, Guise, Lane, Pair, Served, ServiceError, Subject,
+};
 use undercast_sandbox::{AnswerStatus, Error, Invocation};
 
 use super::{Functions, Running, Target};
 use crate::error::throttled;
 use crate::limits::SYNC_BYTES_MAX;
+use crate::name::LATEST;
 
 /// What a function is given.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +24,10 @@ pub(crate) struct Event {
     pub(crate) client_context: Option<String>,
     pub(crate) trace_id: Option<String>,
     pub(crate) wants_log: bool,
+    /// What the function is told to have been invoked as, where not by its own name.
+    pub(crate) invoked_arn: Option<String>,
+    /// Less than the function's own timeout.
+    pub(crate) deadline: Option<Duration>,
 }
 
 /// What it answered.
@@ -28,21 +38,84 @@ pub(crate) struct Outcome {
     pub(crate) error: Option<String>,
     pub(crate) version: String,
     pub(crate) log: Option<String>,
+    /// A process was started for it.
+    pub(crate) was_cold: bool,
 }
 
 impl Functions {
-    /// Runs one event and waits for the answer.
+    /// Runs one event and waits for the answer. Where somebody watches, a candidate gets the same event
+    /// afterwards.
     pub(crate) async fn run(
         &self,
         ctx: &Context,
         target: &Target,
         event: Event,
     ) -> Result<Outcome, ServiceError> {
-        let ready = self.ready(ctx, target).await?;
-        let running = Running::enter(ready.running.clone(), target.reserved);
-        let Some(_running) = running else {
-            return Err(throttled("ReservedFunctionConcurrentInvocationLimitExceeded"));
+        let clock = &ctx.env().clock;
+        let begun = clock.monotonic();
+        let outcome = match pair(ctx, target) {
+            None => self.run_on(ctx, target, event).await?,
+            Some(pair) => self.run_pair(ctx, target, event, pair).await?,
         };
+        if let (Some(shadow), Lane::Live) = (ctx.kernel().shadow(), ctx.lane()) {
+            let qualifier = target.name.qualifier.as_deref().unwrap_or(LATEST);
+            let served = Served {
+                took: clock.monotonic().saturating_sub(begun),
+                failed: outcome.error.is_some(),
+                is_cold: outcome.was_cold,
+            };
+            let arn = target.name.arn();
+            shadow.served(&Subject::Function { arn: &arn, qualifier }, &target.version, served);
+        }
+        Ok(outcome)
+    }
+
+    /// The same for a pair that the caller has begun.
+    pub(crate) async fn run_pair(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        event: Event,
+        pair: Arc<dyn Pair>,
+    ) -> Result<Outcome, ServiceError> {
+        let given = Given::Event {
+            payload: event.payload.clone(),
+            guise: Guise {
+                request_id: event.request_id.clone(),
+                invoked_arn: target.name.own_arn(),
+                client_context: event.client_context.clone(),
+                trace_id: event.trace_id.clone(),
+                deadline: None,
+            },
+        };
+        let clock = &ctx.env().clock;
+        let begun = clock.monotonic();
+        let outcome = self.run_on(&ctx.on_side(pair.side()), target, event).await?;
+        let took = clock.monotonic().saturating_sub(begun);
+        let answered =
+            Answered::Function { payload: outcome.payload.clone(), error: outcome.error.clone() };
+        pair.answered(given, answered, took);
+        Ok(outcome)
+    }
+
+    /// Runs one event on the side and in the lane of `ctx`.
+    async fn run_on(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        event: Event,
+    ) -> Result<Outcome, ServiceError> {
+        let room = self.room(ctx)?;
+        let ready = self.ready(ctx, target).await?;
+        // What runs in the dark takes nobody's place.
+        let limit = target.reserved.filter(|_| !ready.is_dark);
+        let running =
+            match ready.is_dark {
+                true => None,
+                false => Some(Running::enter(ready.running.clone(), limit).ok_or_else(|| {
+                    throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+                })?),
+            };
         let payload = match event.payload.is_empty() {
             true => Bytes::from_static(b"{}"),
             false => event.payload,
@@ -52,16 +125,22 @@ impl Functions {
             payload,
             client_context: event.client_context,
             trace_id: event.trace_id,
-            invoked_arn: target.name.own_arn(),
+            invoked_arn: event.invoked_arn.unwrap_or_else(|| target.name.own_arn()),
             wants_log_tail: event.wants_log,
+            deadline: event.deadline,
+            companion: ctx.side().cloned().map(|side| side as Arc<dyn std::any::Any + Send + Sync>),
             ..Invocation::default()
         };
-        let answer = self.sandbox.invoke(&ready.function, invocation, &self.as_host);
+        let answer = room.sandbox.invoke(&ready.function, invocation, &room.as_host);
         let answer = answer.await.map_err(failure)?;
         let (payload, broken) = match answer.payload.collect(SYNC_BYTES_MAX).await {
             Ok(payload) => (payload, false),
             Err(error) => (error.payload, true),
         };
+        drop(running);
+        if let Some(side) = ctx.side().filter(|_| answer.init_ms.is_some()) {
+            side.note_cold();
+        }
         let failed = broken || answer.status != AnswerStatus::Ok;
         let kind = match answer.status {
             AnswerStatus::FunctionError { kind } => kind,
@@ -72,8 +151,19 @@ impl Functions {
             error: failed.then_some(kind),
             version: target.version.clone(),
             log: answer.log_tail,
+            was_cold: answer.init_ms.is_some(),
         })
     }
+}
+
+/// The pair that this invocation begins, unless it is part of one already.
+fn pair(ctx: &Context, target: &Target) -> Option<Arc<dyn Pair>> {
+    let shadow = ctx.kernel().shadow()?;
+    if *ctx.lane() != Lane::Live || ctx.side().is_some() {
+        return None;
+    }
+    let qualifier = target.name.qualifier.as_deref().unwrap_or(LATEST);
+    shadow.pair(ctx, &Subject::Function { arn: &target.name.arn(), qualifier })
 }
 
 fn failure(error: Error) -> ServiceError {

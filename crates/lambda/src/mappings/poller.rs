@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Either, select};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use undercast_kernel::{Arn, Context, Kernel, ServiceError};
+use undercast_kernel::{Arn, Context, Kernel, ServiceError, Subject};
 
 use super::MappingKey;
 use super::event::{failures, record};
@@ -47,6 +47,7 @@ struct Worker {
     filters: Vec<Pattern>,
     queue: Arn,
     url: String,
+    uuid: String,
 }
 
 /// Messages that were received together.
@@ -59,7 +60,7 @@ impl Poller {
     pub(super) fn new(
         kernel: &Kernel,
         functions: &Arc<Functions>,
-        (account, region, _): &MappingKey,
+        (account, region, uuid): &MappingKey,
         row: MappingRow,
         stopped: watch::Receiver<()>,
     ) -> Self {
@@ -75,6 +76,7 @@ impl Poller {
             queue,
             row,
             ctx,
+            uuid: uuid.clone(),
         };
         Self {
             worker: Arc::new(worker),
@@ -311,7 +313,7 @@ impl Worker {
                 payload: payload.clone(),
                 ..Event::default()
             };
-            let error = match self.functions.run(&self.ctx, &target, event).await {
+            let error = match self.paired(&target, event).await {
                 Ok(outcome) => return Ok((target, outcome)),
                 Err(error) => error,
             };
@@ -326,6 +328,16 @@ impl Worker {
             clock.sleep(backoff).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);
         }
+    }
+
+    /// Runs the function. Where somebody watches this mapping, a candidate gets the batch afterwards.
+    async fn paired(&self, target: &Target, event: Event) -> Result<Outcome, ServiceError> {
+        let shadow = self.ctx.kernel().shadow();
+        let subject = Subject::Mapping { uuid: &self.uuid };
+        let Some(pair) = shadow.and_then(|shadow| shadow.pair(&self.ctx, &subject)) else {
+            return self.functions.run(&self.ctx, target, event).await;
+        };
+        self.functions.run_pair(&self.ctx, target, event, pair).await
     }
 
     async fn delete<'a>(

@@ -39,6 +39,7 @@ impl Handler<Invoke> for Lambda {
             client_context: input.client_context.as_deref().map(client_context).transpose()?,
             trace_id: None,
             wants_log: input.log_type.as_deref() == Some("Tail"),
+            ..Event::default()
         };
         match kind {
             "DryRun" => Ok(status(204)),

@@ -158,6 +158,8 @@ async fn code_is_handed_out_under_a_signed_address_and_unpacked_again_when_lost(
     let (path, query) = url.strip_prefix("http://127.0.0.1:4566").unwrap().split_once('?').unwrap();
     let ask = |query: String| {
         let request = undercast_kernel::http::Request {
+            side: None,
+            stand_in: None,
             method: "GET".into(),
             scheme: "http",
             host: "127.0.0.1:4566".into(),

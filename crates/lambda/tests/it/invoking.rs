@@ -114,7 +114,7 @@ async fn reserved_concurrency_is_a_limit() {
 struct Silent;
 
 impl Host for Silent {
-    fn credentials(&self, _: &Function) -> Credentials {
+    fn credentials(&self, _: &Function, _: u64) -> Credentials {
         Credentials::default()
     }
 

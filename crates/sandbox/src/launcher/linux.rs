@@ -17,6 +17,7 @@ use super::{ARGUMENT, INSIDE, Outcome, PROBE, layers, say};
 use crate::isolation::{Isolation, IsolationLevel};
 
 mod filter;
+mod network;
 
 /// User and group inside a user namespace: those of Lambda.
 const USER: u32 = 993;
@@ -28,7 +29,13 @@ fn step<T, E: std::fmt::Display>(what: &str, outcome: Result<T, E>) -> Result<T,
 
 /// Makes the namespaces and starts the process that lives in them.
 pub(super) fn enter(stage: &Stage) -> Outcome {
-    separate(stage.user_namespace)?;
+    separate(stage.user_namespace, stage.network.is_some())?;
+    if let Some(ports) = &stage.network {
+        network::open(ports)?;
+    }
+    if stage.nice > 0 {
+        step("nice", rustix::process::nice(stage.nice))?;
+    }
     // The same binary, even if it was replaced on disk meanwhile.
     let spawned = Command::new("/proc/self/exe").arg(ARGUMENT).arg(INSIDE).env_clear().spawn();
     let mut init = step("re-execution", spawned)?;
@@ -40,11 +47,14 @@ pub(super) fn enter(stage: &Stage) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn separate(user_namespace: bool) -> Result<(), String> {
+fn separate(user_namespace: bool, network: bool) -> Result<(), String> {
     let mut flags = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWUTS;
+    if network {
+        flags |= CloneFlags::CLONE_NEWNET;
+    }
     if !user_namespace {
         return step("unshare", unshare(flags));
     }
@@ -297,7 +307,7 @@ pub(super) fn probe_main(kind: Option<&Path>) -> Outcome {
 }
 
 fn probe_outside(kind: &str) -> Result<String, String> {
-    separate(kind == "user")?;
+    separate(kind == "user", false)?;
     let inner = Command::new("/proc/self/exe")
         .args([ARGUMENT, PROBE, &format!("inside-{kind}")])
         .env_clear()

@@ -10,6 +10,9 @@ pub struct Stage {
     pub namespaces: bool,
     /// We are not root: namespaces are made inside a user namespace.
     pub user_namespace: bool,
+    /// A network of its own, with listeners on these ports.
+    pub network: Option<Vec<u16>>,
+    pub nice: i32,
 }
 
 /// Second frame: the place and the program.

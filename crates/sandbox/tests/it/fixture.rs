@@ -18,7 +18,7 @@ pub struct Log {
 }
 
 impl Host for Log {
-    fn credentials(&self, _: &Function) -> Credentials {
+    fn credentials(&self, _: &Function, _: u64) -> Credentials {
         Credentials {
             access_key: "AKID".into(),
             secret_key: "SECRET".into(),

@@ -15,6 +15,7 @@ mod extensions;
 mod fixture;
 mod isolation;
 mod life;
+mod network;
 mod node;
 mod provided;
 mod python;

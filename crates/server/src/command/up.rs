@@ -1,6 +1,6 @@
 //! `undercast up`: runs the cloud.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,14 +9,17 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::net::TcpListener;
 use undercast_kernel::http::HttpEndpoint;
-use undercast_kernel::{Db, Env, Ids, Kernel, Mode, ServiceError, Settings, Vault};
-use undercast_sandbox::{Endpoint, Sandbox};
+use undercast_kernel::{Db, Env, Ids, Kernel, Mode, ServiceError, Settings, Sockets, Vault};
+use undercast_lambda::Sandboxes;
+use undercast_sandbox::{Endpoint, IsolationLevel, Network, Sandbox};
 use undercast_store::{Durability, Error as StoreError, Location, Options, TaskRunner};
 use undercast_wire::Gateway;
 use undercast_wire::serve::serve_with;
 
 use crate::authority::{Authority, write_secret};
 use crate::control::{About, Control};
+use crate::dark::DarkSockets;
+use crate::fetch::Outward;
 use crate::listeners::{Inner, bind_inner, tls};
 use crate::services;
 use crate::terminal::{Colour, Failure, note, paint};
@@ -48,6 +51,12 @@ pub(crate) struct Args {
     /// How many function instances may run at once.
     #[arg(long, env = "UNDERCAST_INSTANCES_MAX", default_value_t = 128)]
     instances_max: usize,
+    /// How many instances may run candidates in the dark at once.
+    #[arg(long, env = "UNDERCAST_DARK_INSTANCES_MAX", default_value_t = 4)]
+    dark_instances_max: usize,
+    /// With more runnable processes for each processor than this, candidates rest.
+    #[arg(long, env = "UNDERCAST_DARK_LOAD_MAX", default_value_t = undercast_patterns::LOAD_MAX)]
+    dark_load_max: f64,
     /// Folder with `node_modules` that managed Node.js functions can require (such as @aws-sdk/*).
     #[arg(long, env = "UNDERCAST_NODE_LIBS")]
     node_libs: Option<PathBuf>,
@@ -107,10 +116,19 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
     let vault = vault(&args.data, db.env().ids.as_ref())?;
     let kernel = Kernel::new(db.clone(), settings(&args, address, inner.as_ref(), vault));
     let sandbox = open_sandbox(&args, &kernel, &authority, inner.as_ref())?;
+    let dark = open_dark_sandbox(&args, &kernel, &authority, &sandbox, address)?;
+    let has_networks = has_networks(&sandbox);
+    let sockets =
+        Arc::new(DarkSockets::new(tls(&authority, address.ip())?, args.secure, has_networks));
+    kernel.provide_sockets(Arc::clone(&sockets) as Arc<dyn Sockets>);
+    kernel.provide_fetch(Arc::new(Outward::new()));
     kernel.install(services::all(
         &kernel,
-        &sandbox,
-        &std::path::absolute(&args.data).map_err(|e| e.to_string())?,
+        services::Settings {
+            sandboxes: Sandboxes { live: sandbox.clone(), dark: Some(dark.clone()) },
+            data: &std::path::absolute(&args.data).map_err(|e| e.to_string())?,
+            dark_load_max: args.dark_load_max,
+        },
     ));
     let token = control_token(&args.data, db.env().ids.as_ref())?;
     if args.secure {
@@ -126,6 +144,7 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
         token,
     };
     let gateway = gateway(&args, &kernel, &sandbox, about);
+    sockets.open(&gateway);
     announce(&args, &kernel, address, &sandbox, &notes);
     let wrap = if args.secure { Some(tls(&authority, address.ip())?) } else { None };
     let scheme = if args.secure { "https" } else { "http" };
@@ -141,6 +160,7 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
     }
     runner.drain().await;
     sandbox.drain().await;
+    dark.drain().await;
     db.close().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -217,19 +237,59 @@ fn open_sandbox(
     authority: &Authority,
     inner: Option<&Inner>,
 ) -> Result<Sandbox, Failure> {
+    let dns = inner.map(|i| IpAddr::V4(i.address));
+    let mut options = sandbox_options(args, kernel, authority, "sandbox", dns)?;
+    options.instances_max = args.instances_max;
+    Sandbox::new(options).map_err(|e| format!("functions cannot run: {e}"))
+}
+
+/// Where candidates run: few at a time, behind everybody else, in networks of their own where the
+/// machine has them.
+fn open_dark_sandbox(
+    args: &Args,
+    kernel: &Kernel,
+    authority: &Authority,
+    live: &Sandbox,
+    address: SocketAddr,
+) -> Result<Sandbox, Failure> {
+    let has_networks = has_networks(live);
+    let dns = has_networks.then_some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let mut options = sandbox_options(args, kernel, authority, "dark", dns)?;
+    if has_networks {
+        // The first is our own port, so that the endpoint's address means the same inside.
+        let plain_ports = if address.port() == 80 { vec![80] } else { vec![address.port(), 80] };
+        options.network = Network::Own { plain_ports };
+    }
+    options.instances_max = args.dark_instances_max;
+    options.idle = Duration::from_secs(60);
+    options.nice = 19;
+    Sandbox::new(options).map_err(|e| format!("functions cannot run in the dark: {e}"))
+}
+
+/// Whether instances can have networks of their own here.
+fn has_networks(live: &Sandbox) -> bool {
+    live.isolation().level == IsolationLevel::Namespaces
+}
+
+fn sandbox_options(
+    args: &Args,
+    kernel: &Kernel,
+    authority: &Authority,
+    folder: &str,
+    dns: Option<IpAddr>,
+) -> Result<undercast_sandbox::Options, Failure> {
     let launcher = std::env::current_exe().map_err(|e| e.to_string())?;
     let absolute = |path: &Path| std::path::absolute(path).map_err(|e| e.to_string());
     let endpoint = Endpoint {
         url: kernel.settings().public_url.clone(),
         ca_bundle: Some(absolute(&authority.bundle)?),
-        dns: inner.map(|i| IpAddr::V4(i.address)),
+        dns,
     };
-    let folder = absolute(&args.data)?.join("sandbox");
+    let folder = absolute(&args.data)?.join(folder);
     let mut options = undercast_sandbox::Options::new(folder, launcher, endpoint);
-    options.instances_max = args.instances_max;
     options.runtime_libs.node.clone_from(&args.node_libs);
     options.runtime_libs.python.clone_from(&args.python_libs);
-    Sandbox::new(options).map_err(|e| format!("functions cannot run: {e}"))
+    Ok(options)
 }
 
 /// What secrets are sealed with. Lost, and no access key that was issued before works any more.

@@ -9,8 +9,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use futures::future::{Either, select};
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
-use undercast_kernel::{Context, ServiceError};
+use undercast_kernel::{Context, Lane, ServiceError};
 use undercast_store::{KeyRange, Watch};
 
 use super::receive::{Pass, Received, Want, pass};
@@ -65,27 +67,46 @@ impl Heads {
         queue: u64,
         want: Want,
     ) -> Answer {
-        let head = self.of(ctx, queue);
-        let (sender, mut receiver) = oneshot::channel();
-        head.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((want, sender));
-        let mut cursor = head.cursor.lock().await;
-        // Somebody else's pass may have served us while we waited for our turn.
-        if let Ok(answer) = receiver.try_recv() {
-            return answer;
+        if *ctx.lane() != Lane::Live {
+            // What is gone in the dark is there for others: no part in their passes, no cursor.
+            let at = MESSAGES.key(&(queue,));
+            let mut pass = run(ctx, key, queue, at, vec![want]).await?;
+            return Ok(pass.given.pop().unwrap_or_default());
         }
-        let batch = next_batch(&head);
-        serve(ctx, key, queue, &mut cursor, batch).await;
-        drop(cursor);
-        match receiver.try_recv() {
-            Ok(answer) => answer,
-            // More consumers than a pass serves: the next one is for the rest.
-            Err(_) => Ok(Vec::new()),
+        let head = self.of(ctx, queue);
+        let (sender, mut answer) = oneshot::channel();
+        if ctx.side().is_some() {
+            // Somebody compares what this call does, and it alone.
+            let mut cursor = head.cursor.lock().await;
+            serve(ctx, key, queue, &mut cursor, vec![(want, sender)]).await;
+            return answer.try_recv().unwrap_or_else(|_| Ok(Vec::new()));
+        }
+        head.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((want, sender));
+        // Somebody else's pass may serve us while we wait for our turn; then we leave the line, so that
+        // the next pass does not wait for each of us to be woken.
+        let turn = head.cursor.lock();
+        futures::pin_mut!(turn);
+        let mut cursor = match select(&mut answer, turn).await {
+            Either::Left((answered, _)) => return answered.unwrap_or_else(|_| Ok(Vec::new())),
+            Either::Right((cursor, _)) => cursor,
+        };
+        // One pass serves only so many: ours may be a later one.
+        loop {
+            match answer.try_recv() {
+                Ok(answered) => return answered,
+                Err(TryRecvError::Closed) => return Ok(Vec::new()),
+                Err(TryRecvError::Empty) => {
+                    let batch = next_batch(&head);
+                    serve(ctx, key, queue, &mut cursor, batch).await;
+                }
+            }
         }
     }
 }
 
 fn next_batch(head: &Head) -> Vec<(Want, oneshot::Sender<Answer>)> {
     let mut waiting = head.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    waiting.retain(|(_, sender)| !sender.is_closed());
     let mut messages = 0;
     let fits = |(want, _): &&(Want, oneshot::Sender<Answer>)| {
         messages += want.n;

@@ -109,7 +109,10 @@ async fn take(
     let available_ms = tx.now_ms() + visibility_s * 1000;
     MESSAGES.put(tx, &(key.0, available_ms, key.2), &row)?;
     let handle = Handle { queue: key.0, number: key.2, available_ms, receives: row.receives };
-    let body = body(tx, key.0, key.2, &row).await?;
+    let body = match row.parts {
+        0 => std::mem::take(&mut row.body),
+        _ => body(tx, key.0, key.2, &row).await?,
+    };
     Ok(Received { handle, row, body })
 }
 

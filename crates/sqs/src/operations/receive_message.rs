@@ -37,11 +37,7 @@ impl Handler<ReceiveMessage> for Sqs {
                 )));
             }
         };
-        let (key, queue) = ctx
-            .transact(input.queue_url.clone(), |tx, ctx, url| async move {
-                require(&tx, &ctx, &url).await
-            })
-            .await?;
+        let (key, queue) = require(&ctx.store().begin().await?, &ctx, &input.queue_url).await?;
         let visibility_s = within(
             input.visibility_timeout,
             queue.visibility_s(),
@@ -53,15 +49,21 @@ impl Handler<ReceiveMessage> for Sqs {
         let want = Want { n, visibility_s };
         let deadline =
             ctx.env().clock.monotonic() + Duration::from_secs(u64::try_from(wait_s).unwrap_or(0));
-        let mut watch = MESSAGES.watch(ctx.store(), &(queue.number,));
+        let mut watch: Option<Watch> = None;
         let received = loop {
-            watch.take_changed();
+            if let Some(watch) = &mut watch {
+                watch.take_changed();
+            }
             let received = self.heads.receive(&ctx, &key, queue.number, want).await?;
             let left = deadline.saturating_sub(ctx.env().clock.monotonic());
             if !received.is_empty() || left.is_zero() {
                 break received;
             }
-            wait(&ctx, queue.number, &mut watch, left).await?;
+            match &mut watch {
+                Some(watch) => wait(&ctx, queue.number, watch, left).await?,
+                // Only who waits needs a watch; what came before it is looked for once more.
+                None => watch = Some(MESSAGES.watch(ctx.store(), &(queue.number,))),
+            }
         };
         let messages: Vec<Message> = received.into_iter().map(|r| shown(r, &input)).collect();
         Ok(ReceiveMessageOutput { messages: Some(messages).filter(|m| !m.is_empty()) })

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fjall::compaction::Leveled;
+use fjall::config::PartitioningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 
 use super::thread::Product;
@@ -14,6 +16,12 @@ use crate::key::KeyRange;
 /// Written data waits in memory up to this size before it becomes a table.
 const MEMTABLE_BYTES: u64 = 8 << 20;
 const JOURNAL_BYTES_MAX: u64 = 64 << 20;
+/// Who writes tables and merges them. Of several, fjall 3.1 keeps the first for writing tables and lets it spin, a whole
+/// core, for as long as the others merge and more merges wait.
+const WORKERS: usize = 1;
+/// A table of a queue's first rows is written anew with each merge, and with it all that overlap: small tables keep that
+/// short. At fjall's 64 MiB a queue of millions took half again as much of the processor as a short one.
+const TABLE_BYTES: u64 = 16 << 20;
 
 pub(crate) struct Fjall {
     db: Database,
@@ -31,10 +39,21 @@ impl Fjall {
     pub(crate) fn open(path: &Path, cache_bytes: u64) -> Result<Fjall, Error> {
         let builder = Database::builder(path);
         // The journal is persisted by us, with the batch that asks for it.
-        let builder = builder.cache_size(cache_bytes).worker_threads(2).max_cached_files(Some(128));
+        let builder =
+            builder.cache_size(cache_bytes).worker_threads(WORKERS).max_cached_files(Some(128));
         let builder = builder.max_journaling_size(JOURNAL_BYTES_MAX);
         let db = builder.open().map_err(failed)?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        // Indexes and filters in parts, each small enough for the cache, at every level but the first. In one piece,
+        // that of a full-grown table does not fit and was read from disk for each look at a row in it.
+        let in_parts = PartitioningPolicy::new([false, true]);
+        let merges = Arc::new(Leveled::default().with_table_target_size(TABLE_BYTES));
+        let options = || {
+            KeyspaceCreateOptions::default()
+                .compaction_strategy(merges.clone())
+                .max_memtable_size(MEMTABLE_BYTES)
+                .index_block_partitioning_policy(in_parts.clone())
+                .filter_block_partitioning_policy(in_parts.clone())
+        };
         let rows = db.keyspace("rows", options).map_err(failed)?;
         Ok(Fjall { db, rows })
     }
