@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::access_with_role;
+use super::{access_with_role, check_role};
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::ContinueUpdateRollback;
 use crate::api::cloudformation::shapes::{
@@ -28,6 +28,7 @@ impl Handler<ContinueUpdateRollback> for CloudFormation {
         ctx: Context,
         input: ContinueUpdateRollbackInput,
     ) -> Result<ContinueUpdateRollbackOutput, ServiceError> {
+        check_role(&ctx, input.role_arn.as_deref()).await?;
         let skip = input.resources_to_skip.unwrap_or_default();
         let (name, client_token) = (input.stack_name, input.client_request_token);
         let role = input.role_arn;

@@ -6,7 +6,7 @@ use undercast_kernel::{Access, Context, Handler, ServiceError};
 use undercast_store::Tx;
 
 use super::create_stack::fresh;
-use super::{Parts, Source, access_with_role, fetch_template, parts};
+use super::{Parts, Source, access_with_role, check_role, fetch_template, parts};
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::CreateChangeSet;
 use crate::api::cloudformation::shapes::{CreateChangeSetInput, CreateChangeSetOutput};
@@ -27,6 +27,7 @@ impl Handler<CreateChangeSet> for CloudFormation {
         ctx: Context,
         input: CreateChangeSetInput,
     ) -> Result<CreateChangeSetOutput, ServiceError> {
+        check_role(&ctx, input.role_arn.as_deref()).await?;
         let kind = input.change_set_type.unwrap_or_else(|| "UPDATE".to_owned());
         if kind == "IMPORT" || input.resources_to_import.is_some_and(|r| !r.is_empty()) {
             return Err(ServiceError::unsupported("importing resources into a stack"));

@@ -3,7 +3,7 @@
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 use undercast_store::Tx;
 
-use super::{Parts, Source, access_with_role, fetch_template, parts};
+use super::{Parts, Source, access_with_role, check_role, fetch_template, parts};
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::CreateStack;
 use crate::api::cloudformation::shapes::{CreateStackInput, CreateStackOutput};
@@ -22,6 +22,7 @@ impl Handler<CreateStack> for CloudFormation {
         ctx: Context,
         input: CreateStackInput,
     ) -> Result<CreateStackOutput, ServiceError> {
+        check_role(&ctx, input.role_arn.as_deref()).await?;
         if input.stack_policy_body.is_some() || input.stack_policy_url.is_some() {
             return Err(ServiceError::unsupported("a stack policy"));
         }

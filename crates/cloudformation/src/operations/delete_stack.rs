@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access_with_role, refuse_if_imported};
+use super::{access_with_role, check_role, refuse_if_imported};
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::DeleteStack;
 use crate::api::cloudformation::shapes::{DeleteStackInput, DeleteStackOutput};
@@ -21,6 +21,7 @@ impl Handler<DeleteStack> for CloudFormation {
         ctx: Context,
         input: DeleteStackInput,
     ) -> Result<DeleteStackOutput, ServiceError> {
+        check_role(&ctx, input.role_arn.as_deref()).await?;
         let store = ctx.store().clone();
         store
             .transact(move |tx| {

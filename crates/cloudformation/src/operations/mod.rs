@@ -27,7 +27,7 @@ pub(crate) use source::{Parts, Source, fetch_template, parts};
 
 use std::collections::BTreeMap;
 
-use undercast_kernel::{Access, Context, ServiceError};
+use undercast_kernel::{Access, Context, Mode, ServiceError};
 use undercast_smithy::Timestamp;
 use undercast_store::Tx;
 
@@ -57,6 +57,20 @@ pub(crate) fn access_with_role(
     let passed =
         role.map(|role| Access::new("iam:PassRole", role).when("iam:PassedToService", crate::NAME));
     access(ctx, operation, stack).into_iter().chain(passed).collect()
+}
+
+/// Where policies are enforced, the role has to be one that CloudFormation may take on.
+pub(crate) async fn check_role(ctx: &Context, role: Option<&str>) -> Result<(), ServiceError> {
+    let Some(role) = role.filter(|_| ctx.kernel().settings().mode == Mode::Secure) else {
+        return Ok(());
+    };
+    let service = ctx.kernel().service_context(crate::NAME, ctx.account(), ctx.region());
+    let input = serde_json::json!({"RoleArn": role, "RoleSessionName": "AWSCloudFormation"});
+    match ctx.kernel().call(&service, "sts", "AssumeRole", &input).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.fault() == undercast_smithy::Fault::Receiver => Err(error),
+        Err(_) => Err(validation(format!("Role {role} is invalid or cannot be assumed"))),
+    }
 }
 
 /// How many rows a page of a listing has.

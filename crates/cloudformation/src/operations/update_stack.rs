@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{Source, access_with_role, fetch_template, parts, require_updatable};
+use super::{Source, access_with_role, check_role, fetch_template, parts, require_updatable};
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::UpdateStack;
 use crate::api::cloudformation::shapes::{UpdateStackInput, UpdateStackOutput};
@@ -22,6 +22,7 @@ impl Handler<UpdateStack> for CloudFormation {
         ctx: Context,
         input: UpdateStackInput,
     ) -> Result<UpdateStackOutput, ServiceError> {
+        check_role(&ctx, input.role_arn.as_deref()).await?;
         if input.stack_policy_body.is_some() || input.stack_policy_url.is_some() {
             return Err(ServiceError::unsupported("a stack policy"));
         }

@@ -63,11 +63,11 @@ fn trusted(ctx: &Context, role: &RoleRow, external_id: Option<&str>) -> bool {
         return false;
     };
     let principal = ctx.principal();
-    if matches!(principal, Principal::Service { .. }) {
-        return true;
-    }
     let mut who = vec![principal.arn()];
-    who.extend(principal.account().map(str::to_owned));
+    // A service is no member of an account.
+    if !matches!(principal, Principal::Service { .. }) {
+        who.extend(principal.account().map(str::to_owned));
+    }
     if let Principal::Role { account, name, .. } = principal {
         who.push(Arn::new("iam", "", account, format!("role/{name}")).to_string());
     }

@@ -78,6 +78,12 @@ def test_a_role_may_do_what_its_caller_may_not(secure_cloud, user):
     assert settled(cloudformation, stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"
     assert secure_cloud.client("sqs").list_queues().get("QueueUrls", []) == []
 
+    # A role that does not trust CloudFormation is none that it can take on.
+    other = iam.create_role(RoleName="others", AssumeRolePolicyDocument=TRUST.replace("cloudformation", "lambda"))["Role"]["Arn"]
+    with pytest.raises(ClientError) as caught:
+        deploy(cloudformation, "v", RoleARN=other)
+    assert caught.value.response["Error"] | {"Type": ""} == {"Type": "", "Code": "ValidationError", "Message": f"Role {other} is invalid or cannot be assumed"}
+
     # What the role lacks, nobody else's permissions make up for.
     iam.put_role_policy(RoleName="stacks", PolicyName="p", PolicyDocument=policy("ssm:*"))
     cloudformation = user("cloudformation:*", "iam:PassRole", "sqs:*")
