@@ -1,9 +1,11 @@
 //! The bare limit that `bench/run` holds the services against: the same rows, written and read without HTTP.
 //!
-//! `bare sqs|put|get CLIENTS SECONDS DIR` prints one JSON line like `load` does.
+//! `bare sqs|put|get|whole|split CLIENTS SECONDS DIR` prints one JSON line like `load` does.
 //! - `sqs`: the engine alone (fjall): the writes of a send, a receive and a delete of ten messages, each
 //!   acknowledged after a sync, all that wait in one batch. Nothing is read, checked or claimed.
 //! - `put`, `get`: one transaction of the store with one row of the size of an item.
+//! - `whole`, `split`: a value of 512 KiB put and read, as one row or as rows of 64 KiB; also tells how many bytes
+//!   went to disk for each of its bytes.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,11 +19,13 @@
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use fjall::compaction::Leveled;
 use fjall::config::PartitioningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use tokio::sync::oneshot;
-use undercast_store::{Db, Env, Error, Options};
+use undercast_store::sim::SimRng;
+use undercast_store::{Db, Env, Error, KeyRange, Options};
 
 const BATCH: u64 = 10;
 /// What a message with a body of 256 bytes comes to in SQS's table.
@@ -129,11 +133,38 @@ async fn get(db: &Db, n: u64) -> u64 {
     1
 }
 
+const LARGE_BYTES: usize = 512 << 10;
+
+/// Puts and reads one of 64 large values of this client.
+async fn large(db: &Db, part_bytes: usize, client: u64, n: u64) -> u64 {
+    let mut rng = SimRng::new(client << 32 | n);
+    let value: Vec<u8> = (0..LARGE_BYTES / 8).flat_map(|_| rng.next_u64().to_le_bytes()).collect();
+    let (value, name) = (&Bytes::from(value), &format!("large/{client}/{}/", n % 64));
+    let put = db.transact(|tx| async move {
+        for part in 0..LARGE_BYTES / part_bytes {
+            let bytes = value.slice(part * part_bytes..(part + 1) * part_bytes);
+            tx.put(format!("{name}{part:02}"), bytes)?;
+        }
+        Ok::<_, Error>(())
+    });
+    put.await.unwrap();
+    let tx = db.begin().await.unwrap();
+    let rows = tx.range(KeyRange::prefix(name.clone()), 100, false).await.unwrap();
+    assert_eq!(rows.iter().map(|(_, bytes)| bytes.len()).sum::<usize>(), LARGE_BYTES);
+    1
+}
+
+fn disk_written() -> u64 {
+    let io = std::fs::read_to_string("/proc/self/io").unwrap();
+    io.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok()).unwrap()
+}
+
 async fn measure<F, Fut>(what: &str, clients: u64, seconds: f64, once: F)
 where
     F: Fn(u64, u64) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = u64> + Send,
 {
+    let written = disk_written();
     let begun = Instant::now();
     let end = begun + Duration::from_secs_f64(seconds);
     let client = |client| {
@@ -158,6 +189,10 @@ where
     let per_s = (done as f64 / begun.elapsed().as_secs_f64()).round();
     times.sort_unstable();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize] as f64 / 1e6;
+    if matches!(what, "whole" | "split") {
+        let bytes = done as f64 * LARGE_BYTES as f64;
+        println!("{:.1} bytes written per byte", (disk_written() - written) as f64 / bytes);
+    }
     println!(
         "{{\"what\":\"{what}\",\"clients\":{clients},\"per_s\":{per_s},\"p50_ms\":{},\"p99_ms\":{}}}",
         at(0.5),
@@ -197,6 +232,16 @@ async fn main() {
                 };
                 measure("bare get", clients, seconds, once).await;
             }
+            db.close().await;
+        }
+        what @ ("whole" | "split") => {
+            let db = Db::open(Options::dir(dir), Env::system()).await.unwrap();
+            let (store, part) = (db.clone(), if what == "whole" { LARGE_BYTES } else { 64 << 10 });
+            let once = move |client, n| {
+                let store = store.clone();
+                async move { large(&store, part, client, n).await }
+            };
+            measure(what, clients, seconds, once).await;
             db.close().await;
         }
         other => panic!("{other}?"),
