@@ -62,12 +62,15 @@ impl Lambda {
     }
 }
 
+/// Opens a sandbox when it is wanted for the first time.
+pub type OpenSandbox = Arc<dyn Fn() -> Result<Sandbox, String> + Send + Sync>;
+
 /// Where functions run.
 #[derive(Clone)]
 pub struct Sandboxes {
     pub live: Sandbox,
     /// For candidates; without one nothing runs in the dark.
-    pub dark: Option<Sandbox>,
+    pub dark: Option<OpenSandbox>,
 }
 
 impl From<Sandbox> for Sandboxes {

@@ -1,8 +1,9 @@
 //! The load generator of `bench/run`: many keep-alive connections that each repeat one thing, against
 //! a running cloud or against a bare echo of its own. Prints one JSON line.
 //!
-//! `load echo|identity|sqs|fill|put|get|invoke|api URL CLIENTS SECONDS [EXTRA [CALLS]]`: EXTRA names the queue, table,
-//! function or path; with CALLS it ends after so many.
+//! `load echo|identity|sqs|fill|put|get|invoke|api URL CLIENTS SECONDS [EXTRA [CALLS [RATE]]]`: EXTRA names the queue,
+//! table, function or path; with CALLS above 0 it ends after so many; with RATE it begins so many a second, however
+//! long they take.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -211,7 +212,9 @@ async fn main() {
         _ => (args[2].clone(), None),
     };
     let extra = args.get(5).cloned().unwrap_or_default();
-    let left: i64 = args.get(6).map_or(i64::MAX, |calls| calls.parse().unwrap());
+    let left: i64 = args.get(6).map_or(0, |calls| calls.parse().unwrap());
+    let left = if left > 0 { left } else { i64::MAX };
+    let rate: Option<f64> = args.get(7).map(|rate| rate.parse().unwrap());
     let left = Arc::new(AtomicI64::new(left));
     let end = Instant::now() + Duration::from_secs_f64(seconds);
     let begun = Instant::now();
@@ -221,7 +224,14 @@ async fn main() {
         workers.push(tokio::spawn(async move {
             let mut client = Client::connect(&url).await;
             let (mut done, mut n, mut times) = (0, c * 1_000_000_000, Vec::new());
+            // Each client has its own share of the rate, spread evenly.
+            let pace = rate.map(|rate| Duration::from_secs_f64(clients as f64 / rate));
+            let mut due = begun + pace.unwrap_or_default().mul_f64(c as f64 / clients as f64);
             while Instant::now() < end && left.fetch_sub(1, Ordering::Relaxed) > 0 {
+                if let Some(pace) = pace {
+                    tokio::time::sleep_until(due.into()).await;
+                    due += pace;
+                }
                 let start = Instant::now();
                 done += once(&what, &mut client, n, &extra).await;
                 times.push(start.elapsed().as_micros() as u64);

@@ -50,11 +50,33 @@ pub(crate) fn run(root: &Path, models: &[&str], check: bool) -> Result<String, F
         }
         emit(api.join("mod.rs"), text)?;
     }
+    for id in &chosen {
+        stale.extend(ship(root, id, check)?);
+    }
     if stale.is_empty() {
         Ok(format!("{} models generated", chosen.len()))
     } else {
         Err(format!("not up to date, run `cargo xtask codegen`:\n  {}", stale.join("\n  ")))
     }
+}
+
+/// A model of our own is shipped where boto3 finds it: `AWS_DATA_PATH=sdk/botocore`.
+fn ship(root: &Path, id: &str, check: bool) -> Result<Option<String>, Failure> {
+    let source = read(&root.join("models").join(format!("{id}.json")))?;
+    let model: Value = serde_json::from_str(&source).map_err(|e| format!("{id}: {e}"))?;
+    let part = |name: &str| model.pointer(&format!("/metadata/{name}")).and_then(Value::as_str);
+    let (Some(prefix), Some(version)) = (part("endpointPrefix"), part("apiVersion")) else {
+        return Ok(None);
+    };
+    let path = root.join("sdk/botocore").join(prefix).join(version).join("service-2.json");
+    if !prefix.starts_with("undercast-") || read(&path).ok().as_deref() == Some(&source) {
+        return Ok(None);
+    }
+    if check {
+        return Ok(Some(path.display().to_string()));
+    }
+    write(&path, &source)?;
+    Ok(None)
 }
 
 fn format_code(text: &str) -> Result<String, Failure> {

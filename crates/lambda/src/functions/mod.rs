@@ -18,11 +18,11 @@ use undercast_kernel::{Context, Kernel, Lane, ServiceError};
 use undercast_sandbox::{Host, Sandbox};
 use undercast_store::Tx;
 
-use crate::Sandboxes;
 use crate::code::CodeCache;
 use crate::error::no_function;
 use crate::name::{FunctionName, LATEST, number};
 use crate::store::{ALIASES, AliasRow, ConfigRow, FUNCTIONS, FunctionKey, FunctionRow, VERSIONS};
+use crate::{OpenSandbox, Sandboxes};
 use host::LambdaHost;
 use ready::Ready;
 pub(crate) use run::{Event, Outcome, check_json};
@@ -32,8 +32,10 @@ const SWEPT_MAX: usize = 20_000;
 
 /// The engine.
 pub(crate) struct Functions {
-    live: Room,
-    dark: Option<Room>,
+    kernel: Kernel,
+    live: Arc<Room>,
+    open_dark: Option<OpenSandbox>,
+    dark: Mutex<Option<Arc<Room>>>,
     pub(crate) code: CodeCache,
     ready: Mutex<HashMap<(FunctionKey, String), Arc<Ready>>>,
     /// One at a time makes a version ready.
@@ -70,8 +72,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Functions {
     pub(crate) fn new(kernel: &Kernel, sandboxes: Sandboxes, folder: PathBuf) -> Self {
         Self {
-            live: Room::new(kernel, sandboxes.live, false),
-            dark: sandboxes.dark.map(|sandbox| Room::new(kernel, sandbox, true)),
+            kernel: kernel.clone(),
+            live: Arc::new(Room::new(kernel, sandboxes.live, false)),
+            open_dark: sandboxes.dark,
+            dark: Mutex::default(),
             code: CodeCache::new(folder),
             ready: Mutex::default(),
             preparing: tokio::sync::Mutex::default(),
@@ -154,7 +158,10 @@ impl Functions {
     }
 
     fn dismiss(&self, ready: &Ready) {
-        let room = if ready.is_dark { self.dark.as_ref() } else { Some(&self.live) };
+        let room = match ready.is_dark {
+            true => lock(&self.dark).clone(),
+            false => Some(Arc::clone(&self.live)),
+        };
         if let Some(room) = room {
             room.sandbox.retire(&ready.function.key);
             room.host.forget(&ready.function.key);
@@ -162,14 +169,20 @@ impl Functions {
     }
 
     /// Where calls of this lane run.
-    fn room(&self, ctx: &Context) -> Result<&Room, ServiceError> {
-        match ctx.lane() {
-            Lane::Live => Ok(&self.live),
-            Lane::Dark(_) => self
-                .dark
-                .as_ref()
-                .ok_or_else(|| ServiceError::unsupported("running functions in the dark lane")),
+    fn room(&self, ctx: &Context) -> Result<Arc<Room>, ServiceError> {
+        if *ctx.lane() == Lane::Live {
+            return Ok(Arc::clone(&self.live));
         }
+        let unsupported = || ServiceError::unsupported("running functions in the dark lane");
+        let open = self.open_dark.as_ref().ok_or_else(unsupported)?;
+        let mut dark = lock(&self.dark);
+        if let Some(room) = &*dark {
+            return Ok(Arc::clone(room));
+        }
+        let sandbox = open().map_err(ServiceError::internal)?;
+        let room = Arc::new(Room::new(&self.kernel, sandbox, true));
+        *dark = Some(Arc::clone(&room));
+        Ok(room)
     }
 }
 

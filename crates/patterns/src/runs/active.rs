@@ -25,7 +25,7 @@ const FLUSH_AFTER: Duration = Duration::from_secs(1);
 /// Recorded passages that wait to be written.
 const RECORDS_WAITING_MAX: usize = 200;
 const HOSTS_MAX: usize = 100;
-/// After so many failures in a row a candidate rests, longer after each further one.
+/// After so many failures in a row a candidate rests, longer after each further one; some weigh more.
 const FAILURES_MAX: u32 = 10;
 const REST_MAX: Duration = Duration::from_secs(60);
 
@@ -437,7 +437,12 @@ impl Burning {
             *self = Self::default();
             return;
         }
-        self.failures += 1;
+        // What starts a process anew or fills the memory is felt by others.
+        self.failures += match answer {
+            Answer::Failed { kind, .. } if kind == "OutOfMemory" => 5,
+            Answer::Failed { kind, .. } if kind == "Timeout" => 2,
+            _ => 1,
+        };
         if let Some(doublings) = self.failures.checked_sub(FAILURES_MAX) {
             self.until = now + Duration::from_secs(1 << doublings.min(6)).min(REST_MAX);
         }

@@ -3,14 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::net::TcpListener;
 use undercast_kernel::http::HttpEndpoint;
 use undercast_kernel::{Db, Env, Ids, Kernel, Mode, ServiceError, Settings, Sockets, Vault};
-use undercast_lambda::Sandboxes;
+use undercast_lambda::{OpenSandbox, Sandboxes};
 use undercast_sandbox::{Endpoint, IsolationLevel, Network, Sandbox};
 use undercast_store::{Durability, Error as StoreError, Location, Options, TaskRunner};
 use undercast_wire::Gateway;
@@ -116,7 +116,7 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
     let vault = vault(&args.data, db.env().ids.as_ref())?;
     let kernel = Kernel::new(db.clone(), settings(&args, address, inner.as_ref(), vault));
     let sandbox = open_sandbox(&args, &kernel, &authority, inner.as_ref())?;
-    let dark = open_dark_sandbox(&args, &kernel, &authority, &sandbox, address)?;
+    let dark = Arc::new(OnceLock::new());
     let has_networks = has_networks(&sandbox);
     let sockets =
         Arc::new(DarkSockets::new(tls(&authority, address.ip())?, args.secure, has_networks));
@@ -125,7 +125,10 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
     kernel.install(services::all(
         &kernel,
         services::Settings {
-            sandboxes: Sandboxes { live: sandbox.clone(), dark: Some(dark.clone()) },
+            sandboxes: Sandboxes {
+                live: sandbox.clone(),
+                dark: Some(dark_sandbox(&args, &kernel, &authority, &sandbox, address, &dark)?),
+            },
             data: &std::path::absolute(&args.data).map_err(|e| e.to_string())?,
             dark_load_max: args.dark_load_max,
         },
@@ -160,7 +163,9 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
     }
     runner.drain().await;
     sandbox.drain().await;
-    dark.drain().await;
+    if let Some(dark) = dark.get() {
+        dark.drain().await;
+    }
     db.close().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -244,14 +249,15 @@ fn open_sandbox(
 }
 
 /// Where candidates run: few at a time, behind everybody else, in networks of their own where the
-/// machine has them.
-fn open_dark_sandbox(
+/// machine has them. Opened when the first of them comes.
+fn dark_sandbox(
     args: &Args,
     kernel: &Kernel,
     authority: &Authority,
     live: &Sandbox,
     address: SocketAddr,
-) -> Result<Sandbox, Failure> {
+    opened: &Arc<OnceLock<Sandbox>>,
+) -> Result<OpenSandbox, Failure> {
     let has_networks = has_networks(live);
     let dns = has_networks.then_some(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let mut options = sandbox_options(args, kernel, authority, "dark", dns)?;
@@ -263,7 +269,13 @@ fn open_dark_sandbox(
     options.instances_max = args.dark_instances_max;
     options.idle = Duration::from_secs(60);
     options.nice = 19;
-    Sandbox::new(options).map_err(|e| format!("functions cannot run in the dark: {e}"))
+    let opened = Arc::clone(opened);
+    Ok(Arc::new(move || {
+        let sandbox = Sandbox::new(options.clone())
+            .map_err(|e| format!("functions cannot run in the dark: {e}"))?;
+        let _ = opened.set(sandbox.clone());
+        Ok(sandbox)
+    }))
 }
 
 /// Whether instances can have networks of their own here.
