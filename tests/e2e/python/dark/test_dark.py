@@ -365,3 +365,83 @@ def test_a_route_has_a_dark_side(shop, cloud):
     run = shop.done(2, "url")
     assert run["Summary"]["Shed"] == {"unsafe": 2}
     shop.check_live()
+
+
+class Elsewhere:
+    """A server outside of the cloud, under a name that is not the cloud's."""
+
+    def __init__(self, answer):
+        import http.server
+        import threading
+
+        self.seen = seen = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                seen.append((self.command, self.path))
+                body = json.dumps(answer(self.path)).encode()
+                self.send_response(200)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_GET
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+def test_an_address_can_be_a_candidate(shop, cloud):
+    """GET goes there, and its answer is compared; anything else only if it is declared safe."""
+    reader = "exports.handler = async (e) => ({ statusCode: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ path: e.rawPath, q: e.queryStringParameters || {}, price: 1.5 }) });"
+    shop.lam.create_function(
+        FunctionName="reader", Runtime="nodejs20.x", Role=f"arn:aws:iam::{shop.account}:role/r", Handler="index.handler",
+        Code={"ZipFile": archive(index__js=reader)})
+    api = shop.client("apigatewayv2").create_api(
+        Name="r", ProtocolType="HTTP", Target=f"arn:aws:lambda:us-east-1:{shop.account}:function:reader")["ApiId"]
+    elsewhere = Elsewhere(lambda path: {"path": path.split("?")[0].removeprefix("/base"), "q": {"a": "1"}, "price": 1.5 if "same" in path else 1.6})
+    stage = {"ApiId": api, "Stage": "$default"}
+    quick = {"Classes": {"Slower": "Ignore"}}
+    shop.release.start_dark_run(Name="url", Target=stage, Candidate={"Url": f"{elsewhere.url}/base/"}, Rules=quick)
+    base = f"{cloud.url}/_aws/execute-api/{api}"
+    for path in ("same", "other"):
+        urllib.request.urlopen(f"{base}/{path}?a=1").read()
+    summary = shop.done(2, "url")["Summary"]
+    assert (summary["Matched"], summary["Differed"]) == (1, 1), shop.kinds("url")
+    assert set(shop.kinds("url")) == {("Body", "Number", "/price")}
+    assert sorted(elsewhere.seen) == [("GET", "/base/other?a=1"), ("GET", "/base/same?a=1")]
+    urllib.request.urlopen(f"{base}/same?a=1", data=b"x").read()
+    assert shop.done(3, "url")["Summary"]["Shed"] == {"unsafe": 1}
+    shop.release.update_dark_run(Name="url", Candidate={"Url": f"{elsewhere.url}/base", "IsSafe": True})
+    urllib.request.urlopen(f"{base}/same?a=1", data=b"x").read()
+    shop.done(4, "url")
+    assert ("POST", "/base/same?a=1") in elsewhere.seen
+
+
+CALLER = """
+const http = require("http");
+const get = (host) => new Promise((done) => http.get({ host, path: "/rate" }, (r) => {
+  let t = ""; r.on("data", (d) => t += d); r.on("end", () => done(r.statusCode + " " + t)); }).on("error", (e) => done(e.code)));
+exports.handler = async () => process.env.KIND ? { rates: [await get("refused.test"), await get("rates.test")] } : { rates: null };
+"""
+
+
+def test_rules_say_what_becomes_of_calls_outside(shop):
+    shop.lam.update_function_code(FunctionName="f", ZipFile=archive(index__js=CALLER))
+    shop.lam.update_function_configuration(FunctionName="f", Environment={"Variables": {}})
+    old = shop.lam.publish_version(FunctionName="f")["Version"]
+    shop.lam.update_alias(FunctionName="f", Name="live", FunctionVersion=old)
+    answer = {"Host": "rates.test", "Action": "Answer", "Status": 201, "Body": "1.1", "Headers": {"x-from": "rule"}}
+    shop.start("calls", Outside=[answer, {"Host": "*", "Action": "Refuse"}])
+    shop.lam.invoke(FunctionName="f:live")["Payload"].read()
+    run = shop.done(1)
+    assert run["Summary"]["RefusedHosts"] == ["refused.test"]
+    (found,) = shop.kinds().values()
+    sample = shop.release.describe_difference(Name="r", DifferenceId=found["Id"])["Samples"][0]
+    rates = json.loads(sample["Candidate"])
+    assert rates[0].startswith("502 ") and rates[1] == "201 1.1"
