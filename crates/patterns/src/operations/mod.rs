@@ -45,7 +45,7 @@ use crate::store::{
 
 const BUDGET_MS: u64 = 30_000;
 const CONCURRENCY: usize = 2;
-const WAITING_MAX: usize = 64;
+const WAITING: i32 = 64;
 const WAITING_LIMIT: i32 = 10_000;
 const RECORDED_MAX: i32 = 10_000;
 const HOURS_MAX: i32 = 31 * 24;
@@ -216,7 +216,7 @@ fn without_nulls(value: Value) -> Value {
 
 fn limits(limits: Option<shapes::Limits>) -> Result<LimitsRow, ServiceError> {
     let limits = limits.unwrap_or_default();
-    let waiting = limits.waiting_max.unwrap_or(WAITING_LIMIT.min(WAITING_MAX as i32));
+    let waiting = limits.waiting_max.unwrap_or(WAITING);
     if !(0..=WAITING_LIMIT).contains(&waiting) {
         return Err(invalid(format!("Limits.WaitingMax: from 0 to {WAITING_LIMIT}")));
     }
@@ -226,7 +226,7 @@ fn limits(limits: Option<shapes::Limits>) -> Result<LimitsRow, ServiceError> {
         concurrency: positive(limits.concurrency_max)
             .and_then(|n| usize::try_from(n).ok())
             .unwrap_or(CONCURRENCY),
-        waiting_max: usize::try_from(waiting).unwrap_or(WAITING_MAX),
+        waiting_max: usize::try_from(waiting).unwrap_or_default(),
     })
 }
 
