@@ -21,6 +21,7 @@ mod resources;
 mod stack;
 mod store;
 pub mod template;
+pub mod transform;
 mod types;
 
 use std::sync::Arc;
