@@ -53,6 +53,8 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::GetStage>(&gateway)
         .route::<op::GetStages>(&gateway)
         .route::<op::GetTags>(&gateway)
+        .route::<op::ImportApi>(&gateway)
+        .route::<op::ReimportApi>(&gateway)
         .route::<op::TagResource>(&gateway)
         .route::<op::UntagResource>(&gateway)
         .route::<op::UpdateApi>(&gateway)
