@@ -181,6 +181,12 @@ pub(super) fn make(connector: &Connector, resources: &mut Object) -> Result<(), 
     if let Some(condition) = &connector.condition {
         super::document::set(&mut made, "Condition", condition.clone());
     }
+    // A state machine that calls another is checked for its rights when it is made.
+    if [&source.kind, &destination.kind].iter().all(|k| *k == "AWS::StepFunctions::StateMachine")
+        && let Some(waiting) = resources.get_mut(&source.id)
+    {
+        super::function::wait_for(waiting, &format!("{}{suffix}", connector.id));
+    }
     let metadata = json!({"aws:sam:connectors": {&connector.id: {
         "Source": {"Type": source.kind}, "Destination": {"Type": destination.kind},
     }}});
@@ -201,9 +207,11 @@ fn policy(connector: &Connector, source: &End, destination: &End) -> Option<Resu
         std::iter::once(arn.clone()).chain(below).collect()
     };
     for permission in &connector.permissions {
+        let from_states = source.kind == "AWS::StepFunctions::StateMachine";
         let actions = match permission.as_str() {
-            "Read" => read,
-            "Write" => write,
+            "Read" => *read,
+            "Write" if from_states && destination.kind == "AWS::SQS::Queue" => "sqs:SendMessage",
+            "Write" => *write,
             _ => return Some(Err(format!("Unsupported 'Permissions' provided: ['{permission}']"))),
         };
         if actions.is_empty() {
@@ -216,6 +224,27 @@ fn policy(connector: &Connector, source: &End, destination: &End) -> Option<Resu
         statements.push(
             json!({"Effect": "Allow", "Action": actions, "Resource": arns(&destination.arn)}),
         );
+    }
+    if destination.kind == "AWS::StepFunctions::StateMachine" {
+        let name = attribute(&destination.id, "Name");
+        let of = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${DestinationName}:*";
+        let executions = json!({"Fn::Sub": [of, {"DestinationName": name}]});
+        for (permission, actions) in [
+            (
+                "Read",
+                json!([
+                    "states:DescribeExecution",
+                    "states:DescribeStateMachineForExecution",
+                    "states:GetExecutionHistory"
+                ]),
+            ),
+            ("Write", json!(["states:StopExecution"])),
+        ] {
+            if connector.permissions.iter().any(|p| p == permission) {
+                statements
+                    .push(json!({"Effect": "Allow", "Action": actions, "Resource": [executions]}));
+            }
+        }
     }
     let Some(role) = &source.role else {
         return Some(Err("Unable to get IAM role name from 'Source' resource.".to_owned()));
@@ -241,9 +270,6 @@ fn by_service(
             "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${ResourceId}/*",
             {"ResourceId": reference(&source.id)},
         ]}),
-        "AWS::S3::Bucket" => {
-            json!({"Fn::Sub": format!("arn:${{AWS::Partition}}:s3:::${{{}}}", source.id)})
-        }
         _ => source.arn.clone(),
     };
     match destination.kind.as_str() {
@@ -253,6 +279,10 @@ fn by_service(
                 ("FunctionName", Some(destination.arn.clone())),
                 ("Principal", Some(json!(service))),
                 ("SourceArn", Some(arn)),
+                (
+                    "SourceAccount",
+                    (service == "s3.amazonaws.com").then(|| json!({"Ref": "AWS::AccountId"})),
+                ),
             ]);
             Some(("WriteLambdaPermission", resource("AWS::Lambda::Permission", built)))
         }

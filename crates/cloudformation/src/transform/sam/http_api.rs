@@ -14,6 +14,9 @@ const TAG: &str = "httpapi:createdBy";
 pub(super) fn make(sam: &mut Sam<'_>, id: &str) -> Result<(), String> {
     let p = sam.properties(id);
     let routes = sam.routes.remove(id).unwrap_or_default();
+    if id == super::IMPLICIT_HTTP {
+        sam.exist_with(id, &routes);
+    }
     let given = |name: &str| p.get(name).filter(|v| !v.is_null());
     let mut api = json!({});
     match (given("DefinitionUri"), given("DefinitionBody")) {
@@ -67,9 +70,13 @@ fn document(
     openapi::add(&mut body, routes, |route, operation| {
         let own = |name: &str| route.auth.as_ref().and_then(|a| a.get(name));
         let chosen = own("Authorizer").and_then(Value::as_str).or(default.as_deref());
-        let Some(chosen) = chosen.filter(|name| *name != "NONE") else {
+        let Some(chosen) = chosen else {
             return;
         };
+        if chosen == "NONE" {
+            set(operation, "security", json!([]));
+            return;
+        }
         let scopes = own("AuthorizationScopes").cloned().or_else(|| {
             let of = auth.get("Authorizers").and_then(|a| a.get(chosen))?;
             of.get("AuthorizationScopes").cloned()
@@ -77,6 +84,12 @@ fn document(
         let scopes = scopes.unwrap_or_else(|| json!([]));
         set(operation, "security", json!([{chosen: scopes}]));
     });
+    let of_default = auth
+        .get("Authorizers")
+        .and_then(|all| all.get(default.as_deref()?)?.get("AuthorizationScopes"))
+        .cloned()
+        .unwrap_or_else(|| json!([]));
+    openapi::secure_others(&mut body, |_| Some(json!([{default.as_deref()?: of_default}])));
     if !schemes.is_empty()
         && let Some(all) =
             member(&mut body, "components").and_then(|c| member(c, "securitySchemes"))

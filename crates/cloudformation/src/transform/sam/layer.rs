@@ -38,7 +38,11 @@ pub(super) fn make(sam: &mut Sam<'_>, id: &str) -> Result<(), String> {
     if built.get("LayerName").is_none() {
         set(&mut built, "LayerName", json!(id));
     }
-    let version = format!("{id}{}", suffix(&built));
+    // Whatever is written of the layer makes another version of it.
+    let mut written = sam.written.get(id).cloned().unwrap_or_default();
+    written.sort_all_objects();
+    let hashed = json!({id: written});
+    let version = format!("{id}{}", suffix(&hashed));
     let mut made = resource("AWS::Lambda::LayerVersion", built);
     set(&mut made, "DeletionPolicy", json!(policy));
     sam.emit_main(id, version.clone(), made);

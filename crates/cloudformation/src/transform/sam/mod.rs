@@ -110,6 +110,19 @@ pub fn translate(document: &Value, values: &BTreeMap<String, String>) -> Result<
     Ok(out)
 }
 
+/// Whether one of the conditions holds; `Fn::Or` takes ten at most.
+fn any(conditions: &[Value]) -> Value {
+    let named = |name: &Value| json!({"Condition": name});
+    match conditions.split_at_checked(9) {
+        Some((head, tail)) if tail.len() > 1 => {
+            let mut all: Vec<Value> = head.iter().map(named).collect();
+            all.push(any(tail));
+            json!({"Fn::Or": all})
+        }
+        _ => json!({"Fn::Or": conditions.iter().map(named).collect::<Vec<Value>>()}),
+    }
+}
+
 type Make = fn(&mut Sam<'_>, &str) -> Result<(), String>;
 
 const BEFORE_APIS: &[(&str, Make)] = &[
@@ -238,6 +251,30 @@ impl Sam<'_> {
         match value {
             Some(Value::Bool(value)) => *value,
             value => self.literal(value).is_some_and(|text| text.eq_ignore_ascii_case("true")),
+        }
+    }
+
+    /// An API that nobody wrote exists if one of its routes does.
+    fn exist_with(&mut self, api: &str, routes: &[Route]) {
+        let mut conditions: Vec<Value> = Vec::new();
+        for route in routes {
+            match &route.condition {
+                None => return,
+                Some(condition) if conditions.contains(condition) => {}
+                Some(condition) => conditions.push(condition.clone()),
+            }
+        }
+        let condition = match conditions.as_slice() {
+            [] => return,
+            [one] => one.clone(),
+            several => {
+                let name = format!("{api}Condition");
+                self.conditions.insert(name.clone(), any(several));
+                json!(name)
+            }
+        };
+        if let Some(written) = self.written.get_mut(api) {
+            set(written, "Condition", condition);
         }
     }
 

@@ -248,3 +248,19 @@ pub(super) fn add(body: &mut Value, routes: &[Route], secure: impl Fn(&Route, &m
         }
     }
 }
+
+/// Gives every operation that says nothing of security what `default` answers for its method.
+pub(super) fn secure_others(body: &mut Value, default: impl Fn(&str) -> Option<Value>) {
+    let paths = body.get_mut("paths").and_then(Value::as_object_mut);
+    for methods in paths.into_iter().flat_map(|p| p.values_mut()).filter_map(Value::as_object_mut) {
+        for (method, operation) in methods.iter_mut() {
+            let is_operation = operation.get(INTEGRATION).is_some();
+            if !is_operation || operation.get("security").is_some() {
+                continue;
+            }
+            if let Some(security) = default(method) {
+                set(operation, "security", security);
+            }
+        }
+    }
+}

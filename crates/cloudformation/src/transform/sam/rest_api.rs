@@ -13,6 +13,9 @@ use super::openapi::{self, Route};
 pub(super) fn make(sam: &mut Sam<'_>, id: &str) -> Result<(), String> {
     let p = sam.properties(id);
     let routes = sam.routes.remove(id).unwrap_or_default();
+    if id == super::IMPLICIT_REST {
+        sam.exist_with(id, &routes);
+    }
     let given = |name: &str| p.get(name).filter(|v| !v.is_null());
     let stage_name = given("StageName").cloned().ok_or("Missing required property 'StageName'.")?;
     let mut api = json!({});
@@ -50,7 +53,7 @@ pub(super) fn make(sam: &mut Sam<'_>, id: &str) -> Result<(), String> {
         ],
     );
     if let Some(types) = given("BinaryMediaTypes") {
-        set(&mut api, "BinaryMediaTypes", binary_types(types));
+        set(&mut api, "BinaryMediaTypes", Value::Array(list(Some(types))));
     }
     let tags = tag_list(&p);
     if let Some(tags) = tags.clone().filter(|_| sam.is_true(p.get("PropagateTags"))) {
@@ -147,10 +150,12 @@ fn document(
         if !security.is_empty() {
             let list: Vec<Value> = security.into_iter().map(|(name, v)| json!({name: v})).collect();
             set(operation, "security", Value::Array(list));
+        } else if chosen == Some("NONE") {
+            set(operation, "security", json!([]));
         }
     });
     let mut schemes = schemes;
-    if routes.iter().any(keys) {
+    if needs_key || routes.iter().any(keys) {
         let scheme = json!({"type": "apiKey", "name": "x-api-key", "in": "header"});
         schemes.insert("api_key".to_owned(), scheme);
     }
@@ -169,8 +174,21 @@ fn document(
             body.as_object_mut().and_then(|b| b.shift_remove(section));
         }
     }
+    if let Some(types) = p.get("BinaryMediaTypes").filter(|v| !v.is_null()) {
+        set(&mut body, "x-amazon-apigateway-binary-media-types", binary_types(types));
+    }
     extras(p, &auth, &mut body);
     cors(sam, p, &mut body);
+    let preflight = auth.get("AddDefaultAuthorizerToCorsPreflight");
+    let preflight = preflight.is_none() || sam.is_true(preflight);
+    let mut security: Vec<Value> = default.iter().map(|name| json!({name: []})).collect();
+    if needs_key {
+        security.push(json!({"api_key": []}));
+    }
+    openapi::secure_others(&mut body, |method| {
+        let wanted = !security.is_empty() && (preflight || method != "options");
+        wanted.then(|| json!(security))
+    });
     Ok(body)
 }
 

@@ -1,5 +1,6 @@
 //! `AWS::Serverless::StateMachine`: a state machine, its role, and what starts it.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::document::{
@@ -84,8 +85,13 @@ pub(super) fn make(sam: &mut Sam<'_>, id: &str) -> Result<(), String> {
 fn lines(definition: &Value, found: &mut Vec<Value>) -> Vec<Value> {
     let mut definition = definition.clone();
     lift(&mut definition, found);
-    let text = serde_json::to_string_pretty(&definition).unwrap_or_default();
-    text.lines().map(|line| json!(line)).collect()
+    definition.sort_all_objects();
+    let mut text = Vec::new();
+    let format = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut writer = serde_json::Serializer::with_formatter(&mut text, format);
+    // Writing into memory does not fail.
+    let _ = definition.serialize(&mut writer);
+    String::from_utf8_lossy(&text).lines().map(|line| json!(line)).collect()
 }
 
 fn lift(value: &mut Value, found: &mut Vec<Value>) {
