@@ -2,7 +2,7 @@
 //!
 //! The parts of an API (routes, integrations, stages, deployments) are documents ([`store`]); a stage
 //! is compiled from them when the first request after a change comes (`engine/compiled.rs`), and
-//! served by `http_endpoint.rs`.
+//! served by `http_endpoint.rs`. An OpenAPI document becomes such parts in `engine/openapi.rs`.
 //!
 //! REST and WebSocket APIs, authorizers, HTTP and service integrations, mappings, domain names and
 //! access logs are not here yet; what asks for them is answered with an error that names it.

@@ -88,7 +88,7 @@ async fn include(
             let included = yaml::parse(&text).map_err(|e| e.to_string())?;
             fetched.push((at, included));
         }
-        include::place(&mut document, &fetched);
+        include::place(&mut document, &fetched)?;
         if let Document::Object(root) = &mut document {
             // Those of the whole template are done now.
             let left: Vec<Document> = transform::declared(&Document::Object(root.clone()))

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::{Budget, weight};
+
 pub const NAME: &str = "AWS::Include";
 
 /// The location in `{"Name": "AWS::Include", "Parameters": {"Location": …}}`.
@@ -42,7 +44,12 @@ fn collect(value: &Value, found: &mut Vec<Value>) {
 }
 
 /// Puts what `fetched` has in the places of the calls: its members stand beside what is there already.
-pub fn place(document: &mut Value, fetched: &[(Value, Value)]) {
+pub fn place(document: &mut Value, fetched: &[(Value, Value)]) -> Result<(), String> {
+    let mut budget = Budget::default();
+    for at in locations(document) {
+        let included = fetched.iter().find(|(location, _)| *location == at);
+        budget.spend(included.map_or(0, |(_, included)| weight(included)))?;
+    }
     for transform in super::declared(document) {
         let included = location(&transform).and_then(|at| look_up(at, fetched));
         if let (Some(Value::Object(included)), Value::Object(root)) = (included, &mut *document) {
@@ -62,6 +69,7 @@ pub fn place(document: &mut Value, fetched: &[(Value, Value)]) {
         }
     }
     replace(document, fetched);
+    Ok(())
 }
 
 fn look_up(at: &Value, fetched: &[(Value, Value)]) -> Option<Value> {
@@ -72,24 +80,21 @@ fn replace(value: &mut Value, fetched: &[(Value, Value)]) {
     match value {
         Value::Array(values) => values.iter_mut().for_each(|v| replace(v, fetched)),
         Value::Object(members) => {
+            // What is included is not searched: it may include itself.
+            members.values_mut().for_each(|v| replace(v, fetched));
             let at = members.get("Fn::Transform").and_then(location).cloned();
-            if let Some(included) = at.and_then(|at| look_up(&at, fetched)) {
-                members.shift_remove("Fn::Transform");
-                match included {
-                    Value::Object(included) => {
-                        for (name, one) in included {
-                            members.entry(name).or_insert(one);
-                        }
+            let Some(included) = at.and_then(|at| look_up(&at, fetched)) else {
+                return;
+            };
+            members.shift_remove("Fn::Transform");
+            match included {
+                Value::Object(included) => {
+                    for (name, one) in included {
+                        members.entry(name).or_insert(one);
                     }
-                    other if members.is_empty() => {
-                        *value = other;
-                        return;
-                    }
-                    _ => {}
                 }
-            }
-            if let Value::Object(members) = value {
-                members.values_mut().for_each(|v| replace(v, fetched));
+                other if members.is_empty() => *value = other,
+                _ => {}
             }
         }
         _ => {}
@@ -161,8 +166,18 @@ mod tests {
         let mut document = json!({"A": {"X": 1, "Fn::Transform": call}});
         assert!(is_called(&document));
         assert_eq!(locations(&document), [json!("s3://b/k")]);
-        place(&mut document, &[(json!("s3://b/k"), json!({"X": 2, "Y": 3}))]);
+        place(&mut document, &[(json!("s3://b/k"), json!({"X": 2, "Y": 3}))]).unwrap();
         assert_eq!(document, json!({"A": {"X": 1, "Y": 3}}));
+    }
+
+    #[test]
+    fn what_includes_itself_comes_to_an_end() {
+        let call = json!({"Fn::Transform": {"Name": NAME, "Parameters": {"Location": "s3://b/k"}}});
+        let mut document = json!({"A": call});
+        for _ in 0..3 {
+            place(&mut document, &[(json!("s3://b/k"), json!({"B": call}))]).unwrap();
+        }
+        assert!(document.pointer("/A/B/B/Fn::Transform").is_some());
     }
 
     #[test]

@@ -3,18 +3,19 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Values;
+use super::{Budget, Values, weight};
 
 pub const NAME: &str = "AWS::LanguageExtensions";
 const FOR_EACH: &str = "Fn::ForEach::";
 
 pub fn extend(document: &Value, values: &Values) -> Result<Value, String> {
     let mut document = document.clone();
+    let mut budget = Budget::default();
     let mappings = document.get("Mappings").cloned().unwrap_or_default();
     for section in ["Conditions", "Resources", "Outputs"] {
         if let Some(value) = document.get_mut(section) {
-            *value = unroll(value, values, &[])?;
-            evaluate(value, values, &mappings)?;
+            *value = unroll(value, values, &[], &mut budget)?;
+            evaluate(value, values, &mappings, &mut budget)?;
         }
     }
     Ok(document)
@@ -23,12 +24,18 @@ pub fn extend(document: &Value, values: &Values) -> Result<Value, String> {
 type Bound<'a> = [(&'a str, &'a str)];
 
 /// Replaces loops by what they make, and loop variables by what they stand for.
-fn unroll(value: &Value, values: &Values, bound: &Bound<'_>) -> Result<Value, String> {
+fn unroll(
+    value: &Value,
+    values: &Values,
+    bound: &Bound<'_>,
+    budget: &mut Budget,
+) -> Result<Value, String> {
+    budget.spend(1)?;
     match value {
-        Value::String(text) => Ok(json!(filled(text, bound))),
+        Value::String(text) => Ok(json!(filled(text, bound, budget)?)),
         Value::Array(list) => list
             .iter()
-            .map(|v| unroll(v, values, bound))
+            .map(|v| unroll(v, values, bound, budget))
             .collect::<Result<_, _>>()
             .map(Value::Array),
         Value::Object(members) => {
@@ -40,9 +47,10 @@ fn unroll(value: &Value, values: &Values, bound: &Bound<'_>) -> Result<Value, St
             let mut out = Map::new();
             for (name, value) in members {
                 if name.starts_with(FOR_EACH) {
-                    each(name, value, values, bound, &mut out)?;
+                    each(name, value, (values, bound), &mut out, budget)?;
                 } else {
-                    out.insert(filled(name, bound), unroll(value, values, bound)?);
+                    let name = filled(name, bound, budget)?;
+                    out.insert(name, unroll(value, values, bound, budget)?);
                 }
             }
             Ok(Value::Object(out))
@@ -51,33 +59,37 @@ fn unroll(value: &Value, values: &Values, bound: &Bound<'_>) -> Result<Value, St
     }
 }
 
-fn filled(text: &str, bound: &Bound<'_>) -> String {
+fn filled(text: &str, bound: &Bound<'_>, budget: &mut Budget) -> Result<String, String> {
+    budget.spend(text.len())?;
     let mut text = text.to_owned();
     for (name, value) in bound {
         let plain: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
-        text = text.replace(&format!("${{{name}}}"), value);
-        text = text.replace(&format!("&{{{name}}}"), &plain);
+        for (mark, value) in [('$', *value), ('&', plain.as_str())] {
+            let place = format!("{mark}{{{name}}}");
+            budget.spend(text.matches(&place).count() * value.len())?;
+            text = text.replace(&place, value);
+        }
     }
-    text
+    Ok(text)
 }
 
 fn each(
     name: &str,
     given: &Value,
-    values: &Values,
-    bound: &Bound<'_>,
+    (values, bound): (&Values, &Bound<'_>),
     out: &mut Map<String, Value>,
+    budget: &mut Budget,
 ) -> Result<(), String> {
     let wrong = || format!("{name} layout is incorrect");
     let parts = given.as_array().map(Vec::as_slice).unwrap_or_default();
     let [Value::String(variable), collection, body @ Value::Object(_)] = parts else {
         return Err(wrong());
     };
-    let collection = unroll(collection, values, bound)?;
+    let collection = unroll(collection, values, bound, budget)?;
     for item in items(&collection, values).ok_or_else(wrong)? {
         let inner: Vec<(&str, &str)> =
             bound.iter().copied().chain([(variable.as_str(), item.as_str())]).collect();
-        if let Value::Object(made) = unroll(body, values, &inner)? {
+        if let Value::Object(made) = unroll(body, values, &inner, budget)? {
             out.extend(made);
         }
     }
@@ -107,11 +119,18 @@ fn items(value: &Value, values: &Values) -> Option<Vec<String>> {
     }
 }
 
-fn evaluate(value: &mut Value, values: &Values, mappings: &Value) -> Result<(), String> {
+fn evaluate(
+    value: &mut Value,
+    values: &Values,
+    mappings: &Value,
+    budget: &mut Budget,
+) -> Result<(), String> {
     match value {
-        Value::Array(list) => list.iter_mut().try_for_each(|v| evaluate(v, values, mappings))?,
+        Value::Array(list) => {
+            list.iter_mut().try_for_each(|v| evaluate(v, values, mappings, budget))?
+        }
         Value::Object(members) => {
-            members.values_mut().try_for_each(|v| evaluate(v, values, mappings))?;
+            members.values_mut().try_for_each(|v| evaluate(v, values, mappings, budget))?;
         }
         _ => return Ok(()),
     }
@@ -130,6 +149,8 @@ fn evaluate(value: &mut Value, values: &Values, mappings: &Value) -> Result<(), 
         _ => None,
     };
     if let Some(result) = result {
+        // Text within text within text doubles its escapes every time.
+        budget.spend(weight(&result))?;
         *value = result;
     }
     Ok(())
@@ -183,6 +204,21 @@ fn find(argument: &Value, values: &Values, mappings: &Value) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_grows_without_bound_is_refused() {
+        let mut text = json!({"a": "\\\""});
+        for _ in 0..60 {
+            text = json!({"Fn::ToJsonString": {"a": text}});
+        }
+        assert!(extend(&json!({"Resources": text}), &Values::new()).is_err());
+        let items: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+        let mut body = json!({"A&{V0}&{V1}&{V2}&{V3}&{V4}": 1});
+        for depth in 0..5 {
+            body = json!({format!("Fn::ForEach::L{depth}"): [format!("V{depth}"), items, body]});
+        }
+        assert!(extend(&json!({"Resources": body}), &Values::new()).is_err());
+    }
 
     #[test]
     fn loops_are_unrolled_and_functions_evaluated() {

@@ -17,6 +17,41 @@ pub const KNOWN: &[&str] = &[include::NAME, language::NAME, sam::NAME];
 /// The values of parameters: given ones, or defaults.
 pub type Values = BTreeMap<String, String>;
 
+/// How large a template may become: what is copied many times is counted before it is copied.
+#[derive(Debug)]
+pub struct Budget {
+    left: usize,
+}
+
+/// Values and bytes, a few times what a template may have to begin with.
+const BUDGET: usize = 4_000_000;
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { left: BUDGET }
+    }
+}
+
+impl Budget {
+    pub(crate) fn spend(&mut self, amount: usize) -> Result<(), String> {
+        let left = self.left.checked_sub(amount);
+        self.left = left.ok_or("The processed template is larger than the limit.")?;
+        Ok(())
+    }
+}
+
+/// What a value costs.
+pub(crate) fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => 1 + text.len(),
+        Value::Array(values) => 1 + values.iter().map(weight).sum::<usize>(),
+        Value::Object(members) => {
+            1 + members.iter().map(|(name, value)| name.len() + weight(value)).sum::<usize>()
+        }
+        _ => 1,
+    }
+}
+
 /// The names in `Transform`; an `AWS::Include` with parameters is an object.
 pub fn declared(document: &Value) -> Vec<Value> {
     match document.get("Transform") {

@@ -99,6 +99,8 @@ fn read(id: &str, p: &Value, source: Value, condition: Option<&Value>) -> Vec<Co
     list(destinations)
         .into_iter()
         .enumerate()
+        // One more than a template may have: it is refused for that.
+        .take(501)
         .map(|(index, destination)| Connector {
             id: if several { format!("{id}Destination{index}") } else { id.to_owned() },
             source: source.clone(),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::document::{Object, is_intrinsic};
+use crate::transform::{Budget, weight};
 
 const SECTIONS: &[(&str, &str)] = &[
     ("Api", "AWS::Serverless::Api"),
@@ -21,6 +22,7 @@ pub(super) fn apply(globals: Option<&Value>, resources: &mut Object) -> Result<(
     let sections = globals
         .as_object()
         .ok_or("'Globals' section is invalid. It must be a non-empty dictionary")?;
+    let mut budget = Budget::default();
     for (name, common) in sections {
         let Some((_, kind)) = SECTIONS.iter().find(|(section, _)| section == name) else {
             let names: Vec<String> = SECTIONS.iter().map(|(name, _)| format!("'{name}'")).collect();
@@ -33,10 +35,12 @@ pub(super) fn apply(globals: Option<&Value>, resources: &mut Object) -> Result<(
             return Err("'Globals' section is invalid. Value of ${name} must be a dictionary"
                 .replace("${name}", name));
         }
+        let cost = weight(common);
         for resource in resources.values_mut() {
             if resource.get("Type").and_then(Value::as_str) != Some(kind) {
                 continue;
             }
+            budget.spend(cost)?;
             let own = resource.get("Properties").cloned().unwrap_or_default();
             let ignored = resource.get("IgnoreGlobals").cloned().unwrap_or_default();
             let Some(common) = without(common, &ignored) else {

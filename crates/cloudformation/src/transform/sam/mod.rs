@@ -200,6 +200,10 @@ impl Sam<'_> {
         properties.cloned().unwrap_or_default()
     }
 
+    fn property(&self, id: &str, name: &str) -> Option<&Value> {
+        self.written.get(id)?.get("Properties")?.get(name)
+    }
+
     /// An attribute of a written resource: `Condition`, `DependsOn`, …
     fn written_attribute(&self, id: &str, name: &str) -> Option<Value> {
         self.written.get(id)?.get(name).filter(|v| !v.is_null()).cloned()

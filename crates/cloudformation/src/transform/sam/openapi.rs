@@ -106,7 +106,7 @@ pub(super) fn http_event(
         } else {
             format!("{} {path}", method.to_uppercase())
         };
-        let mut all = sam.properties(&api).get("RouteSettings").cloned().unwrap_or_default();
+        let mut all = sam.property(&api, "RouteSettings").cloned().unwrap_or_default();
         if all.is_null() {
             all = json!({});
         }
@@ -211,9 +211,8 @@ fn request(p: &Object, operation: &mut Value) {
 
 /// The part of a logical id that stands for the stage of an API.
 pub(super) fn stage_suffix(sam: &Sam<'_>, api: &str) -> String {
-    let stage = sam.properties(api).get("StageName").cloned();
-    match stage {
-        Some(Value::String(name)) => super::document::alphanumeric(&name),
+    match sam.property(api, "StageName") {
+        Some(Value::String(name)) => super::document::alphanumeric(name),
         _ => "Stage".to_owned(),
     }
 }
