@@ -31,12 +31,15 @@ pub(crate) fn parse(body: &str) -> Result<Value, ServiceError> {
 /// What the document says of the API itself.
 pub(crate) fn api(document: &Value) -> Value {
     let info = |name: &str| document.pointer(&format!("/info/{name}")).cloned();
+    let endpoint = document
+        .pointer("/servers/0/x-amazon-apigateway-endpoint-configuration/disableExecuteApiEndpoint");
     let mut api = Map::new();
     for (name, value) in [
         ("Name", info("title")),
         ("Description", info("description")),
         ("Version", info("version")),
         ("CorsConfiguration", document.get("x-amazon-apigateway-cors").map(upper_first)),
+        ("DisableExecuteApiEndpoint", endpoint.cloned()),
     ] {
         if let Some(value) = value.filter(|v| !v.is_null()) {
             api.insert(name.to_owned(), value);
@@ -195,8 +198,10 @@ fn authorization(document: &Value, operation: &Value) -> &'static str {
         return "NONE";
     };
     let schemes = document.get("components").and_then(|c| c.get("securitySchemes"));
-    let scheme = schemes.and_then(|s| s.get(name));
-    let authorizer = scheme.and_then(|s| s.get("x-amazon-apigateway-authorizer"));
+    let Some(scheme) = schemes.and_then(|s| s.get(name)) else {
+        return "NONE";
+    };
+    let authorizer = scheme.get("x-amazon-apigateway-authorizer");
     match authorizer.and_then(|a| a.get("type")).and_then(Value::as_str) {
         Some("jwt") => "JWT",
         Some("request") => "CUSTOM",

@@ -105,6 +105,7 @@ pub(super) fn make(sam: &mut Sam<'_>, id: &str) -> Result<(), String> {
         "Role",
         role_given.cloned().unwrap_or_else(|| attribute(&format!("{id}Role"), "Arn")),
     );
+    let absent = role_given.and_then(|role| conditional_role(sam, id, role, &mut built));
     let alias = alias(sam, id, &p)?;
     let mut function = Function { id: id.to_owned(), alias, needs };
     sam.emit_main(id, id, resource("AWS::Lambda::Function", built.clone()));
@@ -118,11 +119,44 @@ pub(super) fn make(sam: &mut Sam<'_>, id: &str) -> Result<(), String> {
         events::make(sam, &mut function, name, event)
             .map_err(|message| format!("Event with id [{name}] is invalid. {message}"))?;
     }
-    if role_given.is_none() {
-        let role = role::role(id, "lambda.amazonaws.com", &p, function.needs, TAG)?;
+    if role_given.is_none() || absent.is_some() {
+        let mut role = role::role(id, "lambda.amazonaws.com", &p, function.needs, TAG)?;
+        if let Some((condition, formula)) = absent {
+            set(&mut role, "Condition", json!(condition));
+            sam.conditions.insert(condition, formula);
+        }
         sam.emit(id, format!("{id}Role"), role);
     }
     Ok(())
+}
+
+/// `Role: !If [Condition, role, AWS::NoValue]` asks for the generated role where there is none: the name
+/// of the condition under which that is, and what it says.
+fn conditional_role(
+    sam: &Sam<'_>,
+    id: &str,
+    role: &Value,
+    built: &mut Value,
+) -> Option<(String, Value)> {
+    let [condition, yes, no] = role.get("Fn::If")?.as_array()?.as_slice() else {
+        return None;
+    };
+    let nothing = reference("AWS::NoValue");
+    let generated = attribute(&format!("{id}Role"), "Arn");
+    let name = condition.as_str()?;
+    let holds = json!({"Condition": name});
+    let (formula, branches) = match (*yes == nothing, *no == nothing) {
+        (true, false) => (holds, json!([condition, generated, no])),
+        (false, true) => (json!({"Fn::Not": [holds]}), json!([condition, yes, generated])),
+        _ => return None,
+    };
+    set(built, "Role", json!({"Fn::If": branches}));
+    let own = sam.written_attribute(id, "Condition").map(|own| json!({"Condition": own}));
+    Some(match (own, *yes == nothing) {
+        (Some(own), _) => (format!("{id}RoleCondition"), json!({"Fn::And": [own, formula]})),
+        (None, true) => (format!("{id}RoleCondition"), json!({"Fn::And": [formula, formula]})),
+        (None, false) => (format!("NOT{name}"), formula),
+    })
 }
 
 fn code(sam: &Sam<'_>, p: &Object) -> Result<Value, String> {

@@ -209,21 +209,26 @@ impl Sam<'_> {
         self.written.get(id)?.get(name).filter(|v| !v.is_null()).cloned()
     }
 
-    /// Keeps what `owner` becomes; it exists under the owner's condition.
+    /// Keeps what `owner` becomes; it exists under the owner's condition and goes when the owner goes.
     fn emit(&mut self, owner: &str, id: impl Into<String>, mut resource: Value) {
         if resource.get("Condition").is_none()
             && let Some(condition) = self.written_attribute(owner, "Condition")
         {
             set(&mut resource, "Condition", condition);
         }
+        for name in ["DeletionPolicy", "UpdateReplacePolicy"] {
+            if resource.get(name).is_none()
+                && let Some(policy) = self.written_attribute(owner, name)
+            {
+                set(&mut resource, name, policy);
+            }
+        }
         self.made.entry(owner.to_owned()).or_default().push((id.into(), resource));
     }
 
     /// The main resource of `owner`: it keeps the owner's attributes.
     fn emit_main(&mut self, owner: &str, id: impl Into<String>, mut resource: Value) {
-        for name in
-            ["DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Metadata", "UpdatePolicy"]
-        {
+        for name in ["DependsOn", "Metadata", "UpdatePolicy"] {
             if let Some(value) = self.written_attribute(owner, name)
                 && resource.get(name).is_none()
             {

@@ -94,9 +94,8 @@ pub(super) fn http_event(
         set(&mut operation, "isDefaultRoute", json!(true));
     }
     let named = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let parameters: Vec<Value> = named
-        .map(|name| json!({"name": name.trim_end_matches('+'), "in": "path", "required": true}))
-        .collect();
+    let parameters: Vec<Value> =
+        named.map(|name| json!({"name": name, "in": "path", "required": true})).collect();
     if !parameters.is_empty() {
         set(&mut operation, "parameters", Value::Array(parameters));
     }

@@ -108,7 +108,7 @@ fn document(
         Some(body) if is_intrinsic(body) => return Ok(body.clone()),
         Some(body) => body.clone(),
         None => {
-            let title = p.get("Name").cloned().unwrap_or_else(|| reference("AWS::StackName"));
+            let title = reference("AWS::StackName");
             let mut body = json!({"info": {"version": "1.0", "title": title}, "paths": {}});
             match &version {
                 Some(version) => set(&mut body, "openapi", json!(version)),
