@@ -253,3 +253,87 @@ fn errors_are_worded_as_aws_words_them() {
     );
     assert!(event.ends_with("Resource with id [F] is invalid. Event with id [E] is invalid. RestApiId must be a valid reference to an 'AWS::Serverless::Api' resource in same template."), "{event}");
 }
+
+/// Something of everything.
+const RICH: &str = "
+Conditions: {Is: !Equals [a, a]}
+Globals: {Function: {Runtime: nodejs20.x, Handler: a.h, Tags: {a: b}}, Api: {Cors: \"'*'\"}}
+Resources:
+  B: {Type: AWS::S3::Bucket}
+  Q: {Type: AWS::SQS::Queue}
+  T: {Type: AWS::Serverless::SimpleTable, Properties: {PrimaryKey: {Name: a, Type: String}, Tags: {a: b}}}
+  Lay: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: {Bucket: b, Key: k}, RetentionPolicy: Delete}}
+  F:
+    Type: AWS::Serverless::Function
+    Condition: Is
+    Connectors: {C: {Properties: {Destination: [{Id: T}, {Id: Q}], Permissions: [Write]}}}
+    Properties:
+      CodeUri: s3://b/k?versionId=1
+      AutoPublishAlias: live
+      DeploymentPreference: {Type: AllAtOnce, Hooks: {PreTraffic: x}, Alarms: [y]}
+      DeadLetterQueue: {Type: SQS, TargetArn: x}
+      FunctionUrlConfig: {AuthType: NONE}
+      Policies: [{DynamoDBReadPolicy: {TableName: t}}, !If [Is, {Statement: []}, x], {Statement: []}, x]
+      EventInvokeConfig: {DestinationConfig: {OnSuccess: {Type: SQS}, OnFailure: {Type: SNS, Destination: x}}}
+      Events:
+        A: {Type: HttpApi, Properties: {ApiId: !Ref H, Path: '/{a}', Method: get, Auth: {Authorizer: J}, RouteSettings: {X: 1}}}
+        R: {Type: Api, Properties: {RestApiId: !Ref R, Path: /r, Method: any, RequestModel: {Model: M}, RequestParameters: [method.request.header.x, method.request.path.y: {Required: true}]}}
+        S: {Type: SQS, Properties: {Queue: x, DestinationConfig: {OnFailure: {Type: SQS, Destination: x}}}}
+        K: {Type: SelfManagedKafka, Properties: {KafkaBootstrapServers: [a], Topics: [t], SourceAccessConfigurations: [{Type: VPC_SUBNET, URI: x}]}}
+        V: {Type: ScheduleV2, Properties: {ScheduleExpression: x, DeadLetterConfig: {Arn: x}}}
+        E: {Type: EventBridgeRule, Properties: {Pattern: {a: [b]}, DeadLetterConfig: {Type: SQS}, Target: {Id: x}}}
+        N: {Type: SNS, Properties: {Topic: x, SqsSubscription: {BatchSize: 1}}}
+        O: {Type: S3, Properties: {Bucket: !Ref B, Events: [x]}}
+  H: {Type: AWS::Serverless::HttpApi, Properties: {StageName: s, CorsConfiguration: {AllowOrigins: [x]}, Tags: {a: b}, Auth: {DefaultAuthorizer: J, Authorizers: {J: {JwtConfiguration: {issuer: x}}, L: {FunctionArn: x, AuthorizerPayloadFormatVersion: '2.0', Identity: {Headers: [x]}}}}, Domain: {DomainName: x, CertificateArn: y}, DefinitionBody: {openapi: 3.0.1, paths: {/x: {get: {x-amazon-apigateway-integration: {}}}}, tags: [x]}}}
+  R: {Type: AWS::Serverless::Api, Properties: {StageName: s, Models: {M: {}}, GatewayResponses: {X: {ResponseParameters: {Headers: {A: b}}}}, EndpointConfiguration: {Type: x}, Auth: {DefaultAuthorizer: P, UsagePlan: {CreateUsagePlan: SHARED}, ResourcePolicy: {CustomStatements: []}, Authorizers: {P: {UserPoolArn: x}, L: {FunctionArn: x, Identity: {Header: y}}}}, Domain: {DomainName: x, CertificateArn: y}}}
+  M: {Type: AWS::Serverless::StateMachine, Properties: {Definition: {StartAt: !Ref Q}, Policies: [x], Events: {S: {Type: Schedule, Properties: {Schedule: x}}, P: {Type: Api, Properties: {Path: /p, Method: post}}}}}
+  C: {Type: AWS::Serverless::Connector, Properties: {Source: {Id: M}, Destination: {Id: F}, Permissions: Write}}
+Outputs: {A: {Value: !Ref F.Version}}
+";
+
+/// The places in a document, as JSON pointers.
+fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+    found.push(at.to_owned());
+    match value {
+        Value::Array(values) => {
+            for (index, value) in values.iter().enumerate() {
+                places(value, &format!("{at}/{index}"), found);
+            }
+        }
+        Value::Object(members) => {
+            for (name, value) in members {
+                let name = name.replace('~', "~0").replace('/', "~1");
+                places(value, &format!("{at}/{name}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn nothing_in_any_place_makes_it_panic() {
+    let text = format!("Transform: AWS::Serverless-2016-10-31{RICH}");
+    let document = yaml::parse(&text).unwrap();
+    Template::from_document(&run(&document, &values()).unwrap()).unwrap();
+    let mut all = Vec::new();
+    places(&document, "", &mut all);
+    let odd = [
+        json!(null),
+        json!(""),
+        json!(7),
+        json!([]),
+        json!([[]]),
+        json!({}),
+        json!({"Ref": "F"}),
+        json!({"Fn::If": []}),
+    ];
+    for (n, at) in all.iter().enumerate() {
+        for value in odd.iter().skip(n % 4).step_by(4) {
+            let mut changed = document.clone();
+            *changed.pointer_mut(at).unwrap() = value.clone();
+            let made = run(&changed, &values());
+            let _ = made.map(|made| Template::from_document(&made));
+            let _ = Template::declared(&changed);
+        }
+    }
+}
