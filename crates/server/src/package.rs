@@ -34,6 +34,7 @@ pub(crate) async fn template(
     {
         packaged |= package(client, folder, resource.1).await?;
     }
+    packaged |= package_includes(client, folder, &mut document).await?;
     let text = if packaged { document.to_string() } else { text };
     if text.len() <= BODY_BYTES_MAX {
         return Ok(("TemplateBody", text));
@@ -94,6 +95,32 @@ async fn package_uri(
     };
     *uri = json!(format!("s3://{bucket}/{key}"));
     Ok(true)
+}
+
+/// Uploads what `AWS::Include` names by a path; whether anything does.
+async fn package_includes(
+    client: &Client,
+    folder: &Path,
+    document: &mut Value,
+) -> Result<bool, Failure> {
+    let mut found = false;
+    let mut open = vec![document];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Array(values) => open.extend(values),
+            Value::Object(members) => {
+                if let Some(call) = members.get_mut("Fn::Transform")
+                    && call.get("Name").and_then(Value::as_str) == Some("AWS::Include")
+                    && let Some(parameters) = call.get_mut("Parameters")
+                {
+                    found |= package_uri(client, folder, parameters, ("Location", false)).await?;
+                }
+                open.extend(members.values_mut());
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
 }
 
 /// Puts bytes into the deployment bucket under the hash of their content.

@@ -151,7 +151,8 @@ pub(super) fn rest_event(
         ("responseTransferMode", p.get("ResponseTransferMode").cloned()),
     ]);
     let mut operation = json!({INTEGRATION: integration, "responses": {}});
-    request(p, &mut operation);
+    let is_openapi = sam.property(&api, "OpenApiVersion").is_some_and(|v| !v.is_null());
+    request(sam, p, is_openapi, &mut operation);
     let route = Route {
         path: path.clone(),
         method: method_key(&method),
@@ -169,18 +170,40 @@ pub(super) fn rest_event(
     Ok(())
 }
 
+const VALIDATOR: &str = "x-amazon-apigateway-request-validator";
+
 /// `RequestModel` and `RequestParameters` of an event.
-fn request(p: &Object, operation: &mut Value) {
+fn request(sam: &Sam<'_>, p: &Object, is_openapi: bool, operation: &mut Value) {
     let mut parameters = Vec::new();
-    if let Some(model) = p.get("RequestModel").and_then(|m| m.get("Model")).and_then(Value::as_str)
-    {
-        let required = p.get("RequestModel").and_then(|m| m.get("Required")).cloned();
-        parameters.push(object([
-            ("in", Some(json!("body"))),
-            ("name", Some(json!(model.to_lowercase()))),
-            ("schema", Some(json!({"$ref": format!("#/definitions/{}", model.to_lowercase())}))),
-            ("required", required),
-        ]));
+    let of_model = |name: &str| p.get("RequestModel").and_then(|m| m.get(name));
+    if let Some(model) = of_model("Model").and_then(Value::as_str) {
+        let model = model.to_lowercase();
+        let required = of_model("Required").cloned();
+        if is_openapi {
+            let schema = json!({"$ref": format!("#/components/schemas/{model}")});
+            let body = object([
+                ("content", Some(json!({"application/json": {"schema": schema}}))),
+                ("required", required),
+            ]);
+            set(operation, "requestBody", body);
+        } else {
+            parameters.push(object([
+                ("in", Some(json!("body"))),
+                ("name", Some(json!(model))),
+                ("schema", Some(json!({"$ref": format!("#/definitions/{model}")}))),
+                ("required", required),
+            ]));
+        }
+    }
+    let validated = |name: &str| sam.is_true(of_model(name));
+    let validator = match (validated("ValidateBody"), validated("ValidateParameters")) {
+        (true, true) => Some("body-and-params"),
+        (true, false) => Some("body-only"),
+        (false, true) => Some("params-only"),
+        (false, false) => None,
+    };
+    if let Some(validator) = validator {
+        set(operation, VALIDATOR, json!(validator));
     }
     for given in p.get("RequestParameters").and_then(Value::as_array).into_iter().flatten() {
         let (name, settings) = match given {
@@ -193,6 +216,12 @@ fn request(p: &Object, operation: &mut Value) {
         };
         let mut parts = name.splitn(4, '.').skip(2);
         let (place, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        if sam.is_true(settings.and_then(|s| s.get("Caching")))
+            && let Some(integration) = member(operation, INTEGRATION)
+        {
+            let key = json!(format!("method.request.{place}.{name}"));
+            super::document::push(integration, "cacheKeyParameters", key);
+        }
         let place = if place == "querystring" { "query" } else { place };
         let required = settings.and_then(|s| s.get("Required")).cloned();
         let required = if place == "path" { Some(json!(true)) } else { required };
@@ -206,6 +235,19 @@ fn request(p: &Object, operation: &mut Value) {
     if !parameters.is_empty() {
         set(operation, "parameters", Value::Array(parameters));
     }
+}
+
+/// The validators that operations name.
+pub(super) fn validators(routes: &[Route]) -> Option<Value> {
+    let mut all = Object::new();
+    for name in routes.iter().filter_map(|r| r.operation.get(VALIDATOR)?.as_str()) {
+        let validator = json!({
+            "validateRequestBody": name.starts_with("body"),
+            "validateRequestParameters": name.ends_with("params") || name == "params-only",
+        });
+        all.insert(name.to_owned(), validator);
+    }
+    (!all.is_empty()).then_some(Value::Object(all))
 }
 
 /// The part of a logical id that stands for the stage of an API.

@@ -160,22 +160,21 @@ fn document(
         schemes.insert("api_key".to_owned(), scheme);
     }
     let is_openapi = body.get("openapi").is_some();
-    let place = match is_openapi {
-        true => member(&mut body, "components").and_then(|c| member(c, "securitySchemes")),
-        false => member(&mut body, "securityDefinitions"),
+    let place = match (schemes.is_empty(), is_openapi) {
+        (true, _) => None,
+        (_, true) => member(&mut body, "components").and_then(|c| member(c, "securitySchemes")),
+        (_, false) => member(&mut body, "securityDefinitions"),
     };
-    if let Some(all) = place.filter(|_| !schemes.is_empty()) {
+    if let Some(all) = place {
         for (name, scheme) in schemes {
             set(all, &name, scheme);
         }
     }
-    for (section, empty) in [("securityDefinitions", !is_openapi), ("components", is_openapi)] {
-        if empty && body.get(section) == Some(&json!({})) {
-            body.as_object_mut().and_then(|b| b.shift_remove(section));
-        }
-    }
     if let Some(types) = p.get("BinaryMediaTypes").filter(|v| !v.is_null()) {
         set(&mut body, "x-amazon-apigateway-binary-media-types", binary_types(types));
+    }
+    if let Some(validators) = openapi::validators(routes) {
+        set(&mut body, "x-amazon-apigateway-request-validators", validators);
     }
     extras(p, &auth, &mut body);
     cors(sam, p, &mut body);

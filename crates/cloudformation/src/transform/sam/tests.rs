@@ -171,7 +171,8 @@ fn a_rest_api_has_a_deployment_and_a_stage() {
 Resources:
   F: {Type: AWS::Serverless::Function, Properties: {Runtime: nodejs20.x, Handler: a.h, InlineCode: x, Events: {
     A: {Type: Api, Properties: {Path: /a, Method: get}},
-    B: {Type: Api, Properties: {RestApiId: !Ref Mine, Path: /b, Method: any, Auth: {Authorizer: NONE}}}}}}
+    B: {Type: Api, Properties: {RestApiId: !Ref Mine, Path: /b, Method: any, Auth: {Authorizer: NONE},
+      RequestModel: {Model: V, Required: true, ValidateBody: true}, RequestParameters: [method.request.querystring.q: {Required: true, Caching: true}]}}}}}
   Mine: {Type: AWS::Serverless::Api, Properties: {StageName: !Ref Stage, Cors: \"'*'\", Auth: {DefaultAuthorizer: C, Authorizers: {C: {UserPoolArn: arn}}}}}",
     );
     let ids: Vec<String> = kinds(&out).into_iter().map(|(id, _)| id).collect();
@@ -184,6 +185,19 @@ Resources:
     let body = &properties(&out, "Mine")["Body"];
     let path = &body["paths"]["/b"];
     assert_eq!(path["x-amazon-apigateway-any-method"]["security"], json!([]));
+    let operation = &path["x-amazon-apigateway-any-method"];
+    assert_eq!(operation["x-amazon-apigateway-request-validator"], "body-only");
+    assert_eq!(
+        operation["parameters"],
+        json!([
+            {"in": "body", "name": "v", "schema": {"$ref": "#/definitions/v"}, "required": true},
+            {"name": "q", "in": "query", "type": "string", "required": true},
+        ])
+    );
+    assert_eq!(
+        body["x-amazon-apigateway-request-validators"],
+        json!({"body-only": {"validateRequestBody": true, "validateRequestParameters": false}})
+    );
     assert_eq!(path["options"]["security"], json!([{"C": []}]));
     let authorizer = &body["securityDefinitions"]["C"]["x-amazon-apigateway-authorizer"];
     assert_eq!(*authorizer, json!({"type": "cognito_user_pools", "providerARNs": ["arn"]}));
