@@ -177,7 +177,7 @@ mod tests {
         for _ in 0..3 {
             place(&mut document, &[(json!("s3://b/k"), json!({"B": call}))]).unwrap();
         }
-        assert!(document.pointer("/A/B/B/Fn::Transform").is_some());
+        assert!(document.pointer("/A/B/B/B/Fn::Transform").is_some());
     }
 
     #[test]
