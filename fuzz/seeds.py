@@ -32,7 +32,7 @@ def templates():
     for path in [*ROOT.glob("examples/**/*.yaml"), *ROOT.glob("tests/e2e/**/*.yaml")]:
         if "node_modules" not in path.parts:
             put("template", path.read_bytes())
-    for path in (ROOT / "crates/cloudformation/src/template").glob("*.rs"):
+    for path in (ROOT / "crates/cloudformation/src").glob("t[er]*/**/*.rs"):
         for text in strings(path):
             if "Resources" in text or ": " in text:
                 put("template", text)

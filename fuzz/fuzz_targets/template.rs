@@ -1,4 +1,4 @@
-//! Templates in JSON and YAML: parsed, checked and resolved.
+//! Templates in JSON and YAML: parsed, transformed, checked and resolved.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -6,9 +6,18 @@ use std::collections::BTreeMap;
 use libfuzzer_sys::fuzz_target;
 use undercast_cloudformation::template::intrinsics::{conditions, resolve};
 use undercast_cloudformation::template::parameters::{check, typed};
-use undercast_cloudformation::template::{Lookup, Pseudo, Scope, Template};
+use undercast_cloudformation::template::{Lookup, Pseudo, Scope, Template, yaml};
+use undercast_cloudformation::transform;
 
 fuzz_target!(|text: &str| {
+    if let Ok(document) = yaml::parse(text)
+        && transform::wanted(&document)
+    {
+        let values = Template::declared(&document)
+            .and_then(|template| check(&template, &BTreeMap::new(), &BTreeMap::new()));
+        let made = transform::run(&document, &values.unwrap_or_default());
+        let _ = made.map(|made| Template::from_document(&made));
+    }
     let Ok(template) = Template::parse(text) else {
         return;
     };

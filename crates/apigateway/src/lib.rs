@@ -2,7 +2,7 @@
 //!
 //! The parts of an API (routes, integrations, stages, deployments) are documents ([`store`]); a stage
 //! is compiled from them when the first request after a change comes (`engine/compiled.rs`), and
-//! served by `http_endpoint.rs`.
+//! served by `http_endpoint.rs`. An OpenAPI document becomes such parts in `engine/openapi.rs`.
 //!
 //! REST and WebSocket APIs, authorizers, HTTP and service integrations, mappings, domain names and
 //! access logs are not here yet; what asks for them is answered with an error that names it.
@@ -53,6 +53,8 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::GetStage>(&gateway)
         .route::<op::GetStages>(&gateway)
         .route::<op::GetTags>(&gateway)
+        .route::<op::ImportApi>(&gateway)
+        .route::<op::ReimportApi>(&gateway)
         .route::<op::TagResource>(&gateway)
         .route::<op::UntagResource>(&gateway)
         .route::<op::UpdateApi>(&gateway)

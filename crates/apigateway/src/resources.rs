@@ -8,6 +8,7 @@ use undercast_kernel::{
     Context, Kernel, Listed, Resource, ResourceRequest, ResourceType, ServiceError,
 };
 
+use crate::engine::openapi;
 use crate::operations::endpoint;
 use crate::store::{APIS, PARTS};
 
@@ -31,11 +32,15 @@ pub(crate) const TYPES: &[Type] = &[
         id: "ApiId",
         properties: &[
             "ApiKeySelectionExpression",
+            "BasePath",
+            "Body",
+            "BodyS3Location",
             "CorsConfiguration",
             "CredentialsArn",
             "Description",
             "DisableExecuteApiEndpoint",
             "DisableSchemaValidation",
+            "FailOnWarnings",
             "IpAddressType",
             "Name",
             "ProtocolType",
@@ -126,7 +131,9 @@ async fn call(ctx: &Context, operation: &str, input: Value) -> Result<Value, Ser
 
 /// Templates may give booleans and numbers as text; the operations' readers take both.
 fn input(request: &ResourceRequest) -> Map<String, Value> {
-    request.properties.as_object().cloned().unwrap_or_default()
+    let mut input = request.properties.as_object().cloned().unwrap_or_default();
+    input.retain(|name, _| !SOURCES.contains(&name.as_str()));
+    input
 }
 
 impl ResourceType for &'static Type {
@@ -145,17 +152,28 @@ impl ResourceType for &'static Type {
     fn create(&self, ctx: Context, request: ResourceRequest) -> Future<Resource> {
         let of: &'static Type = self;
         async move {
+            let body = match of.noun {
+                "Api" => definition(&ctx, &request).await?,
+                _ => None,
+            };
             if request.attempt > 1
                 && let Some(found) = made_before(&ctx, of, &request).await?
             {
+                import(&ctx, &found, body.as_ref(), &request).await?;
                 return Ok(resource(&ctx, of, found, &request));
             }
             let mut input = input(&request);
             if of.noun == "Api" {
                 input.insert("Tags".to_owned(), tags(&request));
+                let title = body.as_ref().and_then(|b| b.pointer("/info/title")).cloned();
+                if let Some(title) = title {
+                    input.entry("Name").or_insert(title);
+                    input.entry("ProtocolType").or_insert_with(|| json!("HTTP"));
+                }
             }
             let output = call(&ctx, &format!("Create{}", of.noun), Value::Object(input)).await?;
             let id = output.get(of.id).and_then(Value::as_str).unwrap_or_default().to_owned();
+            import(&ctx, &id, body.as_ref(), &request).await?;
             Ok(resource(&ctx, of, id, &request))
         }
         .boxed()
@@ -167,6 +185,10 @@ impl ResourceType for &'static Type {
             let id = request.physical_id.clone();
             if of.noun == "Deployment" {
                 return Ok(resource(&ctx, of, id, &request));
+            }
+            if of.noun == "Api" {
+                let body = definition(&ctx, &request).await?;
+                import(&ctx, &id, body.as_ref(), &request).await?;
             }
             let mut input = input(&request);
             input.insert(of.id.to_owned(), id.clone().into());
@@ -198,6 +220,51 @@ impl ResourceType for &'static Type {
         }
         .boxed()
     }
+}
+
+/// Members that describe where an API's parts come from, not the API.
+const SOURCES: &[&str] = &["BasePath", "Body", "BodyS3Location", "FailOnWarnings"];
+const BODY_BYTES_MAX: u64 = 6 * 1024 * 1024;
+
+/// The OpenAPI document that the API is made from, if it is.
+async fn definition(
+    ctx: &Context,
+    request: &ResourceRequest,
+) -> Result<Option<Value>, ServiceError> {
+    if let Some(body) = request.properties.get("Body").filter(|b| !b.is_null()) {
+        return Ok(Some(body.clone()));
+    }
+    let Some(at) = request.properties.get("BodyS3Location").filter(|b| !b.is_null()) else {
+        return Ok(None);
+    };
+    let input =
+        json!({"Bucket": at.get("Bucket"), "Key": at.get("Key"), "VersionId": at.get("Version")});
+    let (_, body) = ctx.kernel().call_for_body(ctx, "s3", "GetObject", &input).await?;
+    let bytes = body
+        .collect(BODY_BYTES_MAX)
+        .await
+        .map_err(|_| crate::error::bad("The API definition is too large"))?;
+    openapi::parse(&String::from_utf8_lossy(&bytes)).map(Some)
+}
+
+/// Makes the parts from the document. What the template says of the API itself stands above it.
+async fn import(
+    ctx: &Context,
+    id: &str,
+    body: Option<&Value>,
+    request: &ResourceRequest,
+) -> Result<(), ServiceError> {
+    let Some(body) = body else {
+        return Ok(());
+    };
+    call(ctx, "ReimportApi", json!({"ApiId": id, "Body": body.to_string()})).await?;
+    let mut own = input(request);
+    own.retain(|name, _| name != "Tags" && name != "ProtocolType");
+    if own.is_empty() {
+        return Ok(());
+    }
+    own.insert("ApiId".to_owned(), id.into());
+    call(ctx, "UpdateApi", Value::Object(own)).await.map(|_| ())
 }
 
 fn tags(request: &ResourceRequest) -> Value {

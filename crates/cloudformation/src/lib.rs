@@ -6,9 +6,9 @@
 //! (`undercast_kernel::ResourceType`); only custom resources and `AWS::CDK::Metadata` live here.
 //!
 //! Read first: `store.rs` (what is kept), `deploy/mod.rs` (the phases of an operation),
-//! `template/intrinsics.rs` (functions).
+//! `template/intrinsics.rs` (functions), `transform/sam/mod.rs` (what a serverless template becomes).
 //!
-//! Macros and transforms, nested stacks, stack policies, drift and import are not here yet; each
+//! Macros of one's own, nested stacks, stack policies, drift and import are not here yet; each
 //! answers an error that names it.
 
 pub mod api;
@@ -21,6 +21,7 @@ mod resources;
 mod stack;
 mod store;
 pub mod template;
+pub mod transform;
 mod types;
 
 use std::sync::Arc;

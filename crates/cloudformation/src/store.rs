@@ -65,6 +65,9 @@ pub struct StackRow {
 pub struct Definition {
     /// The hash under which the text is kept.
     pub template: String,
+    /// The same of the text as it was given, if transforms made another of it.
+    #[serde(default)]
+    pub original: Option<String>,
     /// As given, or defaulted; values of SSM types are names.
     pub parameters: BTreeMap<String, String>,
     /// The values behind the names of SSM parameters.

@@ -1,5 +1,5 @@
 //! Local code in templates: a function whose `Code` is a path is zipped and uploaded, as
-//! `aws cloudformation package` does it.
+//! `aws cloudformation package` does it; of SAM's resources their `CodeUri` and the like.
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -26,11 +26,15 @@ pub(crate) async fn template(
     let mut document = yaml::parse(&text).map_err(|e| e.to_string())?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut packaged = false;
+    if let Some(common) = document.get_mut("Globals").and_then(|g| g.get_mut("Function")) {
+        packaged |= package_uri(client, folder, common, ("CodeUri", true)).await?;
+    }
     for resource in
         document.get_mut("Resources").and_then(Value::as_object_mut).into_iter().flatten()
     {
         packaged |= package(client, folder, resource.1).await?;
     }
+    packaged |= package_includes(client, folder, &mut document).await?;
     let text = if packaged { document.to_string() } else { text };
     if text.len() <= BODY_BYTES_MAX {
         return Ok(("TemplateBody", text));
@@ -39,9 +43,25 @@ pub(crate) async fn template(
     Ok(("TemplateURL", format!("{}/{bucket}/{key}", client.endpoint())))
 }
 
+/// Where SAM's resources name files, and whether those are zipped.
+const SERVERLESS: &[(&str, (&str, bool))] = &[
+    ("AWS::Serverless::Function", ("CodeUri", true)),
+    ("AWS::Serverless::LayerVersion", ("ContentUri", true)),
+    ("AWS::Serverless::Api", ("DefinitionUri", false)),
+    ("AWS::Serverless::HttpApi", ("DefinitionUri", false)),
+    ("AWS::Serverless::StateMachine", ("DefinitionUri", false)),
+];
+
 /// Uploads the code of one function; whether there was something to do.
 async fn package(client: &Client, folder: &Path, resource: &mut Value) -> Result<bool, Failure> {
-    let is_function = resource.get("Type").and_then(Value::as_str) == Some("AWS::Lambda::Function");
+    let kind = resource.get("Type").and_then(Value::as_str).unwrap_or_default();
+    let is_function = kind == "AWS::Lambda::Function";
+    if let Some((_, property)) = SERVERLESS.iter().find(|(name, _)| *name == kind) {
+        return match resource.get_mut("Properties") {
+            Some(properties) => package_uri(client, folder, properties, *property).await,
+            None => Ok(false),
+        };
+    }
     let code = resource.get_mut("Properties").and_then(|p| p.get_mut("Code"));
     let Some(code) = code.filter(|code| is_function && code.is_string()) else {
         return Ok(false);
@@ -51,6 +71,56 @@ async fn package(client: &Client, folder: &Path, resource: &mut Value) -> Result
     let (bucket, key) = upload(client, archive, "zip").await?;
     *code = json!({"S3Bucket": bucket, "S3Key": key});
     Ok(true)
+}
+
+/// Uploads what a property names by a path; whether it does.
+async fn package_uri(
+    client: &Client,
+    folder: &Path,
+    properties: &mut Value,
+    (property, zipped): (&str, bool),
+) -> Result<bool, Failure> {
+    let Some(uri) = properties.get_mut(property) else {
+        return Ok(false);
+    };
+    let Some(path) = uri.as_str().filter(|uri| !uri.contains("://")).map(|uri| folder.join(uri))
+    else {
+        return Ok(false);
+    };
+    let (bucket, key) = if zipped {
+        upload(client, archive(&path)?, "zip").await?
+    } else {
+        let bytes = fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        upload(client, bytes, "definition").await?
+    };
+    *uri = json!(format!("s3://{bucket}/{key}"));
+    Ok(true)
+}
+
+/// Uploads what `AWS::Include` names by a path; whether anything does.
+async fn package_includes(
+    client: &Client,
+    folder: &Path,
+    document: &mut Value,
+) -> Result<bool, Failure> {
+    let mut found = false;
+    let mut open = vec![document];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Array(values) => open.extend(values),
+            Value::Object(members) => {
+                if let Some(call) = members.get_mut("Fn::Transform")
+                    && call.get("Name").and_then(Value::as_str) == Some("AWS::Include")
+                    && let Some(parameters) = call.get_mut("Parameters")
+                {
+                    found |= package_uri(client, folder, parameters, ("Location", false)).await?;
+                }
+                open.extend(members.values_mut());
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
 }
 
 /// Puts bytes into the deployment bucket under the hash of their content.

@@ -42,6 +42,20 @@ def test_the_example_is_deployed_called_and_shown(own):
     assert seen.returncode == 0, seen.stderr
 
 
+def test_a_serverless_template_is_deployed_with_its_code(own, tmp_path):
+    template = str(ROOT / "examples/orders/sam/template.yaml")
+    done = run(own, "deploy", template, "--stack", "orders")
+    url = next(line for line in done.stdout.splitlines() if line.startswith("Url = ")).removeprefix("Url = ")
+    seen = subprocess.run(["python3", str(ROOT / "examples/orders/check.py"), url], capture_output=True, text=True, timeout=60)
+    assert seen.returncode == 0, seen.stderr
+    assert "no changes" in run(own, "deploy", template, "--stack", "orders").stderr
+    # Why a transform fails is told.
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("Transform: AWS::Serverless-2016-10-31\nResources: {F: {Type: AWS::Serverless::Function}}\n")
+    failed = run(own, "deploy", str(broken), check=False)
+    assert failed.returncode != 0 and "Either 'InlineCode' or 'CodeUri' must be set." in failed.stderr
+
+
 def test_a_function_is_invoked(own):
     from apigateway.test_http_api import archive
 

@@ -2,5 +2,6 @@
 
 pub(crate) mod compiled;
 pub(crate) mod event;
+pub(crate) mod openapi;
 pub(crate) mod parts;
 pub(crate) mod reply;

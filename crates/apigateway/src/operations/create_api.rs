@@ -8,7 +8,7 @@ use crate::api::apigatewayv2::operations::CreateApi;
 use crate::api::apigatewayv2::shapes::{CreateApiInput, CreateApiOutput};
 use crate::engine::parts::{INTEGRATION, ROUTE, STAGE, api_id, key, merge, new_id, put, without};
 use crate::store::{APIS, ApiRow, OWNERS, OwnerRow};
-use undercast_smithy::to_document;
+use undercast_smithy::{Document, to_document};
 use undercast_store::Tx;
 
 impl Handler<CreateApi> for ApiGateway {
@@ -28,25 +28,8 @@ impl Handler<CreateApi> for ApiGateway {
                     input.protocol_type
                 )));
             }
-            let id = api_id(&tx);
             let document = without(to_document(&*input), &["Target", "RouteKey", "CredentialsArn"]);
-            let defaults = serde_json::json!({
-                "ApiId": id,
-                "RouteSelectionExpression": "$request.method $request.path",
-                "ApiKeySelectionExpression": "$request.header.x-api-key",
-                "DisableExecuteApiEndpoint": false,
-                "IpAddressType": "ipv4",
-                "Tags": {},
-            });
-            let row = ApiRow {
-                document: merge(&defaults, &document),
-                created_ms: tx.now_ms(),
-                revision: 1,
-            };
-            APIS.put(&tx, &key(&ctx, &id), &row)?;
-            let owner =
-                OwnerRow { account: ctx.account().to_owned(), region: ctx.region().to_owned() };
-            OWNERS.put(&tx, &id, &owner)?;
+            let (id, row) = insert(&tx, &ctx, &document)?;
             if let Some(target) = &input.target {
                 quick(&tx, &ctx, &id, target, input.route_key.as_deref().unwrap_or("$default"))
                     .await?;
@@ -55,6 +38,28 @@ impl Handler<CreateApi> for ApiGateway {
         })
         .await
     }
+}
+
+/// Makes the API without its parts.
+pub(super) fn insert(
+    tx: &Tx,
+    ctx: &Context,
+    document: &Document,
+) -> Result<(String, ApiRow), ServiceError> {
+    let id = api_id(tx);
+    let defaults = serde_json::json!({
+        "ApiId": id,
+        "RouteSelectionExpression": "$request.method $request.path",
+        "ApiKeySelectionExpression": "$request.header.x-api-key",
+        "DisableExecuteApiEndpoint": false,
+        "IpAddressType": "ipv4",
+        "Tags": {},
+    });
+    let row = ApiRow { document: merge(&defaults, document), created_ms: tx.now_ms(), revision: 1 };
+    APIS.put(tx, &key(ctx, &id), &row)?;
+    let owner = OwnerRow { account: ctx.account().to_owned(), region: ctx.region().to_owned() };
+    OWNERS.put(tx, &id, &owner)?;
+    Ok((id, row))
 }
 
 async fn quick(

@@ -22,6 +22,8 @@ mod get_routes;
 mod get_stage;
 mod get_stages;
 mod get_tags;
+mod import_api;
+mod reimport_api;
 mod tag_resource;
 mod untag_resource;
 mod update_api;
@@ -103,7 +105,7 @@ fn shown_deployment(row: PartRow) -> Document {
 }
 
 /// A route's key is unique in its API and well formed; what it asks for has to be there.
-async fn check_route(
+pub(crate) async fn check_route(
     tx: &Tx,
     ctx: &Context,
     api: &str,
@@ -139,7 +141,7 @@ async fn check_route(
     Ok(())
 }
 
-fn check_integration(document: &Document) -> Result<(), ServiceError> {
+pub(crate) fn check_integration(document: &Document) -> Result<(), ServiceError> {
     let text = |name: &str| document.get(name).and_then(Value::as_str);
     let kind = text("IntegrationType").unwrap_or_default();
     if kind != "AWS_PROXY" {

@@ -13,7 +13,7 @@ use crate::api::cloudformation::shapes::{CreateChangeSetInput, CreateChangeSetOu
 use crate::error::{no_such_change_set, no_such_stack, validation};
 use crate::plan;
 use crate::stack;
-use crate::store::{CHANGE_SETS, ChangeSetRow, NAMES, NameRow, STACKS, StackRow};
+use crate::store::{CHANGE_SETS, ChangeSetRow, Definition, NAMES, NameRow, STACKS, StackRow};
 
 const NO_CHANGES: &str = "The submitted information didn't contain changes. Submit different information to create a change set.";
 
@@ -40,7 +40,7 @@ impl Handler<CreateChangeSet> for CloudFormation {
             previous: input.use_previous_template.unwrap_or(false),
         };
         let text = fetch_template(&ctx, &source, current.as_ref()).await?;
-        let parts = parts(
+        let mut parts = parts(
             text,
             input.parameters,
             input.tags,
@@ -49,7 +49,11 @@ impl Handler<CreateChangeSet> for CloudFormation {
             input.notification_arns,
         );
         let old = current.as_ref().and_then(|s| s.current.as_ref());
-        let resolved = parts.resolve_ssm(&ctx, old).await?;
+        parts.transform(&ctx, old).await?;
+        let resolved = match &parts.processed {
+            Some(Err(_)) => BTreeMap::new(),
+            _ => parts.resolve_ssm(&ctx, old).await?,
+        };
         let new = New {
             stack: name,
             name: input.change_set_name,
@@ -96,6 +100,9 @@ async fn create(
             format!("ChangeSet {} already exists", new.name),
         ));
     }
+    if let Some(Err(reason)) = &parts.processed {
+        return fail(tx, ctx, (&stack, reason), parts, new);
+    }
     let (definition, prepared) = parts.define(tx, ctx, &stack, resolved).await?;
     let changes = plan::changes(tx, ctx, &stack, &prepared).await?;
     let outputs_only = stack.current.as_ref().is_some_and(|old| {
@@ -131,6 +138,42 @@ async fn create(
         STACKS.put(tx, &prefix, &stack)?;
     }
     Ok((id, stack.id))
+}
+
+/// A change set whose template could not be made.
+fn fail(
+    tx: &Tx,
+    ctx: &Context,
+    (stack, reason): (&StackRow, &str),
+    parts: &Parts,
+    new: &New,
+) -> Result<(String, String), ServiceError> {
+    let uuid = tx.ids().uuid();
+    let id = ctx.arn("cloudformation", format!("changeSet/{}/{uuid}", new.name));
+    let row = ChangeSetRow {
+        id: id.clone(),
+        name: new.name.clone(),
+        uuid: uuid.clone(),
+        kind: new.kind.clone(),
+        status: "FAILED".to_owned(),
+        reason: Some(reason.to_owned()),
+        execution_status: "UNAVAILABLE".to_owned(),
+        description: new.description.clone(),
+        created_ms: tx.now_ms(),
+        definition: Definition {
+            template: stack::keep_template(tx, ctx, &parts.text)?,
+            tags: parts.tags.clone().unwrap_or_default(),
+            capabilities: parts.capabilities.clone(),
+            notification_arns: parts.notification_arns.clone(),
+            ..Definition::default()
+        },
+        changes: Vec::new(),
+        on_failure: new.on_failure.clone(),
+        include_nested: new.include_nested,
+    };
+    let (account, region, stack_uuid) = stack::key(ctx, &stack.uuid);
+    CHANGE_SETS.put(tx, &(account, region, stack_uuid, uuid), &row)?;
+    Ok((id, stack.id.clone()))
 }
 
 /// Whether outputs are added, removed or changed by the new template.

@@ -28,7 +28,7 @@ impl Handler<CreateStack> for CloudFormation {
         }
         let source = Source { body: input.template_body, url: input.template_url, previous: false };
         let text = fetch_template(&ctx, &source, None).await?;
-        let parts = parts(
+        let mut parts = parts(
             text,
             input.parameters,
             input.tags,
@@ -36,6 +36,8 @@ impl Handler<CreateStack> for CloudFormation {
             input.role_arn,
             input.notification_arns,
         );
+        parts.transform(&ctx, None).await?;
+        parts.require_auto_expand()?;
         let resolved = parts.resolve_ssm(&ctx, None).await?;
         let on_failure = match (input.disable_rollback, input.on_failure) {
             (Some(_), Some(_)) => {

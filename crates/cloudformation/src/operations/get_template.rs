@@ -22,6 +22,7 @@ impl Handler<GetTemplate> for CloudFormation {
     ) -> Result<GetTemplateOutput, ServiceError> {
         let text = ctx
             .transact(input, |tx, ctx, input| async move {
+                let processed = input.template_stage.as_deref() == Some("Processed");
                 let definition = match (&input.change_set_name, &input.stack_name) {
                     (Some(name), stack) => {
                         Some(find(&tx, &ctx, name, stack.as_ref()).await?.1.definition)
@@ -40,7 +41,9 @@ impl Handler<GetTemplate> for CloudFormation {
                 };
                 match definition {
                     Some(definition) => {
-                        stack::template_text(&tx, &ctx, &definition.template).await.map(Some)
+                        let original = definition.original.as_ref().filter(|_| !processed);
+                        let hash = original.unwrap_or(&definition.template);
+                        stack::template_text(&tx, &ctx, hash).await.map(Some)
                     }
                     None => Ok(None),
                 }

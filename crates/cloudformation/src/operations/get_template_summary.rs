@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{Source, access, fetch_template, required_capabilities};
+use super::{Source, access, capabilities_reason, fetch_template, read_declared};
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::GetTemplateSummary;
 use crate::api::cloudformation::shapes::{
@@ -10,7 +10,6 @@ use crate::api::cloudformation::shapes::{
 };
 use crate::error::{no_such_stack, validation};
 use crate::plan;
-use crate::template::Template;
 use crate::template::model::plain;
 
 impl Handler<GetTemplateSummary> for CloudFormation {
@@ -40,11 +39,8 @@ impl Handler<GetTemplateSummary> for CloudFormation {
             url: input.template_url,
             previous: stack.is_some(),
         };
-        let template = Template::parse(&fetch_template(&ctx, &source, stack.as_ref()).await?)?;
-        let (capabilities, kinds) = required_capabilities(&template);
-        let reason = (!kinds.is_empty()).then(|| {
-            format!("The following resource(s) require capabilities: [{}]", kinds.join(", "))
-        });
+        let template = read_declared(&fetch_template(&ctx, &source, stack.as_ref()).await?)?;
+        let (capabilities, reason) = capabilities_reason(&template);
         let mut types: Vec<String> = template.resources.iter().map(|r| r.kind.clone()).collect();
         types.sort();
         types.dedup();

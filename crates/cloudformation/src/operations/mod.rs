@@ -19,11 +19,13 @@ mod list_imports;
 mod list_stack_resources;
 mod list_stacks;
 mod source;
+mod transformed;
 mod update_stack;
 mod update_termination_protection;
 mod validate_template;
 
 pub(crate) use source::{Parts, Source, fetch_template, parts};
+pub(crate) use transformed::read_declared;
 
 use std::collections::BTreeMap;
 
@@ -174,6 +176,21 @@ pub(crate) fn required_capabilities(template: &Template) -> (Vec<&'static str>, 
         return (vec!["CAPABILITY_NAMED_IAM"], kinds);
     }
     if kinds.is_empty() { (Vec::new(), kinds) } else { (vec!["CAPABILITY_IAM"], kinds) }
+}
+
+/// The capabilities that a template asks for before its transforms are run, and why.
+pub(crate) fn capabilities_reason(template: &Template) -> (Vec<&'static str>, Option<String>) {
+    let (mut capabilities, mut kinds) = required_capabilities(template);
+    if !template.transforms.is_empty() {
+        capabilities.push("CAPABILITY_AUTO_EXPAND");
+        let ours = template.resources.iter().map(|r| &r.kind);
+        kinds.extend(ours.filter(|kind| kind.starts_with("AWS::Serverless::")).cloned());
+        kinds.sort();
+        kinds.dedup();
+    }
+    let reason = (!kinds.is_empty())
+        .then(|| format!("The following resource(s) require capabilities: [{}]", kinds.join(", ")));
+    (capabilities, reason)
 }
 
 /// The capabilities that the caller acknowledged have to cover those.

@@ -29,6 +29,8 @@ pub(crate) struct Source {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Parts {
     pub(crate) text: String,
+    /// What transforms made of it; the error is why they failed.
+    pub(crate) processed: Option<Result<String, String>>,
     pub(crate) parameters: BTreeMap<String, Given>,
     pub(crate) tags: Option<BTreeMap<String, String>>,
     pub(crate) capabilities: Vec<String>,
@@ -53,6 +55,7 @@ pub(crate) fn parts(
     });
     Parts {
         text,
+        processed: None,
         parameters: given.collect(),
         tags: tags.map(|tags| tags.into_iter().map(|t| (t.key, t.value)).collect()),
         capabilities: capabilities.unwrap_or_default(),
@@ -78,7 +81,9 @@ pub(crate) async fn fetch_template(
         (Some(body), None, false) => Ok(body.clone()),
         (None, Some(url), false) => fetch_url(ctx, url).await,
         (None, None, true) => {
-            let hash = stack.and_then(|s| s.current.as_ref()).map(|d| d.template.clone());
+            let hash = stack
+                .and_then(|s| s.current.as_ref())
+                .map(|d| d.original.clone().unwrap_or_else(|| d.template.clone()));
             let Some(hash) = hash else {
                 return Err(validation("Either Template URL or Template Body must be specified."));
             };
@@ -108,7 +113,15 @@ async fn fetch_url(ctx: &Context, url: &str) -> Result<String, ServiceError> {
         Some(bucket) => (bucket, path),
         None => path.split_once('/').ok_or_else(unsupported)?,
     };
-    let key = percent_decode(key);
+    fetch_object(ctx, bucket, &percent_decode(key)).await
+}
+
+/// The text of an object.
+pub(super) async fn fetch_object(
+    ctx: &Context,
+    bucket: &str,
+    key: &str,
+) -> Result<String, ServiceError> {
     let input = serde_json::json!({"Bucket": bucket, "Key": key});
     let (_, body) = ctx
         .kernel()
@@ -142,13 +155,22 @@ fn percent_decode(text: &str) -> String {
 }
 
 impl Parts {
+    /// The text that the stack is made from.
+    pub(crate) fn effective(&self) -> Result<&str, ServiceError> {
+        match &self.processed {
+            None => Ok(&self.text),
+            Some(Ok(text)) => Ok(text),
+            Some(Err(reason)) => Err(validation(reason)),
+        }
+    }
+
     /// The values behind parameters that name SSM parameters.
     pub(crate) async fn resolve_ssm(
         &self,
         ctx: &Context,
         previous: Option<&Definition>,
     ) -> Result<BTreeMap<String, String>, ServiceError> {
-        let template = Template::parse(&self.text)?;
+        let template = Template::parse(self.effective()?)?;
         let old = previous.map(|d| d.parameters.clone()).unwrap_or_default();
         let values = parameters::check(&template, &self.parameters, &old)?;
         let mut resolved = BTreeMap::new();
@@ -180,13 +202,16 @@ impl Parts {
         stack: &StackRow,
         resolved: &BTreeMap<String, String>,
     ) -> Result<(Definition, Prepared), ServiceError> {
-        let template = Template::parse(&self.text)?;
-        transform_unsupported(&template)?;
+        let template = Template::parse(self.effective()?)?;
         let old = stack.current.clone().unwrap_or_default();
         let values = parameters::check(&template, &self.parameters, &old.parameters)?;
         super::check_capabilities(&template, &self.capabilities)?;
         let definition = Definition {
-            template: stack::keep_template(tx, ctx, &self.text)?,
+            template: stack::keep_template(tx, ctx, self.effective()?)?,
+            original: match self.processed {
+                Some(_) => Some(stack::keep_template(tx, ctx, &self.text)?),
+                None => None,
+            },
             parameters: values,
             resolved: resolved.clone(),
             tags: self.tags.clone().unwrap_or(old.tags),
@@ -196,7 +221,7 @@ impl Parts {
         };
         let exports = stack::exports(tx, ctx).await?;
         let pseudo = stack::pseudo(ctx, stack, &definition);
-        let prepared = Prepared::new(&self.text, &definition, pseudo, &exports)?;
+        let prepared = Prepared::new(self.effective()?, &definition, pseudo, &exports)?;
         let mut unknown: Vec<&str> = prepared
             .template
             .resources
@@ -219,13 +244,5 @@ impl Parts {
             )));
         }
         Ok((definition, prepared))
-    }
-}
-
-/// Macros and transforms are not run.
-pub(crate) fn transform_unsupported(template: &Template) -> Result<(), ServiceError> {
-    match template.transforms.first() {
-        None => Ok(()),
-        Some(name) => Err(validation(format!("Transform {name} is not implemented by Undercast"))),
     }
 }

@@ -34,7 +34,7 @@ impl Handler<UpdateStack> for CloudFormation {
             previous: input.use_previous_template.unwrap_or(false),
         };
         let text = fetch_template(&ctx, &source, Some(&current)).await?;
-        let parts = parts(
+        let mut parts = parts(
             text,
             input.parameters,
             input.tags,
@@ -42,6 +42,8 @@ impl Handler<UpdateStack> for CloudFormation {
             input.role_arn,
             input.notification_arns,
         );
+        parts.transform(&ctx, current.current.as_ref()).await?;
+        parts.require_auto_expand()?;
         let resolved = parts.resolve_ssm(&ctx, current.current.as_ref()).await?;
         let on_failure =
             if input.disable_rollback.unwrap_or(false) { "DO_NOTHING" } else { "ROLLBACK" };

@@ -2,13 +2,12 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{Source, access, fetch_template, required_capabilities};
+use super::{Source, access, capabilities_reason, fetch_template, read_declared};
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::ValidateTemplate;
 use crate::api::cloudformation::shapes::{
     TemplateParameter, ValidateTemplateInput, ValidateTemplateOutput,
 };
-use crate::template::Template;
 use crate::template::model::plain;
 
 impl Handler<ValidateTemplate> for CloudFormation {
@@ -22,11 +21,8 @@ impl Handler<ValidateTemplate> for CloudFormation {
         input: ValidateTemplateInput,
     ) -> Result<ValidateTemplateOutput, ServiceError> {
         let source = Source { body: input.template_body, url: input.template_url, previous: false };
-        let template = Template::parse(&fetch_template(&ctx, &source, None).await?)?;
-        let (capabilities, kinds) = required_capabilities(&template);
-        let reason = (!kinds.is_empty()).then(|| {
-            format!("The following resource(s) require capabilities: [{}]", kinds.join(", "))
-        });
+        let template = read_declared(&fetch_template(&ctx, &source, None).await?)?;
+        let (capabilities, reason) = capabilities_reason(&template);
         let parameters = template.parameters.iter().map(|(name, parameter)| TemplateParameter {
             parameter_key: Some(name.clone()),
             default_value: parameter.default.as_ref().map(plain),

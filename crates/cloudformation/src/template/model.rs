@@ -125,6 +125,38 @@ impl Template {
         Ok(template)
     }
 
+    /// What a template declares before its transforms are run: nothing is checked that they may change.
+    pub fn declared(document: &Document) -> Result<Self, Error> {
+        let mut root = document.as_object().cloned().unwrap_or_default();
+        for section in ["Conditions", "Outputs", "Rules"] {
+            root.shift_remove(section);
+        }
+        let mut plain = serde_json::Map::new();
+        for (name, resource) in section(root.get("Resources"), "Resources")? {
+            let kind = resource.get("Type").filter(|kind| kind.is_string()).cloned();
+            let Some(kind) = kind.filter(|_| is_logical_id(&name)) else {
+                continue;
+            };
+            let properties = resource.get("Properties").filter(|p| p.is_object()).cloned();
+            // An empty template is told so after its transforms.
+            let mut kept = serde_json::json!({"Type": kind});
+            if let (Some(properties), Document::Object(kept)) = (properties, &mut kept) {
+                kept.insert("Properties".to_owned(), properties);
+            }
+            plain.insert(name, kept);
+        }
+        let resources = match plain.is_empty() {
+            true => Vec::new(),
+            false => resources(Some(&Document::Object(plain)))?,
+        };
+        let keep = ["Description", "Parameters", "Metadata", "Transform"];
+        root.retain(|name, _| keep.contains(&name.as_str()) || !SECTIONS.contains(&name.as_str()));
+        let nothing =
+            serde_json::json!({"Undercast": {"Type": "AWS::CloudFormation::WaitConditionHandle"}});
+        root.insert("Resources".to_owned(), nothing);
+        Ok(Self { resources, ..Self::from_document(&Document::Object(root))? })
+    }
+
     pub fn resource(&self, logical_id: &str) -> Option<&ResourceDefinition> {
         self.resources.iter().find(|r| r.logical_id == logical_id)
     }

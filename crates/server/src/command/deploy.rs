@@ -15,7 +15,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Deploys a template and shows the stack while it comes to be.
 ///
-/// A function whose `Code` is a path beside the template is zipped and uploaded first.
+/// A function whose `Code` or `CodeUri` is a path beside the template is zipped and uploaded first.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The template, JSON or YAML.
@@ -80,7 +80,8 @@ async fn change(
     let described = client.call("cloudformation", "DescribeChangeSet", id.clone()).await?;
     if text_of(&described, "Status") == "FAILED" {
         client.call("cloudformation", "DeleteChangeSet", id).await?;
-        return Ok(false);
+        let reason = text_of(&described, "StatusReason");
+        return if reason.contains("didn't contain changes") { Ok(false) } else { Err(reason) };
     }
     client.call("cloudformation", "ExecuteChangeSet", id).await?;
     Ok(true)

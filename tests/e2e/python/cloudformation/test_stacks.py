@@ -174,7 +174,7 @@ def test_parameters_conditions_mappings_and_rules(cfn, deploy, client, error):
         ({"Resources": {"A": queue(X={"Ref": "B"})}}, "Unresolved resource dependencies [B] in the Resources block"),
         ({"Resources": {"A": {**queue(), "DependsOn": "B"}, "B": {**queue(), "DependsOn": "A"}}}, "Circular dependency between resources: [A, B]"),
         ({"Resources": {"A": queue()}, "Nonsense": 1}, "Invalid template property or properties [Nonsense]"),
-        ({"Resources": {"A": queue()}, "Transform": "AWS::Serverless-2016-10-31"}, "AWS::Serverless-2016-10-31 is not implemented"),
+        ({"Resources": {"A": queue()}, "Transform": "AWS::Serverless-2016-10-31"}, "Requires capabilities : [CAPABILITY_AUTO_EXPAND]"),
         ({"Resources": {"R": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": TRUST}}}}, "Requires capabilities : [CAPABILITY_IAM]"),
         ("Resources: [", "YAML not well-formed"),
     ],

@@ -40,6 +40,8 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
         &operations::schema::GetStage,
         &operations::schema::GetStages,
         &operations::schema::GetTags,
+        &operations::schema::ImportApi,
+        &operations::schema::ReimportApi,
         &operations::schema::TagResource,
         &operations::schema::UntagResource,
         &operations::schema::UpdateApi,
@@ -223,7 +225,6 @@ static UNIMPLEMENTED: &[Route] = &[
     },
     Route { name: "GetVpcLink", method: "GET", uri: "/v2/vpclinks/{vpcLinkId}" },
     Route { name: "GetVpcLinks", method: "GET", uri: "/v2/vpclinks" },
-    Route { name: "ImportApi", method: "PUT", uri: "/v2/apis" },
     Route { name: "ListPortalProducts", method: "GET", uri: "/v2/portalproducts" },
     Route { name: "ListPortals", method: "GET", uri: "/v2/portals" },
     Route {
@@ -253,7 +254,6 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "PUT",
         uri: "/v2/domainnames/{domainName}/routingrules/{routingRuleId}",
     },
-    Route { name: "ReimportApi", method: "PUT", uri: "/v2/apis/{apiId}" },
     Route {
         name: "ResetAuthorizersCache",
         method: "DELETE",

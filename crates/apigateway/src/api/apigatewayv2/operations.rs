@@ -226,6 +226,26 @@ impl Operation for GetTags {
     type Output = shapes::GetTagsOutput;
 }
 
+/// The `ImportApi` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ImportApi;
+
+impl Operation for ImportApi {
+    const SCHEMA: &'static OperationSchema = &schema::ImportApi;
+    type Input = shapes::ImportApiInput;
+    type Output = shapes::ImportApiOutput;
+}
+
+/// The `ReimportApi` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ReimportApi;
+
+impl Operation for ReimportApi {
+    const SCHEMA: &'static OperationSchema = &schema::ReimportApi;
+    type Input = shapes::ReimportApiInput;
+    type Output = shapes::ReimportApiOutput;
+}
+
 /// The `TagResource` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct TagResource;
@@ -618,6 +638,44 @@ pub mod schema {
         status: 200,
         input: &schemas::GetTagsRequest,
         output: &schemas::GetTagsResponse,
+        errors: &[
+            &NotFoundException,
+            &TooManyRequestsException,
+            &BadRequestException,
+            &ConflictException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static ImportApi: OperationSchema = OperationSchema {
+        name: "ImportApi",
+        method: "PUT",
+        uri: "/v2/apis",
+        status: 201,
+        input: &schemas::ImportApiRequest,
+        output: &schemas::ImportApiResponse,
+        errors: &[
+            &NotFoundException,
+            &TooManyRequestsException,
+            &BadRequestException,
+            &ConflictException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static ReimportApi: OperationSchema = OperationSchema {
+        name: "ReimportApi",
+        method: "PUT",
+        uri: "/v2/apis/{apiId}",
+        status: 201,
+        input: &schemas::ReimportApiRequest,
+        output: &schemas::ReimportApiResponse,
         errors: &[
             &NotFoundException,
             &TooManyRequestsException,

@@ -611,6 +611,42 @@ pub static GetTagsRequest: Schema = Schema::new(
 pub static GetTagsResponse: Schema =
     Schema::new("GetTagsResponse", Kind::Structure(&[Member::new("Tags", &Tags).wire("tags")]));
 
+pub static ImportApiRequest: Schema = Schema::new(
+    "ImportApiRequest",
+    Kind::Structure(&[
+        Member::new("Basepath", &prelude::STRING).wire("basepath").bound(Binding::Query),
+        Member::new("Body", &prelude::STRING).wire("body").required(),
+        Member::new("FailOnWarnings", &prelude::BOOLEAN)
+            .wire("failOnWarnings")
+            .bound(Binding::Query),
+    ]),
+);
+
+pub static ImportApiResponse: Schema = Schema::new(
+    "ImportApiResponse",
+    Kind::Structure(&[
+        Member::new("ApiEndpoint", &prelude::STRING).wire("apiEndpoint"),
+        Member::new("ApiGatewayManaged", &prelude::BOOLEAN).wire("apiGatewayManaged"),
+        Member::new("ApiId", &prelude::STRING).wire("apiId"),
+        Member::new("ApiKeySelectionExpression", &prelude::STRING)
+            .wire("apiKeySelectionExpression"),
+        Member::new("CorsConfiguration", &Cors).wire("corsConfiguration"),
+        Member::new("CreatedDate", &__timestampIso8601).wire("createdDate"),
+        Member::new("Description", &prelude::STRING).wire("description"),
+        Member::new("DisableSchemaValidation", &prelude::BOOLEAN).wire("disableSchemaValidation"),
+        Member::new("DisableExecuteApiEndpoint", &prelude::BOOLEAN)
+            .wire("disableExecuteApiEndpoint"),
+        Member::new("ImportInfo", &__listOf__string).wire("importInfo"),
+        Member::new("IpAddressType", &IpAddressType).wire("ipAddressType"),
+        Member::new("Name", &prelude::STRING).wire("name"),
+        Member::new("ProtocolType", &ProtocolType).wire("protocolType"),
+        Member::new("RouteSelectionExpression", &prelude::STRING).wire("routeSelectionExpression"),
+        Member::new("Tags", &Tags).wire("tags"),
+        Member::new("Version", &prelude::STRING).wire("version"),
+        Member::new("Warnings", &__listOf__string).wire("warnings"),
+    ]),
+);
+
 pub static IntegerWithLengthBetween50And30000: Schema =
     Schema::new("IntegerWithLengthBetween50And30000", Kind::Integer).min(50).max(30000);
 
@@ -683,6 +719,43 @@ pub static PassthroughBehavior: Schema = Schema::new("PassthroughBehavior", Kind
 
 pub static ProtocolType: Schema =
     Schema::new("ProtocolType", Kind::String).values(&["WEBSOCKET", "HTTP"]);
+
+pub static ReimportApiRequest: Schema = Schema::new(
+    "ReimportApiRequest",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("Basepath", &prelude::STRING).wire("basepath").bound(Binding::Query),
+        Member::new("Body", &prelude::STRING).wire("body").required(),
+        Member::new("FailOnWarnings", &prelude::BOOLEAN)
+            .wire("failOnWarnings")
+            .bound(Binding::Query),
+    ]),
+);
+
+pub static ReimportApiResponse: Schema = Schema::new(
+    "ReimportApiResponse",
+    Kind::Structure(&[
+        Member::new("ApiEndpoint", &prelude::STRING).wire("apiEndpoint"),
+        Member::new("ApiGatewayManaged", &prelude::BOOLEAN).wire("apiGatewayManaged"),
+        Member::new("ApiId", &prelude::STRING).wire("apiId"),
+        Member::new("ApiKeySelectionExpression", &prelude::STRING)
+            .wire("apiKeySelectionExpression"),
+        Member::new("CorsConfiguration", &Cors).wire("corsConfiguration"),
+        Member::new("CreatedDate", &__timestampIso8601).wire("createdDate"),
+        Member::new("Description", &prelude::STRING).wire("description"),
+        Member::new("DisableSchemaValidation", &prelude::BOOLEAN).wire("disableSchemaValidation"),
+        Member::new("DisableExecuteApiEndpoint", &prelude::BOOLEAN)
+            .wire("disableExecuteApiEndpoint"),
+        Member::new("ImportInfo", &__listOf__string).wire("importInfo"),
+        Member::new("IpAddressType", &IpAddressType).wire("ipAddressType"),
+        Member::new("Name", &prelude::STRING).wire("name"),
+        Member::new("ProtocolType", &ProtocolType).wire("protocolType"),
+        Member::new("RouteSelectionExpression", &prelude::STRING).wire("routeSelectionExpression"),
+        Member::new("Tags", &Tags).wire("tags"),
+        Member::new("Version", &prelude::STRING).wire("version"),
+        Member::new("Warnings", &__listOf__string).wire("warnings"),
+    ]),
+);
 
 pub static ResponseParameters: Schema = Schema::new(
     "ResponseParameters",

@@ -1623,6 +1623,102 @@ impl Shape for GetTagsOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ImportApiInput {
+    pub basepath: Option<String>,
+    pub body: String,
+    pub fail_on_warnings: Option<bool>,
+}
+
+impl Shape for ImportApiInput {
+    const SCHEMA: &'static Schema = &schemas::ImportApiRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.basepath, m(Self::SCHEMA, 0), writer);
+        write_member(&self.body, m(Self::SCHEMA, 1), writer);
+        write_option(&self.fail_on_warnings, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.basepath = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.body = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.fail_on_warnings = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ImportApiOutput {
+    pub api_endpoint: Option<String>,
+    pub api_gateway_managed: Option<bool>,
+    pub api_id: Option<String>,
+    pub api_key_selection_expression: Option<String>,
+    pub cors_configuration: Option<Cors>,
+    pub created_date: Option<Timestamp>,
+    pub description: Option<String>,
+    pub disable_schema_validation: Option<bool>,
+    pub disable_execute_api_endpoint: Option<bool>,
+    pub import_info: Option<Vec<String>>,
+    pub ip_address_type: Option<String>,
+    pub name: Option<String>,
+    pub protocol_type: Option<String>,
+    pub route_selection_expression: Option<String>,
+    pub tags: Option<BTreeMap<String, String>>,
+    pub version: Option<String>,
+    pub warnings: Option<Vec<String>>,
+}
+
+impl Shape for ImportApiOutput {
+    const SCHEMA: &'static Schema = &schemas::ImportApiResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.api_endpoint, m(Self::SCHEMA, 0), writer);
+        write_option(&self.api_gateway_managed, m(Self::SCHEMA, 1), writer);
+        write_option(&self.api_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.api_key_selection_expression, m(Self::SCHEMA, 3), writer);
+        write_option(&self.cors_configuration, m(Self::SCHEMA, 4), writer);
+        write_option(&self.created_date, m(Self::SCHEMA, 5), writer);
+        write_option(&self.description, m(Self::SCHEMA, 6), writer);
+        write_option(&self.disable_schema_validation, m(Self::SCHEMA, 7), writer);
+        write_option(&self.disable_execute_api_endpoint, m(Self::SCHEMA, 8), writer);
+        write_option(&self.import_info, m(Self::SCHEMA, 9), writer);
+        write_option(&self.ip_address_type, m(Self::SCHEMA, 10), writer);
+        write_option(&self.name, m(Self::SCHEMA, 11), writer);
+        write_option(&self.protocol_type, m(Self::SCHEMA, 12), writer);
+        write_option(&self.route_selection_expression, m(Self::SCHEMA, 13), writer);
+        write_option(&self.tags, m(Self::SCHEMA, 14), writer);
+        write_option(&self.version, m(Self::SCHEMA, 15), writer);
+        write_option(&self.warnings, m(Self::SCHEMA, 16), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_endpoint = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.api_gateway_managed = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.api_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.api_key_selection_expression = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.cors_configuration = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.created_date = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.description = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.disable_schema_validation = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.disable_execute_api_endpoint = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            9 => self.import_info = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            10 => self.ip_address_type = Some(Value::read(m(Self::SCHEMA, 10), reader)?),
+            11 => self.name = Some(Value::read(m(Self::SCHEMA, 11), reader)?),
+            12 => self.protocol_type = Some(Value::read(m(Self::SCHEMA, 12), reader)?),
+            13 => self.route_selection_expression = Some(Value::read(m(Self::SCHEMA, 13), reader)?),
+            14 => self.tags = Some(Value::read(m(Self::SCHEMA, 14), reader)?),
+            15 => self.version = Some(Value::read(m(Self::SCHEMA, 15), reader)?),
+            16 => self.warnings = Some(Value::read(m(Self::SCHEMA, 16), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Integration {
     pub api_gateway_managed: Option<bool>,
     pub connection_id: Option<String>,
@@ -1720,6 +1816,105 @@ impl Shape for ParameterConstraints {
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         match index {
             0 => self.required = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReimportApiInput {
+    pub api_id: String,
+    pub basepath: Option<String>,
+    pub body: String,
+    pub fail_on_warnings: Option<bool>,
+}
+
+impl Shape for ReimportApiInput {
+    const SCHEMA: &'static Schema = &schemas::ReimportApiRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.basepath, m(Self::SCHEMA, 1), writer);
+        write_member(&self.body, m(Self::SCHEMA, 2), writer);
+        write_option(&self.fail_on_warnings, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.basepath = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.body = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.fail_on_warnings = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReimportApiOutput {
+    pub api_endpoint: Option<String>,
+    pub api_gateway_managed: Option<bool>,
+    pub api_id: Option<String>,
+    pub api_key_selection_expression: Option<String>,
+    pub cors_configuration: Option<Cors>,
+    pub created_date: Option<Timestamp>,
+    pub description: Option<String>,
+    pub disable_schema_validation: Option<bool>,
+    pub disable_execute_api_endpoint: Option<bool>,
+    pub import_info: Option<Vec<String>>,
+    pub ip_address_type: Option<String>,
+    pub name: Option<String>,
+    pub protocol_type: Option<String>,
+    pub route_selection_expression: Option<String>,
+    pub tags: Option<BTreeMap<String, String>>,
+    pub version: Option<String>,
+    pub warnings: Option<Vec<String>>,
+}
+
+impl Shape for ReimportApiOutput {
+    const SCHEMA: &'static Schema = &schemas::ReimportApiResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.api_endpoint, m(Self::SCHEMA, 0), writer);
+        write_option(&self.api_gateway_managed, m(Self::SCHEMA, 1), writer);
+        write_option(&self.api_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.api_key_selection_expression, m(Self::SCHEMA, 3), writer);
+        write_option(&self.cors_configuration, m(Self::SCHEMA, 4), writer);
+        write_option(&self.created_date, m(Self::SCHEMA, 5), writer);
+        write_option(&self.description, m(Self::SCHEMA, 6), writer);
+        write_option(&self.disable_schema_validation, m(Self::SCHEMA, 7), writer);
+        write_option(&self.disable_execute_api_endpoint, m(Self::SCHEMA, 8), writer);
+        write_option(&self.import_info, m(Self::SCHEMA, 9), writer);
+        write_option(&self.ip_address_type, m(Self::SCHEMA, 10), writer);
+        write_option(&self.name, m(Self::SCHEMA, 11), writer);
+        write_option(&self.protocol_type, m(Self::SCHEMA, 12), writer);
+        write_option(&self.route_selection_expression, m(Self::SCHEMA, 13), writer);
+        write_option(&self.tags, m(Self::SCHEMA, 14), writer);
+        write_option(&self.version, m(Self::SCHEMA, 15), writer);
+        write_option(&self.warnings, m(Self::SCHEMA, 16), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_endpoint = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.api_gateway_managed = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.api_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.api_key_selection_expression = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.cors_configuration = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.created_date = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.description = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.disable_schema_validation = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.disable_execute_api_endpoint = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            9 => self.import_info = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            10 => self.ip_address_type = Some(Value::read(m(Self::SCHEMA, 10), reader)?),
+            11 => self.name = Some(Value::read(m(Self::SCHEMA, 11), reader)?),
+            12 => self.protocol_type = Some(Value::read(m(Self::SCHEMA, 12), reader)?),
+            13 => self.route_selection_expression = Some(Value::read(m(Self::SCHEMA, 13), reader)?),
+            14 => self.tags = Some(Value::read(m(Self::SCHEMA, 14), reader)?),
+            15 => self.version = Some(Value::read(m(Self::SCHEMA, 15), reader)?),
+            16 => self.warnings = Some(Value::read(m(Self::SCHEMA, 16), reader)?),
             _ => {}
         }
         Ok(())
