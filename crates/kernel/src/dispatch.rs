@@ -14,8 +14,9 @@ use crate::http::HttpEndpoint;
 use crate::operation::ErasedCall;
 use crate::side::has_effects;
 use crate::{
-    Access, Authorize, Context, Credentials, Decision, ErasedOutput, Fetch, Invoke, Origin,
-    Principal, ResourceType, Seats, Service, ServiceError, Shadow, Side, SideCall, Sockets, Vault,
+    Access, AliasMover, Authorize, Context, Credentials, Decision, ErasedOutput, Fetch, Invoke,
+    Origin, Principal, ResourceType, Seats, Service, ServiceError, Shadow, Side, SideCall, Sockets,
+    Vault,
 };
 
 /// How strict the cloud is.
@@ -185,6 +186,11 @@ impl Kernel {
 
     pub fn resource_type(&self, name: &str) -> Option<Arc<dyn ResourceType>> {
         self.0.services.get()?.resource_types.get(name).cloned()
+    }
+
+    /// Who moves aliases by steps for the templates that want it.
+    pub fn alias_movers(&self) -> impl Iterator<Item = &Arc<dyn AliasMover>> {
+        self.services().iter().flat_map(|service| &service.alias_movers)
     }
 
     /// All front doors in the order in which they are asked, whatever the order of the services.

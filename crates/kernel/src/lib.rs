@@ -34,7 +34,7 @@ pub use ports::{
     InvokeRequest, InvokeResponse, OwnSockets, Pair, Secret, Served, Shadow, Sockets, Subject,
 };
 pub use principal::Principal;
-pub use provision::{Resource, ResourceRequest, ResourceType};
+pub use provision::{AliasMover, Resource, ResourceRequest, ResourceType};
 pub use service::{Listed, Service};
 pub use side::{OutsideAction, OutsideRule, Seat, Seats, Side, SideCall};
 pub use undercast_smithy as smithy;

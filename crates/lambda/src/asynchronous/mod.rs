@@ -318,6 +318,7 @@ mod tests {
             error: error.then(|| "Unhandled".to_owned()),
             version: LATEST.to_owned(),
             log: None,
+            was_cold: false,
         }
     }
 

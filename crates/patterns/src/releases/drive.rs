@@ -148,14 +148,13 @@ fn take(
         state.reasons.push(reason.to_owned());
     }
     let began = state.since_ms != before.since_ms && state.phase == Phase::Running;
-    if began || state.is_final() {
-        if let Some(report) = row.reports.last_mut().filter(|report| report.ended_ms.is_none()) {
-            report.ended_ms = Some(now_ms);
-            report.outcome = match state.phase {
-                Phase::RolledBack => state.reasons.join("; "),
-                _ => "passed".to_owned(),
-            };
-        }
+    let open = row.reports.last_mut().filter(|report| report.ended_ms.is_none());
+    if let Some(report) = open.filter(|_| began || state.is_final()) {
+        report.ended_ms = Some(now_ms);
+        report.outcome = match state.phase {
+            Phase::RolledBack => state.reasons.join("; "),
+            _ => "passed".to_owned(),
+        };
     }
     if began {
         row.reports.push(ReportRow {
