@@ -31,7 +31,8 @@ pub use error::ServiceError;
 pub use operation::{Access, ErasedHandler, ErasedOutput, Handler, Operation};
 pub use ports::{
     Answered, Authorize, Credentials, Decision, Fetch, Given, Guise, HttpGiven, Invoke, InvokeKind,
-    InvokeRequest, InvokeResponse, OwnSockets, Pair, Secret, Served, Shadow, Sockets, Subject,
+    InvokeRequest, InvokeResponse, OwnSockets, Pair, Released, Secret, Served, Shadow, Sockets,
+    Subject,
 };
 pub use principal::Principal;
 pub use provision::{AliasMover, Resource, ResourceRequest, ResourceType};

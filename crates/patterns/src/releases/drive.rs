@@ -196,6 +196,12 @@ async fn act(kernel: &Kernel, key: &RunKey, row: &ReleaseRow) -> Result<(), Serv
             }
         }
     }
+    if row.state.is_final()
+        && !row.pending.is_empty()
+        && let Some(port) = kernel.released()
+    {
+        port.released(ctx, key.2.clone()).await?;
+    }
     Ok(())
 }
 
