@@ -11,7 +11,9 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use undercast_kernel::service::TaskSpec;
-use undercast_kernel::{Context, InvokeKind, InvokeRequest, Kernel, Released, ServiceError};
+use undercast_kernel::{
+    Access, Context, InvokeKind, InvokeRequest, Kernel, Released, ServiceError,
+};
 use undercast_store::{Backoff, NewTask, Outcome, Task, TaskError, Tx};
 
 use super::error::no_deployment;
@@ -192,6 +194,12 @@ impl Run {
     /// Whether function, alias and versions are there and agree with the AppSpec.
     async fn check(&self, row: &DeploymentRow) -> Result<Option<Fault>, ServiceError> {
         let spec = &row.spec;
+        let function = self.ctx.arn("lambda", format!("function:{}", spec.function));
+        let accesses = ["lambda:GetAlias", "lambda:UpdateAlias"];
+        let accesses = accesses.map(|action| Access::new(action, function.clone()));
+        if let Some(fault) = self.check_role(row, accesses.into()).await? {
+            return Ok(Some(fault));
+        }
         let input = json!({"FunctionName": spec.function, "Qualifier": spec.target});
         if let Err(error) = self.call("lambda", "GetFunctionConfiguration", input).await {
             return fault("INVALID_LAMBDA_FUNCTION", error).map(Some);
@@ -250,8 +258,9 @@ impl Run {
                 self.fail(failed("did not report its status within an hour")).await
             }
             None if hook.is_invoked => Ok(Next::At(hook.deadline_ms)),
-            None => match self.invoke(function, &hook.id).await {
-                Ok(()) => {
+            None => match self.invoke(row, function, &hook.id).await {
+                Ok(Some(fault)) => self.fail(fault).await,
+                Ok(None) => {
                     self.change(|_, row| {
                         if let Some(hook) = &mut row.hook {
                             hook.is_invoked = true;
@@ -267,11 +276,49 @@ impl Run {
         }
     }
 
-    async fn invoke(&self, function: &str, hook: &str) -> Result<(), ServiceError> {
+    /// The service does all by itself, but nothing that the group's role may not do.
+    async fn check_role(
+        &self,
+        row: &DeploymentRow,
+        accesses: Vec<Access>,
+    ) -> Result<Option<Fault>, ServiceError> {
+        let Some(port) = self.ctx.kernel().credentials() else {
+            return Ok(None);
+        };
+        let session = self.key.2.clone();
+        let issued = port.assume(self.ctx.kernel().clone(), row.role.clone(), session).await;
+        let principal = match issued {
+            Ok(issued) => issued.principal,
+            Err(error) => return fault("IAM_ROLE_MISSING", error).map(Some),
+        };
+        let acting = self.ctx.with_principal(principal);
+        match self.ctx.kernel().check(&acting, accesses).await {
+            Ok(()) => Ok(None),
+            Err(error) => {
+                let Fault(code, why) = fault("IAM_ROLE_PERMISSIONS", error)?;
+                let message = format!(
+                    "The IAM role {} does not give you permission to perform operations in the following AWS service: AWSLambda. {why}",
+                    row.role
+                );
+                Ok(Some(Fault(code, message)))
+            }
+        }
+    }
+
+    async fn invoke(
+        &self,
+        row: &DeploymentRow,
+        function: &str,
+        hook: &str,
+    ) -> Result<Option<Fault>, ServiceError> {
         let arn = match function.starts_with("arn:") {
             true => function.to_owned(),
             false => self.ctx.arn("lambda", format!("function:{function}")),
         };
+        let access = Access::new("lambda:InvokeFunction", arn.clone());
+        if let Some(fault) = self.check_role(row, vec![access]).await? {
+            return Ok(Some(fault));
+        }
         let event = json!({"DeploymentId": self.key.2, "LifecycleEventHookExecutionId": hook});
         let request = InvokeRequest {
             function: arn,
@@ -279,7 +326,7 @@ impl Run {
             kind: InvokeKind::Event,
             guise: None,
         };
-        self.ctx.kernel().invoke()?.invoke(self.ctx.clone(), request).await.map(drop)
+        self.ctx.kernel().invoke()?.invoke(self.ctx.clone(), request).await.map(|_| None)
     }
 
     /// Shifts the traffic: starts the release, or looks how far it is.

@@ -117,6 +117,8 @@ pub(crate) struct DeploymentRow {
     pub(crate) description: Option<String>,
     pub(crate) creator: String,
     pub(crate) rollback: Option<RollbackRow>,
+    /// In whose name aliases are moved and hooks invoked.
+    pub(crate) role: String,
     /// The deployment that this one undoes.
     pub(crate) undoes: Option<String>,
     pub(crate) undone_by: Option<String>,

@@ -275,6 +275,42 @@ def test_a_deployment_survives_crashes(new_cloud):
     assert deploy.done(started)["status"] == "Succeeded" and deploy.alias() == ("2", {})
 
 
+def test_a_role_and_a_caller_do_only_what_they_may(secure_cloud, error):
+    shop = Shop(secure_cloud.client, "000000000000")
+    shop.version("same")
+    iam = secure_cloud.client("iam")
+    allow = lambda *statements: json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": actions, "Resource": resource} for actions, resource in statements]})
+    trust = {"Effect": "Allow", "Principal": {"Service": "codedeploy.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName="deploy", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+    deploy = Deploy(shop, deploymentConfigName="CodeDeployDefault.LambdaAllAtOnce")
+    done = deploy.done(deploy.start())
+    assert done["errorInformation"]["code"] == "IAM_ROLE_PERMISSIONS", done
+    assert "lambda:GetAlias" in done["errorInformation"]["message"] and deploy.alias() == ("1", {})
+    iam.attach_role_policy(
+        RoleName="deploy", PolicyArn="arn:aws:iam::aws:policy/service-role/AWSCodeDeployRoleForLambdaLimited")
+    done = deploy.done(deploy.start(spec(BeforeAllowTraffic="other")))
+    assert done["errorInformation"]["code"] == "IAM_ROLE_PERMISSIONS", done
+    assert "lambda:InvokeFunction" in done["errorInformation"]["message"]
+    started = deploy.start()
+    assert deploy.done(started)["status"] == "Succeeded" and deploy.alias() == ("2", {})
+    # A caller sees and does what the group's ARN allows.
+    iam.create_user(UserName="dev")
+    key = iam.create_access_key(UserName="dev")["AccessKey"]
+    dev = secure_cloud.client("codedeploy", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    group = "arn:aws:codedeploy:us-east-1:000000000000:deploymentgroup:app/"
+    iam.put_user_policy(UserName="dev", PolicyName="p", PolicyDocument=allow((["codedeploy:*"], group + "other")))
+    for call, more in [(dev.get_deployment, {"deploymentId": started}), (dev.stop_deployment, {"deploymentId": started}),
+                       (dev.create_deployment, {"applicationName": "app", "deploymentGroupName": "g", "revision": revision(spec())})]:
+        code, message = error(call, **more)
+        assert code == "AccessDeniedException" and group + "g" in message, message
+    more = {"applicationName": "app", "deploymentGroupName": "other", "serviceRoleArn": ROLE}
+    code, message = error(dev.create_deployment_group, **more)
+    assert code == "AccessDeniedException" and "iam:PassRole" in message, message
+    iam.put_user_policy(UserName="dev", PolicyName="p", PolicyDocument=allow((["codedeploy:*"], group + "*")))
+    assert dev.get_deployment(deploymentId=started)["deploymentInfo"]["status"] == "Succeeded"
+
+
 def template(version, hooks={}, policy=True, **more):
     """What SAM makes of `AutoPublishAlias` and `DeploymentPreference`, as far as it matters here."""
     alias = {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": "f", "Name": "up", "FunctionVersion": version}}

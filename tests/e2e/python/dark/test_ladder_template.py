@@ -124,6 +124,21 @@ def test_a_ladder_takes_an_alias_that_is_there(shop, stack):
     assert stack.alias("live") == ("1", {}) and stack.releases() == {}
 
 
+def test_a_ladder_is_replaced_and_the_alias_stays(shop, stack, error):
+    made = stack.deploy(ladder("1", EVERYBODY, Name="a"), "create")
+    assert stack.deploy(ladder("1", EVERYBODY, Name="b"))["StackStatus"] == "UPDATE_COMPLETE", stack.reasons()
+    assert stack.alias("up") == ("1", {})
+    # Replaced and taken back.
+    template = ladder("1", EVERYBODY, Name="c")
+    template["Resources"]["Queue"] = {
+        "Type": "AWS::SQS::Queue", "DependsOn": "Ladder", "Properties": {"VisibilityTimeout": -1}}
+    assert stack.deploy(template)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE", stack.reasons()
+    assert stack.alias("up") == ("1", {})
+    stack.cloudformation.delete_stack(StackName="s")
+    assert stack.settle(made["StackId"])["StackStatus"] == "DELETE_COMPLETE"
+    assert error(shop.lam.get_alias, FunctionName="f", Name="up")[0] == "ResourceNotFoundException"
+
+
 def test_a_stack_waits_for_its_release(shop, stack):
     stack.deploy(ladder("1", EVERYBODY), "create")
     for kind in ("same", "throws"):
@@ -194,6 +209,12 @@ def test_metadata_on_an_alias_is_a_ladder(shop, stack, error):
         shop.version(kind)
     assert stack.deploy(with_metadata("2", slow))["StackStatus"] == "UPDATE_COMPLETE", stack.reasons()
     assert stack.alias("plain") == ("1", {"2": 0.25})
+    # What does not change the version leaves the release alone.
+    described = with_metadata("2", slow)
+    described["Resources"]["Alias"]["Properties"]["Description"] = "slowly"
+    assert stack.deploy(described)["StackStatus"] == "UPDATE_COMPLETE", stack.reasons()
+    assert stack.alias("plain") == ("1", {"2": 0.25})
+    assert shop.lam.get_alias(FunctionName="f", Name="plain")["Description"] == "slowly"
     # Without metadata as ever: at once, and what was under way is over.
     assert stack.deploy(with_metadata("2", None))["StackStatus"] == "UPDATE_COMPLETE"
     template = with_metadata("2", None)
