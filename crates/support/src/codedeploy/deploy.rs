@@ -147,13 +147,9 @@ impl Run {
                 let (key, change) = &*input;
                 let row = DEPLOYMENTS.get(&tx, key).await?;
                 let mut row = row.ok_or_else(|| no_deployment(&key.2))?;
-                if !row.status.is_final() {
+                if !row.is_decided() {
                     change(&tx, &mut row);
-                    let row_is_over = row.status.is_final();
                     DEPLOYMENTS.put(&tx, key, &row)?;
-                    if row_is_over {
-                        settle(&tx, key, &row).await?;
-                    }
                 }
                 Ok(Next::Now)
             })
@@ -169,8 +165,7 @@ impl Run {
                 row.started_ms = Some(tx.now_ms());
             }
             if phase == Phase::TidyUp {
-                row.status = Status::Succeeded;
-                row.completed_ms = Some(tx.now_ms());
+                row.outcome = Some(Status::Succeeded);
             }
         })
         .await
@@ -412,11 +407,10 @@ impl Run {
         }
         self.ctx
             .transact(self.key.clone(), |tx, _, key| async move {
-                if let Some(mut row) = DEPLOYMENTS.get(&tx, &key).await? {
-                    row.phase = Phase::Over;
-                    DEPLOYMENTS.put(&tx, &key, &row)?;
+                match DEPLOYMENTS.get(&tx, &key).await? {
+                    Some(row) => settle(&tx, &key, row).await,
+                    None => Ok(()),
                 }
-                Ok(())
             })
             .await?;
         Ok(Next::Done)
@@ -433,27 +427,38 @@ fn group_key(key: &Key, row: &DeploymentRow) -> GroupKey {
     (key.0.clone(), key.1.clone(), row.application.clone(), row.group.clone())
 }
 
-/// The group learns how its deployment ended.
-async fn settle(tx: &Tx, key: &Key, row: &DeploymentRow) -> Result<(), ServiceError> {
-    let group_key = group_key(key, row);
-    let Some(mut group) = GROUPS.get(tx, &group_key).await? else {
+/// The deployment is over: its status shows it, its group learns it, and what takes it back begins.
+async fn settle(tx: &Tx, key: &Key, mut row: DeploymentRow) -> Result<(), ServiceError> {
+    let Some(outcome) = row.outcome.filter(|_| row.phase == Phase::TidyUp) else {
         return Ok(());
     };
-    if group.active.as_ref() == Some(&key.2) {
+    row.status = outcome;
+    row.phase = Phase::Over;
+    row.completed_ms = Some(tx.now_ms());
+    if row.goes_back {
+        let id = new_id(tx);
+        let undo_key = (key.0.clone(), key.1.clone(), id.clone());
+        DEPLOYMENTS.put(tx, &undo_key, &undo(&key.2, &row, tx.now_ms()))?;
+        wake(tx, &undo_key)?;
+        row.undone_by = Some(id);
+    }
+    DEPLOYMENTS.put(tx, key, &row)?;
+    let group_key = group_key(key, &row);
+    if let Some(mut group) = GROUPS.get(tx, &group_key).await? {
         group.active.clone_from(&row.undone_by);
+        if row.undone_by.is_some() {
+            group.attempted.clone_from(&row.undone_by);
+        }
+        if outcome == Status::Succeeded {
+            group.succeeded = Some(key.2.clone());
+        }
+        GROUPS.put(tx, &group_key, &group)?;
     }
-    if let Some(next) = &row.undone_by {
-        group.attempted = Some(next.clone());
-    }
-    if row.status == Status::Succeeded {
-        group.succeeded = Some(key.2.clone());
-    }
-    GROUPS.put(tx, &group_key, &group)?;
     Ok(())
 }
 
-/// Ends a deployment without success, and starts the one that goes back where that is wanted. Does nothing to one
-/// that is over.
+/// A deployment ends without success, and is taken back where that is wanted. Does nothing to one whose end is
+/// decided.
 pub(crate) async fn end(
     tx: &Tx,
     key: &Key,
@@ -463,27 +468,19 @@ pub(crate) async fn end(
 ) -> Result<(), ServiceError> {
     let row = DEPLOYMENTS.get(tx, key).await?;
     let mut row = row.ok_or_else(|| no_deployment(&key.2))?;
-    if row.status.is_final() {
+    if row.is_decided() {
         return Ok(());
     }
     let event = if status == Status::Stopped { STOPPED } else { FAILURE };
     let wanted = row.rollback.as_ref().is_some_and(|rollback| rollback.wants(event));
     // Where nothing was checked there is nothing to go back to.
-    let has_begun = !matches!(row.phase, Phase::Check);
-    row.status = status;
+    let has_begun = row.undoes.is_none() && row.phase != Phase::Check;
+    row.goes_back = has_begun && goes_back.unwrap_or(wanted);
+    row.outcome = Some(status);
     row.phase = Phase::TidyUp;
     row.hook = None;
     row.error = Some((code.to_owned(), message.to_owned()));
-    row.completed_ms = Some(tx.now_ms());
-    if row.undoes.is_none() && has_begun && goes_back.unwrap_or(wanted) {
-        let id = new_id(tx);
-        row.undone_by = Some(id.clone());
-        let undo_key = (key.0.clone(), key.1.clone(), id);
-        DEPLOYMENTS.put(tx, &undo_key, &undo(&key.2, &row, tx.now_ms()))?;
-        wake(tx, &undo_key)?;
-    }
     DEPLOYMENTS.put(tx, key, &row)?;
-    settle(tx, key, &row).await?;
     wake(tx, key)
 }
 
@@ -501,6 +498,8 @@ fn undo(id: &str, row: &DeploymentRow, now_ms: i64) -> DeploymentRow {
         spec,
         status: Status::InProgress,
         phase: Phase::Traffic,
+        outcome: None,
+        goes_back: false,
         hook: None,
         hooks_done: Vec::new(),
         error: None,
@@ -508,7 +507,6 @@ fn undo(id: &str, row: &DeploymentRow, now_ms: i64) -> DeploymentRow {
         rollback: None,
         undoes: Some(id.to_owned()),
         undone_by: None,
-        token: None,
         created_ms: now_ms,
         started_ms: Some(now_ms),
         completed_ms: None,

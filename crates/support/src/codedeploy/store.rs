@@ -21,6 +21,8 @@ pub(crate) const CONFIGS: Table<Key, ConfigRow> = Table::new(keyspace::CODEDEPLO
 /// Account, region, deployment id.
 pub(crate) const DEPLOYMENTS: Table<Key, DeploymentRow> =
     Table::new(keyspace::CODEDEPLOY, "deployments");
+/// Account, region, token of a stack's operation: the id of its deployment.
+pub(crate) const TOKENS: Table<Key, String> = Table::new(keyspace::CODEDEPLOY, "tokens");
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ApplicationRow {
@@ -93,7 +95,7 @@ pub(crate) enum Phase {
     Before,
     Traffic,
     After,
-    /// The status is final; a release that is left over has to go.
+    /// How it ends is decided; a release that is left over has to go before it is shown.
     TidyUp,
     Over,
 }
@@ -109,6 +111,10 @@ pub(crate) struct DeploymentRow {
     pub(crate) previous: Option<RevisionRow>,
     pub(crate) status: Status,
     pub(crate) phase: Phase,
+    /// The status that it ends with, from `TidyUp` on.
+    pub(crate) outcome: Option<Status>,
+    /// Another deployment takes this one back when it is over.
+    pub(crate) goes_back: bool,
     pub(crate) hook: Option<HookRow>,
     /// Ids of hooks that have reported.
     pub(crate) hooks_done: Vec<String>,
@@ -122,11 +128,16 @@ pub(crate) struct DeploymentRow {
     /// The deployment that this one undoes.
     pub(crate) undoes: Option<String>,
     pub(crate) undone_by: Option<String>,
-    /// Of a stack's operation.
-    pub(crate) token: Option<String>,
     pub(crate) created_ms: i64,
     pub(crate) started_ms: Option<i64>,
     pub(crate) completed_ms: Option<i64>,
+}
+
+impl DeploymentRow {
+    /// Nothing changes how it ends any more.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.outcome.is_some()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

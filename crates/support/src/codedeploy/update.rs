@@ -10,7 +10,7 @@ use super::deploy::unless;
 use super::error::no_deployment;
 use super::operations::{NewDeployment, create, deployment_access, key, stop_access};
 use super::resources::{Future, call};
-use super::store::{DEPLOYMENTS, DeploymentRow, Phase, RevisionRow, Status};
+use super::store::{DEPLOYMENTS, DeploymentRow, GROUPS, Phase, RevisionRow, Status, TOKENS};
 
 const POLICY: &str = "CodeDeployLambdaAliasUpdate";
 const MEMBERS: &[&str] =
@@ -57,9 +57,9 @@ impl AliasMover for Mover {
                 after: text("AfterAllowTrafficHook").map(str::to_owned),
             };
             let token = format!("{}/{}", request.operation, request.logical_id);
-            let known = find(&ctx, |row| row.token.as_ref() == Some(&token)).await?;
-            let id = match known.into_iter().next() {
-                Some((id, _)) => id,
+            let known = TOKENS.read(ctx.store(), &key(&ctx, &token)).await?;
+            let id = match known {
+                Some(id) => id,
                 None if spec.current == spec.target => return Ok(()),
                 None => {
                     let access = deployment_access(&ctx, &application, &group);
@@ -93,11 +93,12 @@ impl AliasMover for Mover {
     fn end(&self, ctx: Context, request: ResourceRequest) -> Future<()> {
         async move {
             let (function, alias) = target(&request);
-            let is_ours = |row: &DeploymentRow| {
-                row.spec.function == function && row.spec.alias == alias && row.phase != Phase::Over
-            };
-            for (id, row) in find(&ctx, is_ours).await? {
-                if row.undoes.is_none() && !row.status.is_final() {
+            for id in active(&ctx).await? {
+                let row = DEPLOYMENTS.read(ctx.store(), &key(&ctx, &id)).await?;
+                let is_ours =
+                    |row: &DeploymentRow| row.spec.function == function && row.spec.alias == alias;
+                let Some(row) = row.filter(is_ours) else { continue };
+                if row.undoes.is_none() {
                     let access = stop_access(&ctx, &row.application, &row.group);
                     ctx.kernel().check(&ctx, access).await?;
                     let input = json!({"deploymentId": id, "autoRollbackEnabled": true});
@@ -131,13 +132,11 @@ fn plain(value: Option<&Value>) -> String {
     }
 }
 
-async fn find(
-    ctx: &Context,
-    fits: impl Fn(&DeploymentRow) -> bool,
-) -> Result<Vec<(String, DeploymentRow)>, ServiceError> {
+/// What is under way in any group.
+async fn active(ctx: &Context) -> Result<Vec<String>, ServiceError> {
     let scope = (ctx.account().to_owned(), ctx.region().to_owned());
-    let rows = DEPLOYMENTS.list(ctx.store(), DEPLOYMENTS.prefix(&scope), 10_000, false).await?;
-    Ok(rows.into_iter().filter(|(_, row)| fits(row)).map(|(key, row)| (key.2, row)).collect())
+    let groups = GROUPS.list(ctx.store(), GROUPS.prefix(&scope), 10_000, false).await?;
+    Ok(groups.into_iter().filter_map(|(_, row)| row.active).collect())
 }
 
 /// Waits until nothing is left to do for a deployment and for the one that took it back.

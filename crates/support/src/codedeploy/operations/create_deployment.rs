@@ -7,7 +7,7 @@ use crate::api::codedeploy::operations::CreateDeployment;
 use crate::api::codedeploy::shapes::{CreateDeploymentInput, CreateDeploymentOutput};
 use crate::codedeploy::appspec::AppSpec;
 use crate::codedeploy::store::{
-    DEPLOYMENTS, DeploymentRow, GROUPS, Phase, RevisionRow, RollbackRow, Status,
+    DEPLOYMENTS, DeploymentRow, GROUPS, Phase, RevisionRow, RollbackRow, Status, TOKENS,
 };
 use crate::codedeploy::{CodeDeploy, deploy};
 
@@ -37,12 +37,10 @@ pub(crate) fn stop_access(ctx: &Context, application: &str, group: &str) -> Vec<
 /// Makes the deployment and starts it; answers its id.
 pub(crate) async fn create(ctx: &Context, new: NewDeployment) -> Result<String, ServiceError> {
     ctx.transact(new, |tx, ctx, new| async move {
-        if new.token.is_some() {
-            let scope = (ctx.account().to_owned(), ctx.region().to_owned());
-            let all = DEPLOYMENTS.scan(&tx, DEPLOYMENTS.prefix(&scope), 10_000, false).await?;
-            if let Some((key, _)) = all.into_iter().find(|(_, row)| row.token == new.token) {
-                return Ok(key.2);
-            }
+        if let Some(token) = &new.token
+            && let Some(id) = TOKENS.get(&tx, &key(&ctx, token)).await?
+        {
+            return Ok(id);
         }
         let mut group = group(&tx, &ctx, &new.application, &new.group).await?;
         if let Some(active) = &group.active {
@@ -69,6 +67,8 @@ pub(crate) async fn create(ctx: &Context, new: NewDeployment) -> Result<String, 
             previous,
             status: Status::Created,
             phase: Phase::Check,
+            outcome: None,
+            goes_back: false,
             hook: None,
             hooks_done: Vec::new(),
             error: None,
@@ -78,7 +78,6 @@ pub(crate) async fn create(ctx: &Context, new: NewDeployment) -> Result<String, 
             role: group.role.clone(),
             undoes: None,
             undone_by: None,
-            token: new.token.clone(),
             created_ms: tx.now_ms(),
             started_ms: None,
             completed_ms: None,
@@ -88,6 +87,9 @@ pub(crate) async fn create(ctx: &Context, new: NewDeployment) -> Result<String, 
         group.attempted = Some(id.clone());
         GROUPS.put(&tx, &group_key(&ctx, &new.application, &new.group), &group)?;
         DEPLOYMENTS.put(&tx, &key(&ctx, &id), &row)?;
+        if let Some(token) = &new.token {
+            TOKENS.put(&tx, &key(&ctx, token), &id)?;
+        }
         deploy::wake(&tx, &key(&ctx, &id))?;
         Ok(id)
     })

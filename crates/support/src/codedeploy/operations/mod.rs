@@ -262,7 +262,8 @@ fn shown_deployment(id: &str, row: &DeploymentRow) -> shapes::DeploymentInfo {
             rollback_message: undoes.as_ref().map(|id| format!("Rolls back deployment {id}")),
         }),
     };
-    let error = row.error.clone().map(|(code, message)| shapes::ErrorInformation {
+    let error = row.error.clone().filter(|_| row.status.is_final());
+    let error = error.map(|(code, message)| shapes::ErrorInformation {
         code: Some(code),
         message: Some(message),
     });

@@ -22,7 +22,7 @@ impl Handler<StopDeployment> for CodeDeploy {
         allowed(&ctx, "StopDeployment", &input.deployment_id).await?;
         ctx.transact(input, |tx, ctx, input| async move {
             let id = &input.deployment_id;
-            if deployment(&tx, &ctx, id).await?.status.is_final() {
+            if deployment(&tx, &ctx, id).await?.is_decided() {
                 return Err(ServiceError::new(
                     "DeploymentAlreadyCompletedException",
                     format!("The deployment {id} is already completed"),
@@ -32,8 +32,8 @@ impl Handler<StopDeployment> for CodeDeploy {
             let goes_back = input.auto_rollback_enabled;
             deploy::end(&tx, &key(&ctx, id), Status::Stopped, reason, goes_back).await?;
             Ok(StopDeploymentOutput {
-                status: Some("Succeeded".to_owned()),
-                status_message: Some("No more traffic is shifted".to_owned()),
+                status: Some("Pending".to_owned()),
+                status_message: Some("The deployment is being stopped".to_owned()),
             })
         })
         .await
