@@ -86,7 +86,7 @@ impl ResourceType for LadderType {
         async move {
             let ladder = Ladder::new(&request, request.physical_id.clone(), &request.properties)?;
             if request.is_rollback {
-                ladder.end(&ctx).await?;
+                halt(&ctx, &ladder.name).await?;
                 ladder.set_alias(&ctx).await?;
             } else if request.changed("Version") {
                 ladder.reach(&ctx).await?;
@@ -141,7 +141,11 @@ impl AliasMover for MetadataMover {
     }
 
     fn end(&self, ctx: Context, request: ResourceRequest) -> Future<()> {
-        async move { end(&ctx, &request.generated_name(NAME_MAX)).await }.boxed()
+        async move {
+            let name = request.generated_name(NAME_MAX);
+            if request.is_rollback { halt(&ctx, &name).await } else { end(&ctx, &name).await }
+        }
+        .boxed()
     }
 }
 
@@ -264,16 +268,12 @@ impl Ladder {
         call(ctx, "lambda", "UpdateAlias", input).await.map(drop)
     }
 
-    async fn end(&self, ctx: &Context) -> Result<(), ServiceError> {
-        end(ctx, &self.name).await
-    }
-
     /// Brings the alias to the version by a release, or waits for the one that an earlier attempt started.
     async fn reach(&self, ctx: &Context) -> Result<(), ServiceError> {
         let release = RELEASES.read(ctx.store(), &key(ctx, &self.name)).await?;
         let is_ours = release.is_some_and(|row| row.client_token.as_ref() == Some(&self.token));
         if !is_ours {
-            self.end(ctx).await?;
+            end(ctx, &self.name).await?;
             if self.leads_there(ctx).await? {
                 return Ok(());
             }
@@ -299,6 +299,13 @@ impl Ladder {
 
 /// Rolls back what is under way under this name and forgets it.
 async fn end(ctx: &Context, name: &str) -> Result<(), ServiceError> {
+    halt(ctx, name).await?;
+    let result = call(ctx, "release", "DeleteRelease", json!({"Name": name})).await;
+    result.map(drop).or_else(unless(&[GONE]))
+}
+
+/// The same, but what was found stays: why a stack went back is to be looked at.
+async fn halt(ctx: &Context, name: &str) -> Result<(), ServiceError> {
     let Some(row) = RELEASES.read(ctx.store(), &key(ctx, name)).await? else {
         return Ok(());
     };
@@ -308,8 +315,7 @@ async fn end(ctx: &Context, name: &str) -> Result<(), ServiceError> {
         // It may have come to its end by itself meanwhile.
         result.map(drop).or_else(unless(&["ConflictException", GONE]))?;
     }
-    let result = call(ctx, "release", "DeleteRelease", json!({"Name": name})).await;
-    result.map(drop).or_else(unless(&[GONE]))
+    Ok(())
 }
 
 /// Waits until the release is over; an error if it went back.

@@ -152,6 +152,20 @@ def test_a_stack_waits_for_its_release(shop, stack):
     assert stack.alias("up") == ("2", {})
 
 
+def test_what_differs_in_the_dark_can_be_looked_at_afterwards(shop, stack):
+    made = stack.deploy(ladder("1", EVERYBODY), "create")
+    shop.version("rounds")
+    dark = {"Kind": "Dark", "Share": 1, "Gates": {"SampleMin": "3", "MatchRateMin": "1.0"}}
+    rules = {"Classes": {"Slower": "Ignore"}}
+    stack.change(ladder("2", dark, EVERYBODY, Rules=rules, Limits={"ConcurrencyMax": "1"}, WaitForCompletion="true"))
+    assert stack.settle(traffic="up")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE", stack.reasons()
+    name = outputs(made)["Name"]
+    assert "match" in stack.reasons() and stack.alias("up") == ("1", {})
+    assert stack.releases()[name]["State"] == "ROLLED_BACK"
+    assert shop.kinds(name)[("Body", "Rounding", "/price")]["Count"] >= 3
+    shop.check_live()
+
+
 def test_what_follows_a_ladder_fails_and_everything_goes_back(shop, stack):
     stack.deploy(ladder("1", EVERYBODY), "create")
     shop.version("same")
