@@ -181,6 +181,8 @@ pub struct ResourceRow {
     pub deletion_policy: String,
     pub update_replace_policy: String,
     pub metadata: Option<String>,
+    #[serde(default)]
+    pub update_policy: Option<String>,
     pub updated_ms: i64,
     /// The operation that touched the resource last.
     pub operation: String,
@@ -199,6 +201,10 @@ pub struct BeforeRow {
     pub depends_on: Vec<String>,
     pub deletion_policy: String,
     pub update_replace_policy: String,
+    #[serde(default)]
+    pub metadata: Option<String>,
+    #[serde(default)]
+    pub update_policy: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -24,6 +24,9 @@ pub(crate) fn document(arn: &str) -> Option<String> {
                 "dynamodb:ListStreams",
             ])
             .collect(),
+        "AWSCodeDeployRoleForLambda" | "AWSCodeDeployRoleForLambdaLimited" => {
+            return Some(r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudwatch:DescribeAlarms","lambda:UpdateAlias","lambda:GetAlias","lambda:GetProvisionedConcurrencyConfig"],"Resource":"*"},{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:*:*:function:CodeDeployHook_*"}]}"#.to_owned());
+        }
         "AWSLambdaRole" | "AWSLambda_FullAccess" => vec!["lambda:*"],
         "AWSCloudFormationReadOnlyAccess" => {
             vec![

@@ -14,8 +14,9 @@ use crate::http::HttpEndpoint;
 use crate::operation::ErasedCall;
 use crate::side::has_effects;
 use crate::{
-    Access, Authorize, Context, Credentials, Decision, ErasedOutput, Fetch, Invoke, Origin,
-    Principal, ResourceType, Seats, Service, ServiceError, Shadow, Side, SideCall, Sockets, Vault,
+    Access, AliasMover, Authorize, Context, Credentials, Decision, ErasedOutput, Fetch, Invoke,
+    Origin, Principal, Released, ResourceType, Seats, Service, ServiceError, Shadow, Side,
+    SideCall, Sockets, Vault,
 };
 
 /// How strict the cloud is.
@@ -68,6 +69,7 @@ struct Inner {
     authorize: OnceLock<Arc<dyn Authorize>>,
     credentials: OnceLock<Arc<dyn Credentials>>,
     shadow: OnceLock<Arc<dyn Shadow>>,
+    released: OnceLock<Arc<dyn Released>>,
     sockets: OnceLock<Arc<dyn Sockets>>,
     fetch: OnceLock<Arc<dyn Fetch>>,
     seats: Seats,
@@ -101,6 +103,7 @@ impl Kernel {
             authorize: OnceLock::new(),
             credentials: OnceLock::new(),
             shadow: OnceLock::new(),
+            released: OnceLock::new(),
             sockets: OnceLock::new(),
             fetch: OnceLock::new(),
             seats: Seats::default(),
@@ -130,6 +133,15 @@ impl Kernel {
 
     pub fn provide_shadow(&self, port: Arc<dyn Shadow>) {
         let _ = self.0.shadow.set(port);
+    }
+
+    pub fn provide_released(&self, port: Arc<dyn Released>) {
+        let _ = self.0.released.set(port);
+    }
+
+    /// Who wants to know that a release is over.
+    pub fn released(&self) -> Option<&Arc<dyn Released>> {
+        self.0.released.get()
     }
 
     pub fn provide_sockets(&self, port: Arc<dyn Sockets>) {
@@ -185,6 +197,11 @@ impl Kernel {
 
     pub fn resource_type(&self, name: &str) -> Option<Arc<dyn ResourceType>> {
         self.0.services.get()?.resource_types.get(name).cloned()
+    }
+
+    /// Who moves aliases by steps for the templates that want it.
+    pub fn alias_movers(&self) -> impl Iterator<Item = &Arc<dyn AliasMover>> {
+        self.services().iter().flat_map(|service| &service.alias_movers)
     }
 
     /// All front doors in the order in which they are asked, whatever the order of the services.

@@ -14,3 +14,4 @@ pub const ECR: u16 = 25;
 pub const KMS: u16 = 26;
 pub const CLOUDFORMATION: u16 = 27;
 pub const PATTERNS: u16 = 28;
+pub const CODEDEPLOY: u16 = 29;

@@ -31,10 +31,11 @@ pub use error::ServiceError;
 pub use operation::{Access, ErasedHandler, ErasedOutput, Handler, Operation};
 pub use ports::{
     Answered, Authorize, Credentials, Decision, Fetch, Given, Guise, HttpGiven, Invoke, InvokeKind,
-    InvokeRequest, InvokeResponse, OwnSockets, Pair, Secret, Served, Shadow, Sockets, Subject,
+    InvokeRequest, InvokeResponse, OwnSockets, Pair, Released, Secret, Served, Shadow, Sockets,
+    Subject,
 };
 pub use principal::Principal;
-pub use provision::{Resource, ResourceRequest, ResourceType};
+pub use provision::{AliasMover, Resource, ResourceRequest, ResourceType};
 pub use service::{Listed, Service};
 pub use side::{OutsideAction, OutsideRule, Seat, Seats, Side, SideCall};
 pub use undercast_smithy as smithy;

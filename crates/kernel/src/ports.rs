@@ -66,6 +66,12 @@ pub trait Shadow: Send + Sync + 'static {
     fn served(&self, subject: &Subject<'_>, version: &str, served: Served);
 }
 
+/// Wants to know when a release is over. Provided by CodeDeploy, whose deployments are releases.
+pub trait Released: Send + Sync + 'static {
+    /// The release with this name is over: promoted, finished or rolled back. Told at least once.
+    fn released(&self, ctx: Context, name: String) -> BoxFuture<'static, Result<(), ServiceError>>;
+}
+
 /// How an invocation went.
 #[derive(Debug, Clone, Copy)]
 pub struct Served {

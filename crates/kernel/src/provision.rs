@@ -69,6 +69,37 @@ pub struct ResourceRequest {
     pub tags: BTreeMap<String, String>,
     /// 1 for the first attempt; more after a crash.
     pub attempt: u32,
+    /// The resource's `Metadata`, intrinsics resolved; null where there is none.
+    pub metadata: Document,
+    /// Its `UpdatePolicy`, in the same way.
+    pub update_policy: Document,
+    /// Names the stack's operation: the same in every attempt, another one for the next operation.
+    pub operation: String,
+    /// The stack's update has failed: the resource is put back to `properties`.
+    pub is_rollback: bool,
+}
+
+/// Moves an alias of a function to another version by steps, where a template asks for that instead of an
+/// update at once. Lambda's alias type asks all that are registered with [`crate::Service::alias_mover`].
+pub trait AliasMover: Send + Sync + 'static {
+    /// Whether the resource's `Metadata` or `UpdatePolicy` asks for this one.
+    fn is_wanted(&self, request: &ResourceRequest) -> bool;
+
+    /// Moves the alias to the version that `request.properties` names, for an update of it. May run again
+    /// after a crash.
+    fn advance(
+        &self,
+        ctx: Context,
+        request: ResourceRequest,
+    ) -> BoxFuture<'static, Result<(), ServiceError>>;
+
+    /// Nothing of an earlier move is under way any more: the alias is updated at once, or deleted. Succeeds
+    /// where there was nothing.
+    fn end(
+        &self,
+        ctx: Context,
+        request: ResourceRequest,
+    ) -> BoxFuture<'static, Result<(), ServiceError>>;
 }
 
 impl ResourceRequest {

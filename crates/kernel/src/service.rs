@@ -10,7 +10,7 @@ use undercast_store::{Outcome, Task, TaskError};
 
 use crate::http::HttpEndpoint;
 use crate::operation::erase;
-use crate::{ErasedHandler, Handler, Kernel, Operation, ResourceType, ServiceError};
+use crate::{AliasMover, ErasedHandler, Handler, Kernel, Operation, ResourceType, ServiceError};
 
 /// How a kind of task is run.
 pub type RunTask =
@@ -51,6 +51,7 @@ pub struct Service {
     pub schema: &'static ServiceSchema,
     handlers: HashMap<&'static str, Box<dyn ErasedHandler>>,
     pub resource_types: Vec<Arc<dyn ResourceType>>,
+    pub alias_movers: Vec<Arc<dyn AliasMover>>,
     pub endpoints: Vec<Arc<dyn HttpEndpoint>>,
     pub tasks: Vec<TaskSpec>,
     pub list: Option<List>,
@@ -68,6 +69,7 @@ impl Service {
             schema,
             handlers: HashMap::new(),
             resource_types: Vec::new(),
+            alias_movers: Vec::new(),
             endpoints: Vec::new(),
             tasks: Vec::new(),
             list: None,
@@ -87,6 +89,12 @@ impl Service {
     #[must_use]
     pub fn resource(mut self, resource_type: impl ResourceType) -> Self {
         self.resource_types.push(Arc::new(resource_type));
+        self
+    }
+
+    #[must_use]
+    pub fn alias_mover(mut self, mover: impl AliasMover) -> Self {
+        self.alias_movers.push(Arc::new(mover));
         self
     }
 

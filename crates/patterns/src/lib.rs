@@ -12,7 +12,7 @@
 //! - [`histogram`] is what latencies are kept in.
 //!
 //! `runs` ties them to what passes: who is watched, the pool in which candidates run, their comparison.
-//! `operations/` has a file for each operation.
+//! `resources.rs` is what templates say of releases. `operations/` has a file for each operation.
 //!
 //! Read first: `compare/mod.rs` (the vocabulary), `compare/walk.rs` (how two documents are walked), `ledger.rs`.
 //!
@@ -29,6 +29,7 @@ pub mod ledger;
 mod operations;
 pub mod redact;
 mod releases;
+mod resources;
 mod runs;
 mod store;
 mod tasks;
@@ -75,6 +76,8 @@ pub fn service(kernel: &Kernel, load_max: f64) -> Service {
     route(Service::new(&api::release::SERVICE), &release)
         .task(tasks::forget())
         .task(releases::step_task(moves))
+        .resource(resources::LadderType)
+        .alias_mover(resources::MetadataMover)
         .list(list)
         .start(move |_| {
             let watcher = Arc::clone(&watcher);

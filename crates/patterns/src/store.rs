@@ -165,6 +165,18 @@ pub(crate) struct ReleaseRow {
     pub(crate) changed_ms: i64,
 }
 
+/// Account, region, name: what a ladder of a template owns.
+pub(crate) const LADDERS: Table<RunKey, LadderRow> = Table::new(keyspace::PATTERNS, "ladders");
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LadderRow {
+    /// Name of the function, without an ARN.
+    pub(crate) function: String,
+    pub(crate) alias: String,
+    /// The alias was not there before the ladder.
+    pub(crate) made_alias: bool,
+}
+
 /// One step, as it went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ReportRow {
@@ -181,6 +193,9 @@ pub(crate) struct ServedRow {
 }
 
 impl Row for ReleaseRow {
+    const VERSION: u8 = 1;
+}
+impl Row for LadderRow {
     const VERSION: u8 = 1;
 }
 impl Row for ServedRow {

@@ -1,8 +1,9 @@
 //! What applications and tools need around the edge, a module for each service: the parameter store
 //! ([`ssm`]), the container registry ([`ecr`]) and the key service ([`kms`]), each as far as the
-//! deployment tools need it.
+//! deployment tools need it, and deployments of functions ([`codedeploy`]).
 
 pub mod api;
+pub mod codedeploy;
 pub mod ecr;
 pub mod kms;
 pub mod ssm;
@@ -11,5 +12,10 @@ use undercast_kernel::{Kernel, Service};
 
 /// All services of this crate.
 pub fn services(kernel: &Kernel) -> Vec<Service> {
-    vec![ssm::service(kernel), ecr::service(kernel), kms::service(kernel)]
+    vec![
+        codedeploy::service(kernel),
+        ssm::service(kernel),
+        ecr::service(kernel),
+        kms::service(kernel),
+    ]
 }

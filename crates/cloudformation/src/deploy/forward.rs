@@ -28,8 +28,13 @@ pub(crate) fn dependencies(
 ) -> BTreeSet<String> {
     let pruned = prune(&definition.properties, prepared);
     let named = references(&pruned).unwrap_or_default();
+    let around = [definition.metadata.as_ref(), definition.update_policy.as_ref()];
+    let around = around.into_iter().flatten().map(|value| prune(value, prepared));
+    let around = around.flat_map(|value| references(&value).unwrap_or_default());
+    let around = around.filter(|name| *name != definition.logical_id);
     let exists = |name: &String| prepared.resources().any(|r| r.logical_id == *name);
-    named.into_iter().chain(definition.depends_on.iter().cloned()).filter(exists).collect()
+    let named = named.into_iter().chain(around).chain(definition.depends_on.iter().cloned());
+    named.filter(exists).collect()
 }
 
 /// The document without the branches of `Fn::If` that are not taken.
@@ -234,8 +239,19 @@ fn wanted(
         depends_on: needs.into_iter().flatten().cloned().collect(),
         deletion_policy: text(&definition.deletion_policy)?,
         update_replace_policy: text(&definition.update_replace_policy)?,
-        metadata: definition.metadata.as_ref().map(Document::to_string),
+        metadata: definition.metadata.as_ref().map(|value| resolved_or_raw(value, scope)),
+        update_policy: match &definition.update_policy {
+            Some(value) => {
+                Some(intrinsics::resolve_value(value, scope).map_err(reason)?.to_string())
+            }
+            None => None,
+        },
     })
+}
+
+/// Metadata may hold whatever a tool left there: what cannot be resolved stays as it is.
+fn resolved_or_raw(value: &Document, scope: &intrinsics::Scope<'_>) -> String {
+    intrinsics::resolve_value(value, scope).unwrap_or_else(|_| value.clone()).to_string()
 }
 
 fn reason(unresolved: Unresolved) -> String {

@@ -32,7 +32,8 @@ const PARALLEL_MAX: usize = 16;
 pub fn task() -> TaskSpec {
     TaskSpec {
         name: TASK,
-        concurrency: 8,
+        // A stack may wait for a custom resource or a release for long.
+        concurrency: 32,
         attempts_max: 0,
         backoff: Backoff {
             first: std::time::Duration::from_millis(200),

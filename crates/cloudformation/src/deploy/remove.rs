@@ -275,6 +275,7 @@ fn row_of(obsolete: &ObsoleteRow) -> ResourceRow {
         deletion_policy: String::new(),
         update_replace_policy: String::new(),
         metadata: None,
+        update_policy: None,
         updated_ms: 0,
         operation: obsolete.operation.clone(),
         attempt: 1,

@@ -24,6 +24,7 @@ pub(crate) struct Wanted {
     pub(crate) deletion_policy: String,
     pub(crate) update_replace_policy: String,
     pub(crate) metadata: Option<String>,
+    pub(crate) update_policy: Option<String>,
 }
 
 pub(crate) enum Change {
@@ -172,6 +173,7 @@ impl Deployment {
             deletion_policy: wanted.deletion_policy.clone(),
             update_replace_policy: wanted.update_replace_policy.clone(),
             metadata: wanted.metadata.clone(),
+            update_policy: wanted.update_policy.clone(),
             updated_ms: self.ctx.now_ms(),
             operation: operation.token.clone(),
             attempt: if again { row.as_ref().map_or(1, |r| r.attempt + 1) } else { 1 },
@@ -238,7 +240,8 @@ impl Deployment {
         let same = row.depends_on == wanted.depends_on
             && row.deletion_policy == wanted.deletion_policy
             && row.update_replace_policy == wanted.update_replace_policy
-            && row.metadata == wanted.metadata;
+            && row.metadata == wanted.metadata
+            && row.update_policy == wanted.update_policy;
         if same {
             return Ok(());
         }
@@ -246,6 +249,7 @@ impl Deployment {
         row.deletion_policy.clone_from(&wanted.deletion_policy);
         row.update_replace_policy.clone_from(&wanted.update_replace_policy);
         row.metadata.clone_from(&wanted.metadata);
+        row.update_policy.clone_from(&wanted.update_policy);
         self.put_row(row).await
     }
 
@@ -289,6 +293,7 @@ impl Deployment {
             deletion_policy: String::new(),
             update_replace_policy: String::new(),
             metadata: None,
+            update_policy: None,
         };
         match self.failed(stack, &wanted, row, status, reason).await {
             Err(error) if error.code() != "ValidationError" => Err(error),
@@ -394,6 +399,8 @@ pub(super) fn before(row: &ResourceRow) -> BeforeRow {
         depends_on: row.depends_on.clone(),
         deletion_policy: row.deletion_policy.clone(),
         update_replace_policy: row.update_replace_policy.clone(),
+        metadata: row.metadata.clone(),
+        update_policy: row.update_policy.clone(),
     }
 }
 
@@ -411,6 +418,7 @@ fn empty_row(wanted: &Wanted, operation: &str) -> ResourceRow {
         deletion_policy: wanted.deletion_policy.clone(),
         update_replace_policy: wanted.update_replace_policy.clone(),
         metadata: None,
+        update_policy: None,
         updated_ms: 0,
         operation: operation.to_owned(),
         attempt: 1,
@@ -446,7 +454,15 @@ pub(super) fn request(
         old: row.properties.clone(),
         tags,
         attempt: row.attempt,
+        metadata: document(row.metadata.as_ref()),
+        update_policy: document(row.update_policy.as_ref()),
+        operation: operation.token.clone(),
+        is_rollback: false,
     }
+}
+
+fn document(text: Option<&String>) -> Document {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 /// Letters and digits that follow from the seed, as CloudFormation puts them behind names.
@@ -477,6 +493,7 @@ pub(super) fn failure(error: &ServiceError, kind: &str, request_id: &str) -> Str
         {
             "AlreadyExists"
         }
+        "ReleaseRolledBack" | "DeploymentFailed" => "NotStabilized",
         code if code.contains("NotFound")
             || code.contains("NoSuch")
             || code.contains("NonExistent") =>

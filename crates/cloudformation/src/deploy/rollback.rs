@@ -49,6 +49,7 @@ impl Deployment {
             "UPDATE_IN_PROGRESS".clone_into(&mut row.status);
             self.store_row(stack, row.clone(), None, None).await?;
             let mut request = request(stack, operation, &row, &before.properties);
+            request.is_rollback = true;
             if row.reason.is_some() {
                 // The update failed half-way: nobody knows what it changed.
                 request.old = undercast_smithy::Document::Null;
@@ -84,6 +85,8 @@ impl Deployment {
         restored.depends_on = before.depends_on;
         restored.deletion_policy = before.deletion_policy;
         restored.update_replace_policy = before.update_replace_policy;
+        restored.metadata = before.metadata;
+        restored.update_policy = before.update_policy;
         let old_generation = before.generation;
         restored.before = None;
         restored.reason = None;

@@ -75,6 +75,7 @@ pub struct ResourceDefinition {
     pub deletion_policy: Document,
     pub update_replace_policy: Document,
     pub metadata: Option<Document>,
+    pub update_policy: Option<Document>,
 }
 
 #[derive(Debug, Clone)]
@@ -408,6 +409,7 @@ fn resource(name: &str, body: &Document) -> Result<ResourceDefinition, Error> {
         deletion_policy: object.get("DeletionPolicy").cloned().unwrap_or_default(),
         update_replace_policy: object.get("UpdateReplacePolicy").cloned().unwrap_or_default(),
         metadata: object.get("Metadata").cloned(),
+        update_policy: object.get("UpdatePolicy").cloned(),
     })
 }
 

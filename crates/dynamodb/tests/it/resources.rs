@@ -17,6 +17,10 @@ fn request(properties: Value, old: Value, physical_id: &str, attempt: u32) -> Re
         old,
         tags: [("aws:cloudformation:stack-name".to_owned(), "shop".to_owned())].into(),
         attempt,
+        metadata: Default::default(),
+        update_policy: Default::default(),
+        operation: "operation".to_owned(),
+        is_rollback: false,
     }
 }
 

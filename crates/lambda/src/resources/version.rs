@@ -92,7 +92,23 @@ impl ResourceType for AliasType {
 
     fn update(&self, ctx: Context, request: ResourceRequest) -> Future<Resource> {
         async move {
-            call(&ctx, "UpdateAlias", input(&request)?).await?;
+            let mover = ctx.kernel().alias_movers().find(|mover| mover.is_wanted(&request));
+            let Some(mover) = mover.filter(|_| !request.is_rollback) else {
+                end_moves(&ctx, &request).await?;
+                call(&ctx, "UpdateAlias", input(&request)?).await?;
+                return Ok(alias(&ctx, &request));
+            };
+            // Version and weights are the mover's.
+            let p = &request.properties;
+            let around = json!({
+                "FunctionName": p.get("FunctionName"),
+                "Name": p.get("Name"),
+                "Description": p.get("Description").map_or_else(|| json!(""), Clone::clone),
+            });
+            call(&ctx, "UpdateAlias", around).await?;
+            if request.changed("FunctionVersion") {
+                mover.advance(ctx.clone(), request.clone()).await?;
+            }
             Ok(alias(&ctx, &request))
         }
         .boxed()
@@ -100,12 +116,21 @@ impl ResourceType for AliasType {
 
     fn delete(&self, ctx: Context, request: ResourceRequest) -> Future<()> {
         async move {
+            end_moves(&ctx, &request).await?;
             let p = &request.properties;
             let input = json!({"FunctionName": p.get("FunctionName"), "Name": p.get("Name")});
             call_unless_gone(&ctx, "DeleteAlias", input).await
         }
         .boxed()
     }
+}
+
+/// Nobody moves the alias any more.
+async fn end_moves(ctx: &Context, request: &ResourceRequest) -> Result<(), ServiceError> {
+    for mover in ctx.kernel().alias_movers() {
+        mover.end(ctx.clone(), request.clone()).await?;
+    }
+    Ok(())
 }
 
 /// The API's form: weights are a map there and a list in templates.

@@ -19,6 +19,10 @@ fn request(logical_id: &str, properties: Value) -> ResourceRequest {
         old: Value::Null,
         tags: tags.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
         attempt: 1,
+        metadata: Default::default(),
+        update_policy: Default::default(),
+        operation: "operation".to_owned(),
+        is_rollback: false,
     }
 }
 

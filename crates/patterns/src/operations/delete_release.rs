@@ -7,7 +7,7 @@ use crate::Release;
 use crate::api::release::operations::DeleteRelease;
 use crate::api::release::shapes::{DeleteReleaseInput, DeleteReleaseOutput};
 use crate::error::{conflict, no_release};
-use crate::releases::run_name;
+use crate::releases::{drive, run_name};
 use crate::store::{RELEASES, RUNS, RunState, WATCHED};
 use crate::tasks;
 
@@ -21,7 +21,13 @@ impl Handler<DeleteRelease> for Release {
         ctx: Context,
         input: DeleteReleaseInput,
     ) -> Result<DeleteReleaseOutput, ServiceError> {
-        ctx.transact(key(&ctx, &input.name), |tx, _, key| async move {
+        let key = key(&ctx, &input.name);
+        let row = RELEASES.read(ctx.store(), &key).await?;
+        if row.is_some_and(|row| row.state.is_final()) {
+            // What was decided is done first, by us or by who decided it.
+            drive(ctx.kernel(), &self.moves, &key, None, "").await?;
+        }
+        ctx.transact(key, |tx, _, key| async move {
             let name = &key.2;
             let row = RELEASES.get(&tx, &key).await?.ok_or_else(|| no_release(name))?;
             if !row.state.is_final() {

@@ -15,7 +15,11 @@ use crate::store::{MOVING, RELEASES, RUNS, ReleaseRow};
 
 impl Handler<StartRelease> for Release {
     fn authorize(&self, ctx: &Context, input: &StartReleaseInput) -> Vec<Access> {
-        release_access(ctx, "StartRelease", &input.name)
+        let mut accesses = release_access(ctx, "StartRelease", &input.name);
+        // The service moves the alias: who starts it has to be allowed to.
+        let function = ctx.arn("lambda", format!("function:{}", input.function_name));
+        accesses.push(Access::new("lambda:UpdateAlias", function));
+        accesses
     }
 
     async fn handle(

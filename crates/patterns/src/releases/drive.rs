@@ -148,9 +148,8 @@ fn take(
         state.reasons.push(reason.to_owned());
     }
     let began = state.since_ms != before.since_ms && state.phase == Phase::Running;
-    if (began || state.is_final())
-        && let Some(report) = row.reports.last_mut().filter(|report| report.ended_ms.is_none())
-    {
+    let open = row.reports.last_mut().filter(|report| report.ended_ms.is_none());
+    if let Some(report) = open.filter(|_| began || state.is_final()) {
         report.ended_ms = Some(now_ms);
         report.outcome = match state.phase {
             Phase::RolledBack => state.reasons.join("; "),
@@ -196,6 +195,12 @@ async fn act(kernel: &Kernel, key: &RunKey, row: &ReleaseRow) -> Result<(), Serv
                 tracing::warn!(target: "undercast::release", "{name} went back: {why}");
             }
         }
+    }
+    if row.state.is_final()
+        && !row.pending.is_empty()
+        && let Some(port) = kernel.released()
+    {
+        port.released(ctx, key.2.clone()).await?;
     }
     Ok(())
 }

@@ -19,6 +19,10 @@ fn request(properties: Value) -> ResourceRequest {
         old: Value::Null,
         tags: BTreeMap::from([("team".to_owned(), "blue".to_owned())]),
         attempt: 1,
+        metadata: Default::default(),
+        update_policy: Default::default(),
+        operation: "operation".to_owned(),
+        is_rollback: false,
     }
 }
 

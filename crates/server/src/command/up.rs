@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
 use tokio::net::TcpListener;
 use undercast_kernel::http::HttpEndpoint;
 use undercast_kernel::{Db, Env, Ids, Kernel, Mode, ServiceError, Settings, Sockets, Vault};
@@ -151,12 +152,13 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
     announce(&args, &kernel, address, &sandbox, &notes);
     let wrap = if args.secure { Some(tls(&authority, address.ip())?) } else { None };
     let scheme = if args.secure { "https" } else { "http" };
-    let main = serve_with(listener, gateway.clone(), scheme, wrap, stop_signal());
+    let stop = stop_signal();
+    let main = serve_with(listener, gateway.clone(), scheme, wrap, stop.clone());
     match inner {
         Some(inner) => {
             db.env().spawn("dns", inner.dns.run());
             let wrap = tls(&authority, IpAddr::V4(inner.address))?;
-            let tls = serve_with(inner.tls, gateway, "https", Some(wrap), stop_signal());
+            let tls = serve_with(inner.tls, gateway, "https", Some(wrap), stop);
             futures::join!(main, tls);
         }
         None => main.await,
@@ -407,20 +409,23 @@ fn announce(
     ));
 }
 
-/// Done when the process is told to stop.
-async fn stop_signal() {
+/// Done when the process is told to stop, for everybody who holds it. It listens from the call on: a signal
+/// that comes before the last listener is served is heard by that, too.
+fn stop_signal() -> Shared<BoxFuture<'static, ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
         if let (Ok(mut term), Ok(mut int)) =
             (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
         {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
-            return;
+            let stop = async move {
+                tokio::select! {
+                    _ = term.recv() => {}
+                    _ = int.recv() => {}
+                }
+            };
+            return stop.boxed().shared();
         }
     }
-    let _ = tokio::signal::ctrl_c().await;
+    async { drop(tokio::signal::ctrl_c().await) }.boxed().shared()
 }

@@ -30,6 +30,7 @@ def client(service, key=KEY, secret=SECRET, **config):
         response_checksum_validation="when_required",
         **config,
     )
+    service = roundtrip.SDK_NAMES.get(service, service)
     return session.create_client(service, region_name="eu-west-1", endpoint_url=URL, config=config)
 
 
