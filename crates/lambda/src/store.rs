@@ -138,6 +138,13 @@ pub(crate) struct MappingRow {
     pub(crate) tags: BTreeMap<String, String>,
 }
 
+impl MappingRow {
+    /// Whether the source keeps the order of its messages.
+    pub(crate) fn is_fifo(&self) -> bool {
+        self.source.ends_with(".fifo")
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SecretRow {
     pub(crate) key: String,
