@@ -7,8 +7,8 @@
 //! Read first: `store.rs`, `name.rs`, `functions/mod.rs` (the path of an invocation), then
 //! `asynchronous/mod.rs` (events that wait, retries, destinations) and `mappings/mod.rs` (pollers).
 //!
-//! Not here yet: layers, container images, function URLs, response streaming, provisioned concurrency,
-//! sources other than SQS standard queues. They answer errors that name them.
+//! Not here yet: container images, function URLs, response streaming, provisioned concurrency, sources
+//! other than SQS queues. They answer errors that name them.
 
 #[allow(clippy::single_match, reason = "generated")]
 pub mod api;
@@ -18,6 +18,7 @@ mod describe;
 mod door;
 mod error;
 mod functions;
+mod layers;
 mod limits;
 mod mappings;
 mod name;
@@ -87,6 +88,8 @@ pub fn service(kernel: &Kernel, sandboxes: impl Into<Sandboxes>, folder: PathBuf
         .resource(resources::AliasType)
         .resource(resources::FunctionType)
         .resource(resources::InvokeConfigType)
+        .resource(resources::LayerPermissionType)
+        .resource(resources::LayerVersionType)
         .resource(resources::MappingType)
         .resource(resources::PermissionType)
         .resource(resources::VersionType)
@@ -106,6 +109,7 @@ pub fn service(kernel: &Kernel, sandboxes: impl Into<Sandboxes>, folder: PathBuf
 
 fn route(service: Service, lambda: &Arc<Lambda>) -> Service {
     service
+        .route::<op::AddLayerVersionPermission>(lambda)
         .route::<op::AddPermission>(lambda)
         .route::<op::CreateAlias>(lambda)
         .route::<op::CreateEventSourceMapping>(lambda)
@@ -115,6 +119,7 @@ fn route(service: Service, lambda: &Arc<Lambda>) -> Service {
         .route::<op::DeleteFunction>(lambda)
         .route::<op::DeleteFunctionConcurrency>(lambda)
         .route::<op::DeleteFunctionEventInvokeConfig>(lambda)
+        .route::<op::DeleteLayerVersion>(lambda)
         .route::<op::GetAccountSettings>(lambda)
         .route::<op::GetAlias>(lambda)
         .route::<op::GetEventSourceMapping>(lambda)
@@ -122,17 +127,24 @@ fn route(service: Service, lambda: &Arc<Lambda>) -> Service {
         .route::<op::GetFunctionConcurrency>(lambda)
         .route::<op::GetFunctionConfiguration>(lambda)
         .route::<op::GetFunctionEventInvokeConfig>(lambda)
+        .route::<op::GetLayerVersion>(lambda)
+        .route::<op::GetLayerVersionByArn>(lambda)
+        .route::<op::GetLayerVersionPolicy>(lambda)
         .route::<op::GetPolicy>(lambda)
         .route::<op::Invoke>(lambda)
         .route::<op::ListAliases>(lambda)
         .route::<op::ListEventSourceMappings>(lambda)
         .route::<op::ListFunctionEventInvokeConfigs>(lambda)
         .route::<op::ListFunctions>(lambda)
+        .route::<op::ListLayerVersions>(lambda)
+        .route::<op::ListLayers>(lambda)
         .route::<op::ListTags>(lambda)
         .route::<op::ListVersionsByFunction>(lambda)
+        .route::<op::PublishLayerVersion>(lambda)
         .route::<op::PublishVersion>(lambda)
         .route::<op::PutFunctionConcurrency>(lambda)
         .route::<op::PutFunctionEventInvokeConfig>(lambda)
+        .route::<op::RemoveLayerVersionPermission>(lambda)
         .route::<op::RemovePermission>(lambda)
         .route::<op::TagResource>(lambda)
         .route::<op::UntagResource>(lambda)

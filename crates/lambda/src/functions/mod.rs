@@ -146,9 +146,10 @@ impl Functions {
         if latest.len() == SWEPT_MAX || published.len() == SWEPT_MAX {
             return Ok(());
         }
-        let latest = latest.into_iter().map(|(_, row)| row.latest.code);
-        let all = latest.chain(published.into_iter().map(|(_, row)| row.code));
-        let wanted = all.map(|code| code.blob.hash.to_string()).collect();
+        let latest = latest.iter().map(|(_, row)| &row.latest);
+        let all = latest.chain(published.iter().map(|(_, row)| row));
+        let wanted =
+            all.flat_map(ConfigRow::codes).map(|code| code.blob.hash.to_string()).collect();
         self.code.sweep(wanted).await;
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod function;
 mod inline;
+mod layer;
 mod mapping;
 mod permission;
 mod version;
@@ -13,6 +14,7 @@ use undercast_kernel::{Context, Kernel, Listed, ResourceRequest, ServiceError};
 use crate::name;
 use crate::store::FUNCTIONS;
 pub(crate) use function::FunctionType;
+pub(crate) use layer::{LayerPermissionType, LayerVersionType};
 pub(crate) use mapping::{InvokeConfigType, MappingType};
 pub(crate) use permission::PermissionType;
 pub(crate) use version::{AliasType, VersionType};

@@ -108,7 +108,7 @@ def test_errors_are_typed_and_worded(fn, make, account, error):
     assert message.endswith("Reserved keys used in this request: AWS_REGION")
     code, _ = error(fn.invoke, FunctionName="f", Payload=b"{")
     assert code == "InvalidRequestContentException"
-    code, _ = error(fn.list_layers)
+    code, _ = error(fn.list_capacity_providers)
     assert code == "NotImplemented"
 
 

@@ -18,6 +18,7 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
     query_compatible: false,
     xml_namespace: None,
     operations: &[
+        &operations::schema::AddLayerVersionPermission,
         &operations::schema::AddPermission,
         &operations::schema::CreateAlias,
         &operations::schema::CreateEventSourceMapping,
@@ -27,6 +28,7 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
         &operations::schema::DeleteFunction,
         &operations::schema::DeleteFunctionConcurrency,
         &operations::schema::DeleteFunctionEventInvokeConfig,
+        &operations::schema::DeleteLayerVersion,
         &operations::schema::GetAccountSettings,
         &operations::schema::GetAlias,
         &operations::schema::GetEventSourceMapping,
@@ -34,17 +36,24 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
         &operations::schema::GetFunctionConcurrency,
         &operations::schema::GetFunctionConfiguration,
         &operations::schema::GetFunctionEventInvokeConfig,
+        &operations::schema::GetLayerVersion,
+        &operations::schema::GetLayerVersionByArn,
+        &operations::schema::GetLayerVersionPolicy,
         &operations::schema::GetPolicy,
         &operations::schema::Invoke,
         &operations::schema::ListAliases,
         &operations::schema::ListEventSourceMappings,
         &operations::schema::ListFunctionEventInvokeConfigs,
         &operations::schema::ListFunctions,
+        &operations::schema::ListLayerVersions,
+        &operations::schema::ListLayers,
         &operations::schema::ListTags,
         &operations::schema::ListVersionsByFunction,
+        &operations::schema::PublishLayerVersion,
         &operations::schema::PublishVersion,
         &operations::schema::PutFunctionConcurrency,
         &operations::schema::PutFunctionEventInvokeConfig,
+        &operations::schema::RemoveLayerVersionPermission,
         &operations::schema::RemovePermission,
         &operations::schema::TagResource,
         &operations::schema::UntagResource,
@@ -59,11 +68,6 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
 
 /// Operations that the model knows and nobody has implemented.
 static UNIMPLEMENTED: &[Route] = &[
-    Route {
-        name: "AddLayerVersionPermission",
-        method: "POST",
-        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
-    },
     Route {
         name: "CheckpointDurableExecution",
         method: "POST",
@@ -99,11 +103,6 @@ static UNIMPLEMENTED: &[Route] = &[
         name: "DeleteFunctionUrlConfig",
         method: "DELETE",
         uri: "/2021-10-31/functions/{FunctionName}/url",
-    },
-    Route {
-        name: "DeleteLayerVersion",
-        method: "DELETE",
-        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
     },
     Route {
         name: "DeleteProvisionedConcurrencyConfig",
@@ -156,21 +155,6 @@ static UNIMPLEMENTED: &[Route] = &[
         uri: "/2021-10-31/functions/{FunctionName}/url",
     },
     Route {
-        name: "GetLayerVersion",
-        method: "GET",
-        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
-    },
-    Route {
-        name: "GetLayerVersionByArn",
-        method: "GET",
-        uri: "/2018-10-31/layers?find=LayerVersion",
-    },
-    Route {
-        name: "GetLayerVersionPolicy",
-        method: "GET",
-        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
-    },
-    Route {
         name: "GetProvisionedConcurrencyConfig",
         method: "GET",
         uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
@@ -217,20 +201,9 @@ static UNIMPLEMENTED: &[Route] = &[
         uri: "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}/functions",
     },
     Route {
-        name: "ListLayerVersions",
-        method: "GET",
-        uri: "/2018-10-31/layers/{LayerName}/versions",
-    },
-    Route { name: "ListLayers", method: "GET", uri: "/2018-10-31/layers" },
-    Route {
         name: "ListProvisionedConcurrencyConfigs",
         method: "GET",
         uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL",
-    },
-    Route {
-        name: "PublishLayerVersion",
-        method: "POST",
-        uri: "/2018-10-31/layers/{LayerName}/versions",
     },
     Route {
         name: "PutFunctionCodeSigningConfig",
@@ -256,11 +229,6 @@ static UNIMPLEMENTED: &[Route] = &[
         name: "PutRuntimeManagementConfig",
         method: "PUT",
         uri: "/2021-07-20/functions/{FunctionName}/runtime-management-config",
-    },
-    Route {
-        name: "RemoveLayerVersionPermission",
-        method: "DELETE",
-        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}",
     },
     Route {
         name: "SendDurableExecutionCallbackFailure",

@@ -6,6 +6,16 @@ use undercast_smithy::OperationSchema;
 
 use super::shapes;
 
+/// The `AddLayerVersionPermission` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct AddLayerVersionPermission;
+
+impl Operation for AddLayerVersionPermission {
+    const SCHEMA: &'static OperationSchema = &schema::AddLayerVersionPermission;
+    type Input = shapes::AddLayerVersionPermissionInput;
+    type Output = shapes::AddLayerVersionPermissionOutput;
+}
+
 /// The `AddPermission` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct AddPermission;
@@ -96,6 +106,16 @@ impl Operation for DeleteFunctionEventInvokeConfig {
     type Output = shapes::DeleteFunctionEventInvokeConfigOutput;
 }
 
+/// The `DeleteLayerVersion` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteLayerVersion;
+
+impl Operation for DeleteLayerVersion {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteLayerVersion;
+    type Input = shapes::DeleteLayerVersionInput;
+    type Output = shapes::DeleteLayerVersionOutput;
+}
+
 /// The `GetAccountSettings` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct GetAccountSettings;
@@ -166,6 +186,36 @@ impl Operation for GetFunctionEventInvokeConfig {
     type Output = shapes::GetFunctionEventInvokeConfigOutput;
 }
 
+/// The `GetLayerVersion` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetLayerVersion;
+
+impl Operation for GetLayerVersion {
+    const SCHEMA: &'static OperationSchema = &schema::GetLayerVersion;
+    type Input = shapes::GetLayerVersionInput;
+    type Output = shapes::GetLayerVersionOutput;
+}
+
+/// The `GetLayerVersionByArn` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetLayerVersionByArn;
+
+impl Operation for GetLayerVersionByArn {
+    const SCHEMA: &'static OperationSchema = &schema::GetLayerVersionByArn;
+    type Input = shapes::GetLayerVersionByArnInput;
+    type Output = shapes::GetLayerVersionByArnOutput;
+}
+
+/// The `GetLayerVersionPolicy` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetLayerVersionPolicy;
+
+impl Operation for GetLayerVersionPolicy {
+    const SCHEMA: &'static OperationSchema = &schema::GetLayerVersionPolicy;
+    type Input = shapes::GetLayerVersionPolicyInput;
+    type Output = shapes::GetLayerVersionPolicyOutput;
+}
+
 /// The `GetPolicy` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct GetPolicy;
@@ -226,6 +276,26 @@ impl Operation for ListFunctions {
     type Output = shapes::ListFunctionsOutput;
 }
 
+/// The `ListLayerVersions` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ListLayerVersions;
+
+impl Operation for ListLayerVersions {
+    const SCHEMA: &'static OperationSchema = &schema::ListLayerVersions;
+    type Input = shapes::ListLayerVersionsInput;
+    type Output = shapes::ListLayerVersionsOutput;
+}
+
+/// The `ListLayers` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ListLayers;
+
+impl Operation for ListLayers {
+    const SCHEMA: &'static OperationSchema = &schema::ListLayers;
+    type Input = shapes::ListLayersInput;
+    type Output = shapes::ListLayersOutput;
+}
+
 /// The `ListTags` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct ListTags;
@@ -244,6 +314,16 @@ impl Operation for ListVersionsByFunction {
     const SCHEMA: &'static OperationSchema = &schema::ListVersionsByFunction;
     type Input = shapes::ListVersionsByFunctionInput;
     type Output = shapes::ListVersionsByFunctionOutput;
+}
+
+/// The `PublishLayerVersion` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PublishLayerVersion;
+
+impl Operation for PublishLayerVersion {
+    const SCHEMA: &'static OperationSchema = &schema::PublishLayerVersion;
+    type Input = shapes::PublishLayerVersionInput;
+    type Output = shapes::PublishLayerVersionOutput;
 }
 
 /// The `PublishVersion` operation.
@@ -274,6 +354,16 @@ impl Operation for PutFunctionEventInvokeConfig {
     const SCHEMA: &'static OperationSchema = &schema::PutFunctionEventInvokeConfig;
     type Input = shapes::PutFunctionEventInvokeConfigInput;
     type Output = shapes::PutFunctionEventInvokeConfigOutput;
+}
+
+/// The `RemoveLayerVersionPermission` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveLayerVersionPermission;
+
+impl Operation for RemoveLayerVersionPermission {
+    const SCHEMA: &'static OperationSchema = &schema::RemoveLayerVersionPermission;
+    type Input = shapes::RemoveLayerVersionPermissionInput;
+    type Output = shapes::RemoveLayerVersionPermissionOutput;
 }
 
 /// The `RemovePermission` operation.
@@ -361,6 +451,28 @@ pub mod schema {
     use undercast_smithy::{ErrorSchema, Fault, OperationSchema};
 
     use super::super::schemas;
+
+    pub static AddLayerVersionPermission: OperationSchema = OperationSchema {
+        name: "AddLayerVersionPermission",
+        method: "POST",
+        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
+        status: 201,
+        input: &schemas::AddLayerVersionPermissionRequest,
+        output: &schemas::AddLayerVersionPermissionResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ResourceConflictException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &PolicyLengthExceededException,
+            &ResourceNotFoundException,
+            &PreconditionFailedException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
 
     pub static AddPermission: OperationSchema = OperationSchema {
         name: "AddPermission",
@@ -549,6 +661,20 @@ pub mod schema {
         no_output: true,
     };
 
+    pub static DeleteLayerVersion: OperationSchema = OperationSchema {
+        name: "DeleteLayerVersion",
+        method: "DELETE",
+        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
+        status: 204,
+        input: &schemas::DeleteLayerVersionRequest,
+        output: &schemas::DeleteLayerVersionOutput,
+        errors: &[&ServiceException, &TooManyRequestsException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
     pub static GetAccountSettings: OperationSchema = OperationSchema {
         name: "GetAccountSettings",
         method: "GET",
@@ -665,6 +791,63 @@ pub mod schema {
         status: 200,
         input: &schemas::GetFunctionEventInvokeConfigRequest,
         output: &schemas::FunctionEventInvokeConfig,
+        errors: &[
+            &InvalidParameterValueException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetLayerVersion: OperationSchema = OperationSchema {
+        name: "GetLayerVersion",
+        method: "GET",
+        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
+        status: 200,
+        input: &schemas::GetLayerVersionRequest,
+        output: &schemas::GetLayerVersionResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetLayerVersionByArn: OperationSchema = OperationSchema {
+        name: "GetLayerVersionByArn",
+        method: "GET",
+        uri: "/2018-10-31/layers?find=LayerVersion",
+        status: 200,
+        input: &schemas::GetLayerVersionByArnRequest,
+        output: &schemas::GetLayerVersionResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetLayerVersionPolicy: OperationSchema = OperationSchema {
+        name: "GetLayerVersionPolicy",
+        method: "GET",
+        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
+        status: 200,
+        input: &schemas::GetLayerVersionPolicyRequest,
+        output: &schemas::GetLayerVersionPolicyResponse,
         errors: &[
             &InvalidParameterValueException,
             &ServiceException,
@@ -818,6 +1001,39 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static ListLayerVersions: OperationSchema = OperationSchema {
+        name: "ListLayerVersions",
+        method: "GET",
+        uri: "/2018-10-31/layers/{LayerName}/versions",
+        status: 200,
+        input: &schemas::ListLayerVersionsRequest,
+        output: &schemas::ListLayerVersionsResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static ListLayers: OperationSchema = OperationSchema {
+        name: "ListLayers",
+        method: "GET",
+        uri: "/2018-10-31/layers",
+        status: 200,
+        input: &schemas::ListLayersRequest,
+        output: &schemas::ListLayersResponse,
+        errors: &[&InvalidParameterValueException, &ServiceException, &TooManyRequestsException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static ListTags: OperationSchema = OperationSchema {
         name: "ListTags",
         method: "GET",
@@ -849,6 +1065,26 @@ pub mod schema {
             &ServiceException,
             &TooManyRequestsException,
             &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static PublishLayerVersion: OperationSchema = OperationSchema {
+        name: "PublishLayerVersion",
+        method: "POST",
+        uri: "/2018-10-31/layers/{LayerName}/versions",
+        status: 201,
+        input: &schemas::PublishLayerVersionRequest,
+        output: &schemas::PublishLayerVersionResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+            &CodeStorageExceededException,
         ],
         result_wrapper: None,
         host_prefix: None,
@@ -917,6 +1153,26 @@ pub mod schema {
         host_prefix: None,
         unsigned: false,
         no_output: false,
+    };
+
+    pub static RemoveLayerVersionPermission: OperationSchema = OperationSchema {
+        name: "RemoveLayerVersionPermission",
+        method: "DELETE",
+        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}",
+        status: 204,
+        input: &schemas::RemoveLayerVersionPermissionRequest,
+        output: &schemas::RemoveLayerVersionPermissionOutput,
+        errors: &[
+            &InvalidParameterValueException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+            &PreconditionFailedException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
     };
 
     pub static RemovePermission: OperationSchema = OperationSchema {

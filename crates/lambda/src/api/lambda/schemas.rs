@@ -32,6 +32,27 @@ pub static AccountUsage: Schema = Schema::new(
 pub static Action: Schema =
     Schema::new("Action", Kind::String).pattern("(lambda:[*]|lambda:[a-zA-Z]+|[*])");
 
+pub static AddLayerVersionPermissionRequest: Schema = Schema::new(
+    "AddLayerVersionPermissionRequest",
+    Kind::Structure(&[
+        Member::new("LayerName", &LayerName).required().bound(Binding::Label),
+        Member::new("VersionNumber", &prelude::LONG).required().bound(Binding::Label),
+        Member::new("StatementId", &StatementId).required(),
+        Member::new("Action", &LayerPermissionAllowedAction).required(),
+        Member::new("Principal", &LayerPermissionAllowedPrincipal).required(),
+        Member::new("OrganizationId", &OrganizationId),
+        Member::new("RevisionId", &prelude::STRING).bound(Binding::Query),
+    ]),
+);
+
+pub static AddLayerVersionPermissionResponse: Schema = Schema::new(
+    "AddLayerVersionPermissionResponse",
+    Kind::Structure(&[
+        Member::new("Statement", &prelude::STRING),
+        Member::new("RevisionId", &prelude::STRING),
+    ]),
+);
+
 pub static AddPermissionRequest: Schema = Schema::new(
     "AddPermissionRequest",
     Kind::Structure(&[
@@ -154,6 +175,16 @@ pub static CollectionName: Schema = Schema::new("CollectionName", Kind::String)
     .min(1)
     .max(57)
     .pattern("(^(?!(system\\x2e)))(^[_a-zA-Z0-9])([^$]*)");
+
+pub static CompatibleArchitectures: Schema =
+    Schema::new("CompatibleArchitectures", Kind::List(&Member::new("member", &Architecture)))
+        .min(0)
+        .max(2);
+
+pub static CompatibleRuntimes: Schema =
+    Schema::new("CompatibleRuntimes", Kind::List(&Member::new("member", &prelude::STRING)))
+        .min(0)
+        .max(15);
 
 pub static Concurrency: Schema = Schema::new(
     "Concurrency",
@@ -282,6 +313,14 @@ pub static DeleteFunctionRequest: Schema = Schema::new(
 pub static DeleteFunctionResponse: Schema = Schema::new(
     "DeleteFunctionResponse",
     Kind::Structure(&[Member::new("StatusCode", &prelude::INTEGER).bound(Binding::Status)]),
+);
+
+pub static DeleteLayerVersionRequest: Schema = Schema::new(
+    "DeleteLayerVersionRequest",
+    Kind::Structure(&[
+        Member::new("LayerName", &LayerName).required().bound(Binding::Label),
+        Member::new("VersionNumber", &prelude::LONG).required().bound(Binding::Label),
+    ]),
 );
 
 pub static Description: Schema = Schema::new("Description", Kind::String).max(256);
@@ -758,6 +797,50 @@ pub static GetFunctionResponse: Schema = Schema::new(
     ]),
 );
 
+pub static GetLayerVersionByArnRequest: Schema = Schema::new(
+    "GetLayerVersionByArnRequest",
+    Kind::Structure(&[Member::new("Arn", &LayerVersionArn).required().bound(Binding::Query)]),
+);
+
+pub static GetLayerVersionPolicyRequest: Schema = Schema::new(
+    "GetLayerVersionPolicyRequest",
+    Kind::Structure(&[
+        Member::new("LayerName", &LayerName).required().bound(Binding::Label),
+        Member::new("VersionNumber", &prelude::LONG).required().bound(Binding::Label),
+    ]),
+);
+
+pub static GetLayerVersionPolicyResponse: Schema = Schema::new(
+    "GetLayerVersionPolicyResponse",
+    Kind::Structure(&[
+        Member::new("Policy", &prelude::STRING),
+        Member::new("RevisionId", &prelude::STRING),
+    ]),
+);
+
+pub static GetLayerVersionRequest: Schema = Schema::new(
+    "GetLayerVersionRequest",
+    Kind::Structure(&[
+        Member::new("LayerName", &LayerName).required().bound(Binding::Label),
+        Member::new("VersionNumber", &prelude::LONG).required().bound(Binding::Label),
+    ]),
+);
+
+pub static GetLayerVersionResponse: Schema = Schema::new(
+    "GetLayerVersionResponse",
+    Kind::Structure(&[
+        Member::new("Content", &LayerVersionContentOutput),
+        Member::new("LayerArn", &LayerArn),
+        Member::new("LayerVersionArn", &LayerVersionArn),
+        Member::new("Description", &Description),
+        Member::new("CreatedDate", &prelude::STRING),
+        Member::new("Version", &prelude::LONG),
+        Member::new("CompatibleRuntimes", &CompatibleRuntimes),
+        Member::new("LicenseInfo", &LicenseInfo),
+        Member::new("CompatibleArchitectures", &CompatibleArchitectures),
+    ]),
+);
+
 pub static GetPolicyRequest: Schema = Schema::new(
     "GetPolicyRequest",
     Kind::Structure(&[
@@ -1036,16 +1119,85 @@ pub static Layer: Schema = Schema::new(
     ]),
 );
 
+pub static LayerArn: Schema = Schema::new("LayerArn", Kind::String)
+    .min(1)
+    .max(140)
+    .pattern("arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+");
+
 pub static LayerList: Schema =
     Schema::new("LayerList", Kind::List(&Member::new("member", &LayerVersionArn)));
+
+pub static LayerName: Schema = Schema::new("LayerName", Kind::String).min(1).max(140).pattern(
+    "(arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+",
+);
+
+pub static LayerPermissionAllowedAction: Schema =
+    Schema::new("LayerPermissionAllowedAction", Kind::String)
+        .max(22)
+        .pattern("lambda:GetLayerVersion");
+
+pub static LayerPermissionAllowedPrincipal: Schema =
+    Schema::new("LayerPermissionAllowedPrincipal", Kind::String)
+        .pattern("\\d{12}|\\*|arn:(aws[a-zA-Z-]*):iam::\\d{12}:root");
 
 pub static LayerVersionArn: Schema = Schema::new("LayerVersionArn", Kind::String)
     .min(1)
     .max(140)
     .pattern("arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+");
 
+pub static LayerVersionContentInput: Schema = Schema::new(
+    "LayerVersionContentInput",
+    Kind::Structure(&[
+        Member::new("S3Bucket", &S3Bucket),
+        Member::new("S3Key", &S3Key),
+        Member::new("S3ObjectVersion", &S3ObjectVersion),
+        Member::new("ZipFile", &Blob),
+    ]),
+);
+
+pub static LayerVersionContentOutput: Schema = Schema::new(
+    "LayerVersionContentOutput",
+    Kind::Structure(&[
+        Member::new("Location", &prelude::STRING),
+        Member::new("CodeSha256", &prelude::STRING),
+        Member::new("CodeSize", &prelude::LONG),
+        Member::new("SigningProfileVersionArn", &prelude::STRING),
+        Member::new("SigningJobArn", &prelude::STRING),
+    ]),
+);
+
+pub static LayerVersionsList: Schema =
+    Schema::new("LayerVersionsList", Kind::List(&Member::new("member", &LayerVersionsListItem)));
+
+pub static LayerVersionsListItem: Schema = Schema::new(
+    "LayerVersionsListItem",
+    Kind::Structure(&[
+        Member::new("LayerVersionArn", &LayerVersionArn),
+        Member::new("Version", &prelude::LONG),
+        Member::new("Description", &Description),
+        Member::new("CreatedDate", &prelude::STRING),
+        Member::new("CompatibleRuntimes", &CompatibleRuntimes),
+        Member::new("LicenseInfo", &LicenseInfo),
+        Member::new("CompatibleArchitectures", &CompatibleArchitectures),
+    ]),
+);
+
+pub static LayersList: Schema =
+    Schema::new("LayersList", Kind::List(&Member::new("member", &LayersListItem)));
+
+pub static LayersListItem: Schema = Schema::new(
+    "LayersListItem",
+    Kind::Structure(&[
+        Member::new("LayerName", &LayerName),
+        Member::new("LayerArn", &LayerArn),
+        Member::new("LatestMatchingVersion", &LayerVersionsListItem),
+    ]),
+);
+
 pub static LayersReferenceList: Schema =
     Schema::new("LayersReferenceList", Kind::List(&Member::new("member", &Layer)));
+
+pub static LicenseInfo: Schema = Schema::new("LicenseInfo", Kind::String).max(512);
 
 pub static ListAliasesRequest: Schema = Schema::new(
     "ListAliasesRequest",
@@ -1118,6 +1270,43 @@ pub static ListFunctionsResponse: Schema = Schema::new(
     ]),
 );
 
+pub static ListLayerVersionsRequest: Schema = Schema::new(
+    "ListLayerVersionsRequest",
+    Kind::Structure(&[
+        Member::new("CompatibleRuntime", &prelude::STRING).bound(Binding::Query),
+        Member::new("LayerName", &LayerName).required().bound(Binding::Label),
+        Member::new("Marker", &prelude::STRING).bound(Binding::Query),
+        Member::new("MaxItems", &MaxLayerListItems).bound(Binding::Query),
+        Member::new("CompatibleArchitecture", &Architecture).bound(Binding::Query),
+    ]),
+);
+
+pub static ListLayerVersionsResponse: Schema = Schema::new(
+    "ListLayerVersionsResponse",
+    Kind::Structure(&[
+        Member::new("NextMarker", &prelude::STRING),
+        Member::new("LayerVersions", &LayerVersionsList),
+    ]),
+);
+
+pub static ListLayersRequest: Schema = Schema::new(
+    "ListLayersRequest",
+    Kind::Structure(&[
+        Member::new("CompatibleRuntime", &prelude::STRING).bound(Binding::Query),
+        Member::new("Marker", &prelude::STRING).bound(Binding::Query),
+        Member::new("MaxItems", &MaxLayerListItems).bound(Binding::Query),
+        Member::new("CompatibleArchitecture", &Architecture).bound(Binding::Query),
+    ]),
+);
+
+pub static ListLayersResponse: Schema = Schema::new(
+    "ListLayersResponse",
+    Kind::Structure(&[
+        Member::new("NextMarker", &prelude::STRING),
+        Member::new("Layers", &LayersList),
+    ]),
+);
+
 pub static ListTagsRequest: Schema = Schema::new(
     "ListTagsRequest",
     Kind::Structure(&[Member::new("Resource", &TaggableResource).required().bound(Binding::Label)]),
@@ -1168,6 +1357,9 @@ pub static MasterRegion: Schema =
 
 pub static MaxFunctionEventInvokeConfigListItems: Schema =
     Schema::new("MaxFunctionEventInvokeConfigListItems", Kind::Integer).min(1).max(50);
+
+pub static MaxLayerListItems: Schema =
+    Schema::new("MaxLayerListItems", Kind::Integer).min(1).max(50);
 
 pub static MaxListItems: Schema = Schema::new("MaxListItems", Kind::Integer).min(1).max(10000);
 
@@ -1224,6 +1416,9 @@ pub static OnFailure: Schema =
 pub static OnSuccess: Schema =
     Schema::new("OnSuccess", Kind::Structure(&[Member::new("Destination", &DestinationArn)]));
 
+pub static OrganizationId: Schema =
+    Schema::new("OrganizationId", Kind::String).max(34).pattern("o-[a-z0-9]{10,32}");
+
 pub static PackageType: Schema = Schema::new("PackageType", Kind::String).values(&["Zip", "Image"]);
 
 pub static ParallelizationFactor: Schema =
@@ -1267,6 +1462,33 @@ pub static ProvisionedPollerConfig: Schema = Schema::new(
 pub static ProvisionedPollerGroupName: Schema =
     Schema::new("ProvisionedPollerGroupName", Kind::String).max(128).pattern("[a-zA-Z0-9-_]*");
 
+pub static PublishLayerVersionRequest: Schema = Schema::new(
+    "PublishLayerVersionRequest",
+    Kind::Structure(&[
+        Member::new("LayerName", &LayerName).required().bound(Binding::Label),
+        Member::new("Description", &Description),
+        Member::new("Content", &LayerVersionContentInput).required(),
+        Member::new("CompatibleRuntimes", &CompatibleRuntimes),
+        Member::new("LicenseInfo", &LicenseInfo),
+        Member::new("CompatibleArchitectures", &CompatibleArchitectures),
+    ]),
+);
+
+pub static PublishLayerVersionResponse: Schema = Schema::new(
+    "PublishLayerVersionResponse",
+    Kind::Structure(&[
+        Member::new("Content", &LayerVersionContentOutput),
+        Member::new("LayerArn", &LayerArn),
+        Member::new("LayerVersionArn", &LayerVersionArn),
+        Member::new("Description", &Description),
+        Member::new("CreatedDate", &prelude::STRING),
+        Member::new("Version", &prelude::LONG),
+        Member::new("CompatibleRuntimes", &CompatibleRuntimes),
+        Member::new("LicenseInfo", &LicenseInfo),
+        Member::new("CompatibleArchitectures", &CompatibleArchitectures),
+    ]),
+);
+
 pub static PublishVersionRequest: Schema = Schema::new(
     "PublishVersionRequest",
     Kind::Structure(&[
@@ -1307,6 +1529,16 @@ pub static RecursiveInvocationException: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("Type", &prelude::STRING),
         Member::new("Message", &prelude::STRING),
+    ]),
+);
+
+pub static RemoveLayerVersionPermissionRequest: Schema = Schema::new(
+    "RemoveLayerVersionPermissionRequest",
+    Kind::Structure(&[
+        Member::new("LayerName", &LayerName).required().bound(Binding::Label),
+        Member::new("VersionNumber", &prelude::LONG).required().bound(Binding::Label),
+        Member::new("StatementId", &StatementId).required().bound(Binding::Label),
+        Member::new("RevisionId", &prelude::STRING).bound(Binding::Query),
     ]),
 );
 
@@ -1853,6 +2085,12 @@ pub static DeleteFunctionConcurrencyOutput: Schema =
 
 pub static DeleteFunctionEventInvokeConfigOutput: Schema =
     Schema::new("DeleteFunctionEventInvokeConfigOutput", Kind::Structure(&[]));
+
+pub static DeleteLayerVersionOutput: Schema =
+    Schema::new("DeleteLayerVersionOutput", Kind::Structure(&[]));
+
+pub static RemoveLayerVersionPermissionOutput: Schema =
+    Schema::new("RemoveLayerVersionPermissionOutput", Kind::Structure(&[]));
 
 pub static RemovePermissionOutput: Schema =
     Schema::new("RemovePermissionOutput", Kind::Structure(&[]));
