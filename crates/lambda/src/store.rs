@@ -34,6 +34,10 @@ pub(crate) const LAYERS: Table<FunctionKey, LayerRow> = Table::new(keyspace::LAM
 /// Account, region, name, number.
 pub(crate) const LAYER_VERSIONS: Table<LayerVersionKey, LayerVersionRow> =
     Table::new(keyspace::LAMBDA, "layer-versions");
+/// Addresses of functions and aliases.
+pub(crate) const URLS: Table<QualifiedKey, UrlRow> = Table::new(keyspace::LAMBDA, "urls");
+/// The id in an address: whose it is. All accounts and regions share these ids.
+pub(crate) const URL_IDS: Table<(String,), UrlOwnerRow> = Table::new(keyspace::LAMBDA, "url-ids");
 /// The key that signs the addresses of code.
 pub(crate) const SECRETS: Table<(String,), SecretRow> = Table::new(keyspace::LAMBDA, "secrets");
 
@@ -91,6 +95,33 @@ pub(crate) struct LayerVersionRow {
     pub(crate) architectures: Option<Vec<String>>,
     pub(crate) code: CodeRow,
     pub(crate) policy: Option<PolicyRow>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct UrlOwnerRow {
+    pub(crate) key: QualifiedKey,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct UrlRow {
+    pub(crate) id: String,
+    /// `AWS_IAM`; else anybody may call.
+    pub(crate) is_signed: bool,
+    /// `RESPONSE_STREAM`.
+    pub(crate) streams: bool,
+    pub(crate) cors: Option<CorsRow>,
+    pub(crate) created_ms: i64,
+    pub(crate) modified_ms: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CorsRow {
+    pub(crate) credentials: Option<bool>,
+    pub(crate) headers: Option<Vec<String>>,
+    pub(crate) methods: Option<Vec<String>>,
+    pub(crate) origins: Option<Vec<String>>,
+    pub(crate) exposed: Option<Vec<String>>,
+    pub(crate) max_age_s: Option<i32>,
 }
 
 /// A layer of a function. It has all that it needs to run: a layer that was deleted goes on here.
@@ -202,6 +233,8 @@ macro_rules! rows {
 }
 
 rows!(
+    UrlRow,
+    UrlOwnerRow,
     LayerRow,
     LayerVersionRow,
     FunctionRow,

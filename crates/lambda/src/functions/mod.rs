@@ -8,6 +8,7 @@ mod host;
 mod logs;
 mod ready;
 mod run;
+mod stream;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use crate::store::{ALIASES, AliasRow, ConfigRow, FUNCTIONS, FunctionKey, Functio
 use host::LambdaHost;
 use ready::Ready;
 pub(crate) use run::{Event, Outcome, check_json};
+pub(crate) use stream::{Piece, Streamed};
 
 /// With more versions than this, unpacked code is left where it is.
 const SWEPT_MAX: usize = 20_000;

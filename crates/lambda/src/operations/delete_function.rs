@@ -82,6 +82,7 @@ async fn delete_version(tx: &Tx, name: &FunctionName, number: u64) -> Result<(),
 async fn delete_all(tx: &Tx, name: &FunctionName) -> Result<(), ServiceError> {
     let key = name.key();
     FUNCTIONS.delete(tx, &key)?;
+    crate::urls::remove_all(tx, &key).await?;
     for (version, config) in VERSIONS.scan(tx, VERSIONS.prefix(&key), 10_000, false).await? {
         code::link(tx, &key, &version.3.to_string(), Some(&config), None)?;
         VERSIONS.delete(tx, &version)?;

@@ -5,6 +5,7 @@ mod inline;
 mod layer;
 mod mapping;
 mod permission;
+mod url;
 mod version;
 
 use futures::future::BoxFuture;
@@ -17,6 +18,7 @@ pub(crate) use function::FunctionType;
 pub(crate) use layer::{LayerPermissionType, LayerVersionType};
 pub(crate) use mapping::{InvokeConfigType, MappingType};
 pub(crate) use permission::PermissionType;
+pub(crate) use url::UrlType;
 pub(crate) use version::{AliasType, VersionType};
 
 type Future<T> = BoxFuture<'static, Result<T, ServiceError>>;

@@ -23,11 +23,13 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
         &operations::schema::CreateAlias,
         &operations::schema::CreateEventSourceMapping,
         &operations::schema::CreateFunction,
+        &operations::schema::CreateFunctionUrlConfig,
         &operations::schema::DeleteAlias,
         &operations::schema::DeleteEventSourceMapping,
         &operations::schema::DeleteFunction,
         &operations::schema::DeleteFunctionConcurrency,
         &operations::schema::DeleteFunctionEventInvokeConfig,
+        &operations::schema::DeleteFunctionUrlConfig,
         &operations::schema::DeleteLayerVersion,
         &operations::schema::GetAccountSettings,
         &operations::schema::GetAlias,
@@ -36,14 +38,17 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
         &operations::schema::GetFunctionConcurrency,
         &operations::schema::GetFunctionConfiguration,
         &operations::schema::GetFunctionEventInvokeConfig,
+        &operations::schema::GetFunctionUrlConfig,
         &operations::schema::GetLayerVersion,
         &operations::schema::GetLayerVersionByArn,
         &operations::schema::GetLayerVersionPolicy,
         &operations::schema::GetPolicy,
         &operations::schema::Invoke,
+        &operations::schema::InvokeWithResponseStream,
         &operations::schema::ListAliases,
         &operations::schema::ListEventSourceMappings,
         &operations::schema::ListFunctionEventInvokeConfigs,
+        &operations::schema::ListFunctionUrlConfigs,
         &operations::schema::ListFunctions,
         &operations::schema::ListLayerVersions,
         &operations::schema::ListLayers,
@@ -62,6 +67,7 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
         &operations::schema::UpdateFunctionCode,
         &operations::schema::UpdateFunctionConfiguration,
         &operations::schema::UpdateFunctionEventInvokeConfig,
+        &operations::schema::UpdateFunctionUrlConfig,
     ],
     unimplemented: UNIMPLEMENTED,
 };
@@ -80,11 +86,6 @@ static UNIMPLEMENTED: &[Route] = &[
         uri: "/2020-04-22/code-signing-configs",
     },
     Route {
-        name: "CreateFunctionUrlConfig",
-        method: "POST",
-        uri: "/2021-10-31/functions/{FunctionName}/url",
-    },
-    Route {
         name: "DeleteCapacityProvider",
         method: "DELETE",
         uri: "/2025-11-30/capacity-providers/{CapacityProviderName}",
@@ -98,11 +99,6 @@ static UNIMPLEMENTED: &[Route] = &[
         name: "DeleteFunctionCodeSigningConfig",
         method: "DELETE",
         uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
-    },
-    Route {
-        name: "DeleteFunctionUrlConfig",
-        method: "DELETE",
-        uri: "/2021-10-31/functions/{FunctionName}/url",
     },
     Route {
         name: "DeleteProvisionedConcurrencyConfig",
@@ -150,11 +146,6 @@ static UNIMPLEMENTED: &[Route] = &[
         uri: "/2025-11-30/functions/{FunctionName}/function-scaling-config",
     },
     Route {
-        name: "GetFunctionUrlConfig",
-        method: "GET",
-        uri: "/2021-10-31/functions/{FunctionName}/url",
-    },
-    Route {
         name: "GetProvisionedConcurrencyConfig",
         method: "GET",
         uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
@@ -169,11 +160,6 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "POST",
         uri: "/2014-11-13/functions/{FunctionName}/invoke-async",
     },
-    Route {
-        name: "InvokeWithResponseStream",
-        method: "POST",
-        uri: "/2021-11-15/functions/{FunctionName}/response-streaming-invocations",
-    },
     Route { name: "ListCapacityProviders", method: "GET", uri: "/2025-11-30/capacity-providers" },
     Route {
         name: "ListCodeSigningConfigs",
@@ -184,11 +170,6 @@ static UNIMPLEMENTED: &[Route] = &[
         name: "ListDurableExecutionsByFunction",
         method: "GET",
         uri: "/2025-12-01/functions/{FunctionName}/durable-executions",
-    },
-    Route {
-        name: "ListFunctionUrlConfigs",
-        method: "GET",
-        uri: "/2021-10-31/functions/{FunctionName}/urls",
     },
     Route {
         name: "ListFunctionVersionsByCapacityProvider",
@@ -259,10 +240,5 @@ static UNIMPLEMENTED: &[Route] = &[
         name: "UpdateCodeSigningConfig",
         method: "PUT",
         uri: "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}",
-    },
-    Route {
-        name: "UpdateFunctionUrlConfig",
-        method: "PUT",
-        uri: "/2021-10-31/functions/{FunctionName}/url",
     },
 ];

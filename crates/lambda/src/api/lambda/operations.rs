@@ -56,6 +56,16 @@ impl Operation for CreateFunction {
     type Output = shapes::CreateFunctionOutput;
 }
 
+/// The `CreateFunctionUrlConfig` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateFunctionUrlConfig;
+
+impl Operation for CreateFunctionUrlConfig {
+    const SCHEMA: &'static OperationSchema = &schema::CreateFunctionUrlConfig;
+    type Input = shapes::CreateFunctionUrlConfigInput;
+    type Output = shapes::CreateFunctionUrlConfigOutput;
+}
+
 /// The `DeleteAlias` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteAlias;
@@ -104,6 +114,16 @@ impl Operation for DeleteFunctionEventInvokeConfig {
     const SCHEMA: &'static OperationSchema = &schema::DeleteFunctionEventInvokeConfig;
     type Input = shapes::DeleteFunctionEventInvokeConfigInput;
     type Output = shapes::DeleteFunctionEventInvokeConfigOutput;
+}
+
+/// The `DeleteFunctionUrlConfig` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteFunctionUrlConfig;
+
+impl Operation for DeleteFunctionUrlConfig {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteFunctionUrlConfig;
+    type Input = shapes::DeleteFunctionUrlConfigInput;
+    type Output = shapes::DeleteFunctionUrlConfigOutput;
 }
 
 /// The `DeleteLayerVersion` operation.
@@ -186,6 +206,16 @@ impl Operation for GetFunctionEventInvokeConfig {
     type Output = shapes::GetFunctionEventInvokeConfigOutput;
 }
 
+/// The `GetFunctionUrlConfig` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetFunctionUrlConfig;
+
+impl Operation for GetFunctionUrlConfig {
+    const SCHEMA: &'static OperationSchema = &schema::GetFunctionUrlConfig;
+    type Input = shapes::GetFunctionUrlConfigInput;
+    type Output = shapes::GetFunctionUrlConfigOutput;
+}
+
 /// The `GetLayerVersion` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct GetLayerVersion;
@@ -236,6 +266,16 @@ impl Operation for Invoke {
     type Output = shapes::InvokeOutput;
 }
 
+/// The `InvokeWithResponseStream` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct InvokeWithResponseStream;
+
+impl Operation for InvokeWithResponseStream {
+    const SCHEMA: &'static OperationSchema = &schema::InvokeWithResponseStream;
+    type Input = shapes::InvokeWithResponseStreamInput;
+    type Output = shapes::InvokeWithResponseStreamOutput;
+}
+
 /// The `ListAliases` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct ListAliases;
@@ -264,6 +304,16 @@ impl Operation for ListFunctionEventInvokeConfigs {
     const SCHEMA: &'static OperationSchema = &schema::ListFunctionEventInvokeConfigs;
     type Input = shapes::ListFunctionEventInvokeConfigsInput;
     type Output = shapes::ListFunctionEventInvokeConfigsOutput;
+}
+
+/// The `ListFunctionUrlConfigs` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ListFunctionUrlConfigs;
+
+impl Operation for ListFunctionUrlConfigs {
+    const SCHEMA: &'static OperationSchema = &schema::ListFunctionUrlConfigs;
+    type Input = shapes::ListFunctionUrlConfigsInput;
+    type Output = shapes::ListFunctionUrlConfigsOutput;
 }
 
 /// The `ListFunctions` operation.
@@ -446,6 +496,16 @@ impl Operation for UpdateFunctionEventInvokeConfig {
     type Output = shapes::UpdateFunctionEventInvokeConfigOutput;
 }
 
+/// The `UpdateFunctionUrlConfig` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateFunctionUrlConfig;
+
+impl Operation for UpdateFunctionUrlConfig {
+    const SCHEMA: &'static OperationSchema = &schema::UpdateFunctionUrlConfig;
+    type Input = shapes::UpdateFunctionUrlConfigInput;
+    type Output = shapes::UpdateFunctionUrlConfigOutput;
+}
+
 #[expect(non_upper_case_globals, reason = "schemas carry the operations' names")]
 pub mod schema {
     use undercast_smithy::{ErrorSchema, Fault, OperationSchema};
@@ -561,6 +621,26 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static CreateFunctionUrlConfig: OperationSchema = OperationSchema {
+        name: "CreateFunctionUrlConfig",
+        method: "POST",
+        uri: "/2021-10-31/functions/{FunctionName}/url",
+        status: 201,
+        input: &schemas::CreateFunctionUrlConfigRequest,
+        output: &schemas::CreateFunctionUrlConfigResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ResourceConflictException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static DeleteAlias: OperationSchema = OperationSchema {
         name: "DeleteAlias",
         method: "DELETE",
@@ -650,6 +730,25 @@ pub mod schema {
         output: &schemas::DeleteFunctionEventInvokeConfigOutput,
         errors: &[
             &InvalidParameterValueException,
+            &ResourceConflictException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
+    pub static DeleteFunctionUrlConfig: OperationSchema = OperationSchema {
+        name: "DeleteFunctionUrlConfig",
+        method: "DELETE",
+        uri: "/2021-10-31/functions/{FunctionName}/url",
+        status: 204,
+        input: &schemas::DeleteFunctionUrlConfigRequest,
+        output: &schemas::DeleteFunctionUrlConfigOutput,
+        errors: &[
             &ResourceConflictException,
             &ServiceException,
             &TooManyRequestsException,
@@ -803,6 +902,25 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static GetFunctionUrlConfig: OperationSchema = OperationSchema {
+        name: "GetFunctionUrlConfig",
+        method: "GET",
+        uri: "/2021-10-31/functions/{FunctionName}/url",
+        status: 200,
+        input: &schemas::GetFunctionUrlConfigRequest,
+        output: &schemas::GetFunctionUrlConfigResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static GetLayerVersion: OperationSchema = OperationSchema {
         name: "GetLayerVersion",
         method: "GET",
@@ -930,6 +1048,56 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static InvokeWithResponseStream: OperationSchema = OperationSchema {
+        name: "InvokeWithResponseStream",
+        method: "POST",
+        uri: "/2021-11-15/functions/{FunctionName}/response-streaming-invocations",
+        status: 200,
+        input: &schemas::InvokeWithResponseStreamRequest,
+        output: &schemas::InvokeWithResponseStreamResponse,
+        errors: &[
+            &ResourceNotReadyException,
+            &InvalidSecurityGroupIDException,
+            &SnapStartTimeoutException,
+            &TooManyRequestsException,
+            &EC2ThrottledException,
+            &EFSMountConnectivityException,
+            &SubnetIPAddressLimitReachedException,
+            &KMSAccessDeniedException,
+            &RequestTooLargeException,
+            &KMSDisabledException,
+            &UnsupportedMediaTypeException,
+            &S3FilesMountConnectivityException,
+            &SerializedRequestEntityTooLargeException,
+            &InvalidRuntimeException,
+            &NoPublishedVersionException,
+            &EC2UnexpectedException,
+            &InvalidSubnetIDException,
+            &KMSNotFoundException,
+            &InvalidParameterValueException,
+            &EC2AccessDeniedException,
+            &EFSIOException,
+            &KMSInvalidStateException,
+            &ResourceConflictException,
+            &ENILimitReachedException,
+            &SnapStartNotReadyException,
+            &ServiceException,
+            &SnapStartException,
+            &RecursiveInvocationException,
+            &S3FilesMountFailureException,
+            &EFSMountTimeoutException,
+            &S3FilesMountTimeoutException,
+            &ResourceNotFoundException,
+            &InvalidRequestContentException,
+            &InvalidZipFileException,
+            &EFSMountFailureException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static ListAliases: OperationSchema = OperationSchema {
         name: "ListAliases",
         method: "GET",
@@ -975,6 +1143,25 @@ pub mod schema {
         status: 200,
         input: &schemas::ListFunctionEventInvokeConfigsRequest,
         output: &schemas::ListFunctionEventInvokeConfigsResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static ListFunctionUrlConfigs: OperationSchema = OperationSchema {
+        name: "ListFunctionUrlConfigs",
+        method: "GET",
+        uri: "/2021-10-31/functions/{FunctionName}/urls",
+        status: 200,
+        input: &schemas::ListFunctionUrlConfigsRequest,
+        output: &schemas::ListFunctionUrlConfigsResponse,
         errors: &[
             &InvalidParameterValueException,
             &ServiceException,
@@ -1333,6 +1520,26 @@ pub mod schema {
         status: 200,
         input: &schemas::UpdateFunctionEventInvokeConfigRequest,
         output: &schemas::FunctionEventInvokeConfig,
+        errors: &[
+            &InvalidParameterValueException,
+            &ResourceConflictException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static UpdateFunctionUrlConfig: OperationSchema = OperationSchema {
+        name: "UpdateFunctionUrlConfig",
+        method: "PUT",
+        uri: "/2021-10-31/functions/{FunctionName}/url",
+        status: 200,
+        input: &schemas::UpdateFunctionUrlConfigRequest,
+        output: &schemas::UpdateFunctionUrlConfigResponse,
         errors: &[
             &InvalidParameterValueException,
             &ResourceConflictException,

@@ -107,6 +107,12 @@ pub static AliasRoutingConfiguration: Schema = Schema::new(
     Kind::Structure(&[Member::new("AdditionalVersionWeights", &AdditionalVersionWeights)]),
 );
 
+pub static AllowMethodsList: Schema =
+    Schema::new("AllowMethodsList", Kind::List(&Member::new("member", &Method))).min(0).max(6);
+
+pub static AllowOriginsList: Schema =
+    Schema::new("AllowOriginsList", Kind::List(&Member::new("member", &Origin))).min(0).max(100);
+
 pub static AmazonManagedKafkaEventSourceConfig: Schema = Schema::new(
     "AmazonManagedKafkaEventSourceConfig",
     Kind::Structure(&[
@@ -191,6 +197,18 @@ pub static Concurrency: Schema = Schema::new(
     Kind::Structure(&[Member::new("ReservedConcurrentExecutions", &ReservedConcurrentExecutions)]),
 );
 
+pub static Cors: Schema = Schema::new(
+    "Cors",
+    Kind::Structure(&[
+        Member::new("AllowCredentials", &prelude::BOOLEAN),
+        Member::new("AllowHeaders", &HeadersList),
+        Member::new("AllowMethods", &AllowMethodsList),
+        Member::new("AllowOrigins", &AllowOriginsList),
+        Member::new("ExposeHeaders", &HeadersList),
+        Member::new("MaxAge", &MaxAge),
+    ]),
+);
+
 pub static CreateAliasRequest: Schema = Schema::new(
     "CreateAliasRequest",
     Kind::Structure(&[
@@ -270,6 +288,29 @@ pub static CreateFunctionRequest: Schema = Schema::new(
     ]),
 );
 
+pub static CreateFunctionUrlConfigRequest: Schema = Schema::new(
+    "CreateFunctionUrlConfigRequest",
+    Kind::Structure(&[
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
+        Member::new("Qualifier", &FunctionUrlQualifier).bound(Binding::Query),
+        Member::new("AuthType", &FunctionUrlAuthType).required(),
+        Member::new("Cors", &Cors),
+        Member::new("InvokeMode", &InvokeMode),
+    ]),
+);
+
+pub static CreateFunctionUrlConfigResponse: Schema = Schema::new(
+    "CreateFunctionUrlConfigResponse",
+    Kind::Structure(&[
+        Member::new("FunctionUrl", &FunctionUrl).required(),
+        Member::new("FunctionArn", &FunctionArn).required(),
+        Member::new("AuthType", &FunctionUrlAuthType).required(),
+        Member::new("Cors", &Cors),
+        Member::new("CreationTime", &prelude::STRING).required(),
+        Member::new("InvokeMode", &InvokeMode),
+    ]),
+);
+
 pub static DatabaseName: Schema =
     Schema::new("DatabaseName", Kind::String).min(1).max(63).pattern("[^ /\\.$\\x22]*");
 
@@ -313,6 +354,14 @@ pub static DeleteFunctionRequest: Schema = Schema::new(
 pub static DeleteFunctionResponse: Schema = Schema::new(
     "DeleteFunctionResponse",
     Kind::Structure(&[Member::new("StatusCode", &prelude::INTEGER).bound(Binding::Status)]),
+);
+
+pub static DeleteFunctionUrlConfigRequest: Schema = Schema::new(
+    "DeleteFunctionUrlConfigRequest",
+    Kind::Structure(&[
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
+        Member::new("Qualifier", &FunctionUrlQualifier).bound(Binding::Query),
+    ]),
 );
 
 pub static DeleteLayerVersionRequest: Schema = Schema::new(
@@ -712,8 +761,31 @@ pub static FunctionResponseTypeList: Schema = Schema::new(
 .min(0)
 .max(1);
 
+pub static FunctionUrl: Schema = Schema::new("FunctionUrl", Kind::String).min(40).max(100);
+
 pub static FunctionUrlAuthType: Schema =
     Schema::new("FunctionUrlAuthType", Kind::String).values(&["NONE", "AWS_IAM"]);
+
+pub static FunctionUrlConfig: Schema = Schema::new(
+    "FunctionUrlConfig",
+    Kind::Structure(&[
+        Member::new("FunctionUrl", &FunctionUrl).required(),
+        Member::new("FunctionArn", &FunctionArn).required(),
+        Member::new("CreationTime", &prelude::STRING).required(),
+        Member::new("LastModifiedTime", &prelude::STRING).required(),
+        Member::new("Cors", &Cors),
+        Member::new("AuthType", &FunctionUrlAuthType).required(),
+        Member::new("InvokeMode", &InvokeMode),
+    ]),
+);
+
+pub static FunctionUrlConfigList: Schema =
+    Schema::new("FunctionUrlConfigList", Kind::List(&Member::new("member", &FunctionUrlConfig)));
+
+pub static FunctionUrlQualifier: Schema = Schema::new("FunctionUrlQualifier", Kind::String)
+    .min(1)
+    .max(128)
+    .pattern("((?!^\\d+$)^[0-9a-zA-Z-_]+$)");
 
 pub static FunctionVersion: Schema = Schema::new("FunctionVersion", Kind::String).values(&["ALL"]);
 
@@ -797,6 +869,27 @@ pub static GetFunctionResponse: Schema = Schema::new(
     ]),
 );
 
+pub static GetFunctionUrlConfigRequest: Schema = Schema::new(
+    "GetFunctionUrlConfigRequest",
+    Kind::Structure(&[
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
+        Member::new("Qualifier", &FunctionUrlQualifier).bound(Binding::Query),
+    ]),
+);
+
+pub static GetFunctionUrlConfigResponse: Schema = Schema::new(
+    "GetFunctionUrlConfigResponse",
+    Kind::Structure(&[
+        Member::new("FunctionUrl", &FunctionUrl).required(),
+        Member::new("FunctionArn", &FunctionArn).required(),
+        Member::new("AuthType", &FunctionUrlAuthType).required(),
+        Member::new("Cors", &Cors),
+        Member::new("CreationTime", &prelude::STRING).required(),
+        Member::new("LastModifiedTime", &prelude::STRING).required(),
+        Member::new("InvokeMode", &InvokeMode),
+    ]),
+);
+
 pub static GetLayerVersionByArnRequest: Schema = Schema::new(
     "GetLayerVersionByArnRequest",
     Kind::Structure(&[Member::new("Arn", &LayerVersionArn).required().bound(Binding::Query)]),
@@ -858,6 +951,11 @@ pub static GetPolicyResponse: Schema = Schema::new(
 );
 
 pub static Handler: Schema = Schema::new("Handler", Kind::String).max(128).pattern("[^\\s]+");
+
+pub static Header: Schema = Schema::new("Header", Kind::String).max(1024).pattern(".*");
+
+pub static HeadersList: Schema =
+    Schema::new("HeadersList", Kind::List(&Member::new("member", &Header))).min(0).max(100);
 
 pub static ImageConfig: Schema = Schema::new(
     "ImageConfig",
@@ -980,6 +1078,62 @@ pub static InvocationResponse: Schema = Schema::new(
 
 pub static InvocationType: Schema =
     Schema::new("InvocationType", Kind::String).values(&["Event", "RequestResponse", "DryRun"]);
+
+pub static InvokeMode: Schema =
+    Schema::new("InvokeMode", Kind::String).values(&["BUFFERED", "RESPONSE_STREAM"]);
+
+pub static InvokeResponseStreamUpdate: Schema = Schema::new(
+    "InvokeResponseStreamUpdate",
+    Kind::Structure(&[Member::new("Payload", &Blob).bound(Binding::Payload)]),
+);
+
+pub static InvokeWithResponseStreamCompleteEvent: Schema = Schema::new(
+    "InvokeWithResponseStreamCompleteEvent",
+    Kind::Structure(&[
+        Member::new("ErrorCode", &prelude::STRING),
+        Member::new("ErrorDetails", &prelude::STRING),
+        Member::new("LogResult", &prelude::STRING),
+    ]),
+);
+
+pub static InvokeWithResponseStreamRequest: Schema = Schema::new(
+    "InvokeWithResponseStreamRequest",
+    Kind::Structure(&[
+        Member::new("FunctionName", &NamespacedFunctionName).required().bound(Binding::Label),
+        Member::new("InvocationType", &ResponseStreamingInvocationType)
+            .wire("X-Amz-Invocation-Type")
+            .bound(Binding::Header),
+        Member::new("LogType", &LogType).wire("X-Amz-Log-Type").bound(Binding::Header),
+        Member::new("ClientContext", &prelude::STRING)
+            .wire("X-Amz-Client-Context")
+            .bound(Binding::Header),
+        Member::new("Qualifier", &NumericLatestPublishedOrAliasQualifier).bound(Binding::Query),
+        Member::new("Payload", &Blob).bound(Binding::Payload),
+        Member::new("TenantId", &TenantId).wire("X-Amz-Tenant-Id").bound(Binding::Header),
+    ]),
+);
+
+pub static InvokeWithResponseStreamResponse: Schema = Schema::new(
+    "InvokeWithResponseStreamResponse",
+    Kind::Structure(&[
+        Member::new("StatusCode", &prelude::INTEGER).bound(Binding::Status),
+        Member::new("ExecutedVersion", &Version)
+            .wire("X-Amz-Executed-Version")
+            .bound(Binding::Header),
+        Member::new("EventStream", &prelude::STREAM).bound(Binding::Payload),
+        Member::new("ResponseStreamContentType", &prelude::STRING)
+            .wire("Content-Type")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static InvokeWithResponseStreamResponseEvent: Schema = Schema::new(
+    "InvokeWithResponseStreamResponseEvent",
+    Kind::Structure(&[
+        Member::new("PayloadChunk", &InvokeResponseStreamUpdate),
+        Member::new("InvokeComplete", &InvokeWithResponseStreamCompleteEvent),
+    ]),
+);
 
 pub static KMSAccessDeniedException: Schema = Schema::new(
     "KMSAccessDeniedException",
@@ -1252,6 +1406,23 @@ pub static ListFunctionEventInvokeConfigsResponse: Schema = Schema::new(
     ]),
 );
 
+pub static ListFunctionUrlConfigsRequest: Schema = Schema::new(
+    "ListFunctionUrlConfigsRequest",
+    Kind::Structure(&[
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
+        Member::new("Marker", &prelude::STRING).bound(Binding::Query),
+        Member::new("MaxItems", &MaxItems).bound(Binding::Query),
+    ]),
+);
+
+pub static ListFunctionUrlConfigsResponse: Schema = Schema::new(
+    "ListFunctionUrlConfigsResponse",
+    Kind::Structure(&[
+        Member::new("FunctionUrlConfigs", &FunctionUrlConfigList).required(),
+        Member::new("NextMarker", &prelude::STRING),
+    ]),
+);
+
 pub static ListFunctionsRequest: Schema = Schema::new(
     "ListFunctionsRequest",
     Kind::Structure(&[
@@ -1355,8 +1526,12 @@ pub static LoggingConfig: Schema = Schema::new(
 pub static MasterRegion: Schema =
     Schema::new("MasterRegion", Kind::String).pattern("ALL|[a-z]{2}(-gov)?-[a-z]+-\\d{1}");
 
+pub static MaxAge: Schema = Schema::new("MaxAge", Kind::Integer).min(0).max(86400);
+
 pub static MaxFunctionEventInvokeConfigListItems: Schema =
     Schema::new("MaxFunctionEventInvokeConfigListItems", Kind::Integer).min(1).max(50);
+
+pub static MaxItems: Schema = Schema::new("MaxItems", Kind::Integer).min(1).max(50);
 
 pub static MaxLayerListItems: Schema =
     Schema::new("MaxLayerListItems", Kind::Integer).min(1).max(50);
@@ -1385,6 +1560,8 @@ pub static MaximumRetryAttemptsEventSourceMapping: Schema =
     Schema::new("MaximumRetryAttemptsEventSourceMapping", Kind::Integer).min(-1).max(10000);
 
 pub static MemorySize: Schema = Schema::new("MemorySize", Kind::Integer).min(128).max(32768);
+
+pub static Method: Schema = Schema::new("Method", Kind::String).max(6).pattern(".*");
 
 pub static MinimumNumberOfPollers: Schema =
     Schema::new("MinimumNumberOfPollers", Kind::Integer).min(1).max(200);
@@ -1418,6 +1595,8 @@ pub static OnSuccess: Schema =
 
 pub static OrganizationId: Schema =
     Schema::new("OrganizationId", Kind::String).max(34).pattern("o-[a-z0-9]{10,32}");
+
+pub static Origin: Schema = Schema::new("Origin", Kind::String).min(1).max(253).pattern(".*");
 
 pub static PackageType: Schema = Schema::new("PackageType", Kind::String).values(&["Zip", "Image"]);
 
@@ -1597,6 +1776,10 @@ pub static ResourceNotReadyException: Schema = Schema::new(
         Member::new("message", &prelude::STRING),
     ]),
 );
+
+pub static ResponseStreamingInvocationType: Schema =
+    Schema::new("ResponseStreamingInvocationType", Kind::String)
+        .values(&["RequestResponse", "DryRun"]);
 
 pub static RetentionPeriodInDays: Schema =
     Schema::new("RetentionPeriodInDays", Kind::Integer).min(1).max(90);
@@ -2046,6 +2229,30 @@ pub static UpdateFunctionEventInvokeConfigRequest: Schema = Schema::new(
     ]),
 );
 
+pub static UpdateFunctionUrlConfigRequest: Schema = Schema::new(
+    "UpdateFunctionUrlConfigRequest",
+    Kind::Structure(&[
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
+        Member::new("Qualifier", &FunctionUrlQualifier).bound(Binding::Query),
+        Member::new("AuthType", &FunctionUrlAuthType),
+        Member::new("Cors", &Cors),
+        Member::new("InvokeMode", &InvokeMode),
+    ]),
+);
+
+pub static UpdateFunctionUrlConfigResponse: Schema = Schema::new(
+    "UpdateFunctionUrlConfigResponse",
+    Kind::Structure(&[
+        Member::new("FunctionUrl", &FunctionUrl).required(),
+        Member::new("FunctionArn", &FunctionArn).required(),
+        Member::new("AuthType", &FunctionUrlAuthType).required(),
+        Member::new("Cors", &Cors),
+        Member::new("CreationTime", &prelude::STRING).required(),
+        Member::new("LastModifiedTime", &prelude::STRING).required(),
+        Member::new("InvokeMode", &InvokeMode),
+    ]),
+);
+
 pub static Version: Schema =
     Schema::new("Version", Kind::String).min(1).max(1024).pattern("(\\$LATEST|[0-9]+)");
 
@@ -2085,6 +2292,9 @@ pub static DeleteFunctionConcurrencyOutput: Schema =
 
 pub static DeleteFunctionEventInvokeConfigOutput: Schema =
     Schema::new("DeleteFunctionEventInvokeConfigOutput", Kind::Structure(&[]));
+
+pub static DeleteFunctionUrlConfigOutput: Schema =
+    Schema::new("DeleteFunctionUrlConfigOutput", Kind::Structure(&[]));
 
 pub static DeleteLayerVersionOutput: Schema =
     Schema::new("DeleteLayerVersionOutput", Kind::Structure(&[]));

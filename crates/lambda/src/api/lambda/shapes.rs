@@ -351,6 +351,42 @@ impl Shape for Concurrency {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cors {
+    pub allow_credentials: Option<bool>,
+    pub allow_headers: Option<Vec<String>>,
+    pub allow_methods: Option<Vec<String>>,
+    pub allow_origins: Option<Vec<String>>,
+    pub expose_headers: Option<Vec<String>>,
+    pub max_age: Option<i32>,
+}
+
+impl Shape for Cors {
+    const SCHEMA: &'static Schema = &schemas::Cors;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.allow_credentials, m(Self::SCHEMA, 0), writer);
+        write_option(&self.allow_headers, m(Self::SCHEMA, 1), writer);
+        write_option(&self.allow_methods, m(Self::SCHEMA, 2), writer);
+        write_option(&self.allow_origins, m(Self::SCHEMA, 3), writer);
+        write_option(&self.expose_headers, m(Self::SCHEMA, 4), writer);
+        write_option(&self.max_age, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.allow_credentials = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.allow_headers = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.allow_methods = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.allow_origins = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.expose_headers = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.max_age = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateAliasInput {
     pub function_name: String,
     pub name: String,
@@ -607,6 +643,75 @@ impl Shape for CreateFunctionInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateFunctionUrlConfigInput {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+    pub auth_type: String,
+    pub cors: Option<Cors>,
+    pub invoke_mode: Option<String>,
+}
+
+impl Shape for CreateFunctionUrlConfigInput {
+    const SCHEMA: &'static Schema = &schemas::CreateFunctionUrlConfigRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.qualifier, m(Self::SCHEMA, 1), writer);
+        write_member(&self.auth_type, m(Self::SCHEMA, 2), writer);
+        write_option(&self.cors, m(Self::SCHEMA, 3), writer);
+        write_option(&self.invoke_mode, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.qualifier = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.auth_type = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.cors = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.invoke_mode = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateFunctionUrlConfigOutput {
+    pub function_url: String,
+    pub function_arn: String,
+    pub auth_type: String,
+    pub cors: Option<Cors>,
+    pub creation_time: String,
+    pub invoke_mode: Option<String>,
+}
+
+impl Shape for CreateFunctionUrlConfigOutput {
+    const SCHEMA: &'static Schema = &schemas::CreateFunctionUrlConfigResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_url, m(Self::SCHEMA, 0), writer);
+        write_member(&self.function_arn, m(Self::SCHEMA, 1), writer);
+        write_member(&self.auth_type, m(Self::SCHEMA, 2), writer);
+        write_option(&self.cors, m(Self::SCHEMA, 3), writer);
+        write_member(&self.creation_time, m(Self::SCHEMA, 4), writer);
+        write_option(&self.invoke_mode, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_url = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.function_arn = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.auth_type = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.cors = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.creation_time = Value::read(m(Self::SCHEMA, 4), reader)?,
+            5 => self.invoke_mode = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeadLetterConfig {
     pub target_arn: Option<String>,
 }
@@ -756,6 +861,30 @@ impl Shape for DeleteFunctionOutput {
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         match index {
             0 => self.status_code = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionUrlConfigInput {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+}
+
+impl Shape for DeleteFunctionUrlConfigInput {
+    const SCHEMA: &'static Schema = &schemas::DeleteFunctionUrlConfigRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.qualifier, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.qualifier = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             _ => {}
         }
         Ok(())
@@ -1465,6 +1594,45 @@ impl Shape for FunctionEventInvokeConfig {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct FunctionUrlConfig {
+    pub function_url: String,
+    pub function_arn: String,
+    pub creation_time: String,
+    pub last_modified_time: String,
+    pub cors: Option<Cors>,
+    pub auth_type: String,
+    pub invoke_mode: Option<String>,
+}
+
+impl Shape for FunctionUrlConfig {
+    const SCHEMA: &'static Schema = &schemas::FunctionUrlConfig;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_url, m(Self::SCHEMA, 0), writer);
+        write_member(&self.function_arn, m(Self::SCHEMA, 1), writer);
+        write_member(&self.creation_time, m(Self::SCHEMA, 2), writer);
+        write_member(&self.last_modified_time, m(Self::SCHEMA, 3), writer);
+        write_option(&self.cors, m(Self::SCHEMA, 4), writer);
+        write_member(&self.auth_type, m(Self::SCHEMA, 5), writer);
+        write_option(&self.invoke_mode, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_url = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.function_arn = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.creation_time = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.last_modified_time = Value::read(m(Self::SCHEMA, 3), reader)?,
+            4 => self.cors = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.auth_type = Value::read(m(Self::SCHEMA, 5), reader)?,
+            6 => self.invoke_mode = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetAccountSettingsInput {}
 
 impl Shape for GetAccountSettingsInput {
@@ -1692,6 +1860,69 @@ impl Shape for GetFunctionOutput {
             2 => self.tags = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
             3 => self.tags_error = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
             4 => self.concurrency = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionUrlConfigInput {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+}
+
+impl Shape for GetFunctionUrlConfigInput {
+    const SCHEMA: &'static Schema = &schemas::GetFunctionUrlConfigRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.qualifier, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.qualifier = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionUrlConfigOutput {
+    pub function_url: String,
+    pub function_arn: String,
+    pub auth_type: String,
+    pub cors: Option<Cors>,
+    pub creation_time: String,
+    pub last_modified_time: String,
+    pub invoke_mode: Option<String>,
+}
+
+impl Shape for GetFunctionUrlConfigOutput {
+    const SCHEMA: &'static Schema = &schemas::GetFunctionUrlConfigResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_url, m(Self::SCHEMA, 0), writer);
+        write_member(&self.function_arn, m(Self::SCHEMA, 1), writer);
+        write_member(&self.auth_type, m(Self::SCHEMA, 2), writer);
+        write_option(&self.cors, m(Self::SCHEMA, 3), writer);
+        write_member(&self.creation_time, m(Self::SCHEMA, 4), writer);
+        write_member(&self.last_modified_time, m(Self::SCHEMA, 5), writer);
+        write_option(&self.invoke_mode, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_url = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.function_arn = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.auth_type = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.cors = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.creation_time = Value::read(m(Self::SCHEMA, 4), reader)?,
+            5 => self.last_modified_time = Value::read(m(Self::SCHEMA, 5), reader)?,
+            6 => self.invoke_mode = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
             _ => {}
         }
         Ok(())
@@ -2031,6 +2262,123 @@ impl Shape for InvokeOutput {
             3 => self.payload = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
             4 => self.executed_version = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
             5 => self.durable_execution_arn = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeResponseStreamUpdate {
+    pub payload: Option<Blob>,
+}
+
+impl Shape for InvokeResponseStreamUpdate {
+    const SCHEMA: &'static Schema = &schemas::InvokeResponseStreamUpdate;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.payload, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.payload = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeWithResponseStreamCompleteEvent {
+    pub error_code: Option<String>,
+    pub error_details: Option<String>,
+    pub log_result: Option<String>,
+}
+
+impl Shape for InvokeWithResponseStreamCompleteEvent {
+    const SCHEMA: &'static Schema = &schemas::InvokeWithResponseStreamCompleteEvent;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.error_code, m(Self::SCHEMA, 0), writer);
+        write_option(&self.error_details, m(Self::SCHEMA, 1), writer);
+        write_option(&self.log_result, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.error_code = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.error_details = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.log_result = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeWithResponseStreamInput {
+    pub function_name: String,
+    pub invocation_type: Option<String>,
+    pub log_type: Option<String>,
+    pub client_context: Option<String>,
+    pub qualifier: Option<String>,
+    pub payload: Option<Blob>,
+    pub tenant_id: Option<String>,
+}
+
+impl Shape for InvokeWithResponseStreamInput {
+    const SCHEMA: &'static Schema = &schemas::InvokeWithResponseStreamRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.invocation_type, m(Self::SCHEMA, 1), writer);
+        write_option(&self.log_type, m(Self::SCHEMA, 2), writer);
+        write_option(&self.client_context, m(Self::SCHEMA, 3), writer);
+        write_option(&self.qualifier, m(Self::SCHEMA, 4), writer);
+        write_option(&self.payload, m(Self::SCHEMA, 5), writer);
+        write_option(&self.tenant_id, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.invocation_type = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.log_type = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.client_context = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.qualifier = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.payload = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.tenant_id = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeWithResponseStreamOutput {
+    pub status_code: Option<i32>,
+    pub executed_version: Option<String>,
+    pub event_stream: Body,
+    pub response_stream_content_type: Option<String>,
+}
+
+impl Shape for InvokeWithResponseStreamOutput {
+    const SCHEMA: &'static Schema = &schemas::InvokeWithResponseStreamResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.status_code, m(Self::SCHEMA, 0), writer);
+        write_option(&self.executed_version, m(Self::SCHEMA, 1), writer);
+        write_member(&self.event_stream, m(Self::SCHEMA, 2), writer);
+        write_option(&self.response_stream_content_type, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.status_code = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.executed_version = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.event_stream = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.response_stream_content_type = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
             _ => {}
         }
         Ok(())
@@ -2458,6 +2806,57 @@ impl Shape for ListFunctionEventInvokeConfigsOutput {
             0 => {
                 self.function_event_invoke_configs = Some(Value::read(m(Self::SCHEMA, 0), reader)?)
             }
+            1 => self.next_marker = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionUrlConfigsInput {
+    pub function_name: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListFunctionUrlConfigsInput {
+    const SCHEMA: &'static Schema = &schemas::ListFunctionUrlConfigsRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.marker, m(Self::SCHEMA, 1), writer);
+        write_option(&self.max_items, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.marker = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.max_items = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionUrlConfigsOutput {
+    pub function_url_configs: Vec<FunctionUrlConfig>,
+    pub next_marker: Option<String>,
+}
+
+impl Shape for ListFunctionUrlConfigsOutput {
+    const SCHEMA: &'static Schema = &schemas::ListFunctionUrlConfigsResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_url_configs, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_marker, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_url_configs = Value::read(m(Self::SCHEMA, 0), reader)?,
             1 => self.next_marker = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             _ => {}
         }
@@ -3678,6 +4077,78 @@ impl Shape for UpdateFunctionEventInvokeConfigInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFunctionUrlConfigInput {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+    pub auth_type: Option<String>,
+    pub cors: Option<Cors>,
+    pub invoke_mode: Option<String>,
+}
+
+impl Shape for UpdateFunctionUrlConfigInput {
+    const SCHEMA: &'static Schema = &schemas::UpdateFunctionUrlConfigRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.qualifier, m(Self::SCHEMA, 1), writer);
+        write_option(&self.auth_type, m(Self::SCHEMA, 2), writer);
+        write_option(&self.cors, m(Self::SCHEMA, 3), writer);
+        write_option(&self.invoke_mode, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.qualifier = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.auth_type = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.cors = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.invoke_mode = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFunctionUrlConfigOutput {
+    pub function_url: String,
+    pub function_arn: String,
+    pub auth_type: String,
+    pub cors: Option<Cors>,
+    pub creation_time: String,
+    pub last_modified_time: String,
+    pub invoke_mode: Option<String>,
+}
+
+impl Shape for UpdateFunctionUrlConfigOutput {
+    const SCHEMA: &'static Schema = &schemas::UpdateFunctionUrlConfigResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_url, m(Self::SCHEMA, 0), writer);
+        write_member(&self.function_arn, m(Self::SCHEMA, 1), writer);
+        write_member(&self.auth_type, m(Self::SCHEMA, 2), writer);
+        write_option(&self.cors, m(Self::SCHEMA, 3), writer);
+        write_member(&self.creation_time, m(Self::SCHEMA, 4), writer);
+        write_member(&self.last_modified_time, m(Self::SCHEMA, 5), writer);
+        write_option(&self.invoke_mode, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_url = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.function_arn = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.auth_type = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.cors = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.creation_time = Value::read(m(Self::SCHEMA, 4), reader)?,
+            5 => self.last_modified_time = Value::read(m(Self::SCHEMA, 5), reader)?,
+            6 => self.invoke_mode = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct VpcConfig {
     pub subnet_ids: Option<Vec<String>>,
     pub security_group_ids: Option<Vec<String>>,
@@ -3771,6 +4242,22 @@ pub struct DeleteFunctionEventInvokeConfigOutput {}
 
 impl Shape for DeleteFunctionEventInvokeConfigOutput {
     const SCHEMA: &'static Schema = &schemas::DeleteFunctionEventInvokeConfigOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionUrlConfigOutput {}
+
+impl Shape for DeleteFunctionUrlConfigOutput {
+    const SCHEMA: &'static Schema = &schemas::DeleteFunctionUrlConfigOutput;
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {}
 
