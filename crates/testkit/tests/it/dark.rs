@@ -36,6 +36,11 @@ async fn furnish(ctx: &Context) {
         ("sqs", "CreateQueue", json!({"QueueName": "q0"})),
         ("sqs", "CreateQueue", json!({"QueueName": "q1"})),
         (
+            "sqs",
+            "CreateQueue",
+            json!({"QueueName": "q.fifo", "Attributes": {"FifoQueue": "true", "ContentBasedDeduplication": "true"}}),
+        ),
+        (
             "dynamodb",
             "CreateTable",
             json!({
@@ -57,6 +62,8 @@ async fn furnish(ctx: &Context) {
         call(ctx, "sqs", "SendMessage", json!({"QueueUrl": "q0", "MessageBody": format!("m{n}")}))
             .await
             .unwrap();
+        let in_order = json!({"QueueUrl": "q.fifo", "MessageBody": format!("m{n}"), "MessageGroupId": (n % 2).to_string()});
+        call(ctx, "sqs", "SendMessage", in_order).await.unwrap();
         call(ctx, "dynamodb", "PutItem", json!({"TableName": "tab", "Item": {"id": {"S": format!("i{n}")}, "n": {"N": "1"}, "g": {"S": "x"}}})).await.unwrap();
     }
     // Tables and stacks are made by tasks.
@@ -69,7 +76,7 @@ fn deed(rng: &mut SimRng) -> (&'static str, &'static str, Value) {
     let (queue, item, key) = (format!("q{}", rng.below(3)), format!("i{n}"), format!("k{n}"));
     let id = json!({"id": {"S": item}});
     let template = json!({"Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": format!("s{n}")}}}}).to_string();
-    match rng.below(34) {
+    match rng.below(36) {
         0 | 1 => ("sqs", "SendMessage", json!({"QueueUrl": queue, "MessageBody": "dark"})),
         2 => (
             "sqs",
@@ -161,6 +168,16 @@ fn deed(rng: &mut SimRng) -> (&'static str, &'static str, Value) {
             "cloudformation",
             "CreateStack",
             json!({"StackName": format!("st{n}"), "TemplateBody": template}),
+        ),
+        33 => (
+            "sqs",
+            "SendMessage",
+            json!({"QueueUrl": "q.fifo", "MessageBody": key, "MessageGroupId": (n % 3).to_string()}),
+        ),
+        34 => (
+            "sqs",
+            "ReceiveMessage",
+            json!({"QueueUrl": "q.fifo", "MaxNumberOfMessages": 2, "VisibilityTimeout": n}),
         ),
         _ => ("cloudformation", "DeleteStack", json!({"StackName": format!("st{n}")})),
     }
