@@ -70,6 +70,23 @@ async fn furnish(ctx: &Context) {
     ctx.env().clock.sleep(Duration::from_secs(5)).await;
 }
 
+/// The same on a FIFO queue.
+fn in_order(n: u64, key: &str) -> (&'static str, &'static str, Value) {
+    let group = (n % 3).to_string();
+    match n % 2 {
+        0 => (
+            "sqs",
+            "SendMessage",
+            json!({"QueueUrl": "q.fifo", "MessageBody": key, "MessageGroupId": group}),
+        ),
+        _ => (
+            "sqs",
+            "ReceiveMessage",
+            json!({"QueueUrl": "q.fifo", "MaxNumberOfMessages": 2, "VisibilityTimeout": n}),
+        ),
+    }
+}
+
 /// One thing that somebody may do, on what is there and on what is not.
 fn deed(rng: &mut SimRng) -> (&'static str, &'static str, Value) {
     let n = rng.below(6);
@@ -77,6 +94,7 @@ fn deed(rng: &mut SimRng) -> (&'static str, &'static str, Value) {
     let id = json!({"id": {"S": item}});
     let template = json!({"Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": format!("s{n}")}}}}).to_string();
     match rng.below(36) {
+        33 | 34 => in_order(n, &key),
         0 | 1 => ("sqs", "SendMessage", json!({"QueueUrl": queue, "MessageBody": "dark"})),
         2 => (
             "sqs",
@@ -168,16 +186,6 @@ fn deed(rng: &mut SimRng) -> (&'static str, &'static str, Value) {
             "cloudformation",
             "CreateStack",
             json!({"StackName": format!("st{n}"), "TemplateBody": template}),
-        ),
-        33 => (
-            "sqs",
-            "SendMessage",
-            json!({"QueueUrl": "q.fifo", "MessageBody": key, "MessageGroupId": (n % 3).to_string()}),
-        ),
-        34 => (
-            "sqs",
-            "ReceiveMessage",
-            json!({"QueueUrl": "q.fifo", "MaxNumberOfMessages": 2, "VisibilityTimeout": n}),
         ),
         _ => ("cloudformation", "DeleteStack", json!({"StackName": format!("st{n}")})),
     }
