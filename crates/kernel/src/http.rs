@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use undercast_smithy::Body;
 
-use crate::Kernel;
+use crate::{Context, Kernel};
 
 /// A request as a front door sees it. Header names are in lower case.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct Request {
     pub source_ip: String,
     /// The side of a pair that the request comes from, if it comes from one.
     pub side: Option<std::sync::Arc<crate::Side>>,
+    /// Who signed it, for doors that ask.
+    pub caller: Signed,
     /// A function that takes the place of the one that the route leads to.
     pub stand_in: Option<String>,
 }
@@ -39,6 +41,28 @@ impl Request {
             Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
             _ => &self.host,
         }
+    }
+}
+
+/// Whether a request for a front door is signed as a call to AWS is, and by whom.
+#[derive(Clone, Default)]
+pub enum Signed {
+    /// Not at all, or nobody asked.
+    #[default]
+    No,
+    /// By this caller; in secure mode, the signature is right.
+    By(Box<Context>),
+    /// Wrongly: why.
+    Wrongly(String),
+}
+
+impl std::fmt::Debug for Signed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::No => "No",
+            Self::By(_) => "By",
+            Self::Wrongly(_) => "Wrongly",
+        })
     }
 }
 
@@ -80,6 +104,12 @@ pub trait HttpEndpoint: Send + Sync + 'static {
     /// Whether it serves requests out of the dark lane, and stays in that lane itself. Doors that do not
     /// are closed there.
     fn has_dark_side(&self) -> bool {
+        false
+    }
+
+    /// Whether it wants to know who signed a request. The body is taken into memory then, as the
+    /// signature covers it.
+    fn asks_who_calls(&self) -> bool {
         false
     }
 

@@ -12,10 +12,10 @@ use undercast_kernel::{Context, Db, ServiceError};
 use undercast_sandbox::{UnpackError, UnpackLimits, unpack};
 use undercast_store::{BlobId, Tx};
 
-use crate::api::lambda::shapes::{FunctionCode, UpdateFunctionCodeInput};
+use crate::api::lambda::shapes::{FunctionCode, LayerVersionContentInput, UpdateFunctionCodeInput};
 use crate::error::invalid;
 use crate::limits::{UNZIPPED_BYTES_MAX, ZIP_BYTES_MAX};
-use crate::store::{CodeRow, FunctionKey};
+use crate::store::{CodeRow, ConfigRow, FunctionKey};
 
 /// Where a caller says the archive is.
 pub(crate) struct Source {
@@ -32,6 +32,17 @@ impl From<&FunctionCode> for Source {
             bucket: code.s3_bucket.clone(),
             key: code.s3_key.clone(),
             version: code.s3_object_version.clone(),
+        }
+    }
+}
+
+impl From<&LayerVersionContentInput> for Source {
+    fn from(content: &LayerVersionContentInput) -> Self {
+        Self {
+            zip: content.zip_file.as_ref().map(|blob| blob.0.clone()),
+            bucket: content.s3_bucket.clone(),
+            key: content.s3_key.clone(),
+            version: content.s3_object_version.clone(),
         }
     }
 }
@@ -65,9 +76,9 @@ impl CodeCache {
         source: Source,
     ) -> Result<CodeRow, ServiceError> {
         let zip = fetch(ctx, source).await?;
-        let (zip, sha256) = self.unpack(zip).await?;
+        let (zip, sha256, unzipped) = self.unpack(zip).await?;
         let blob = ctx.store().blobs().put(zip).await?;
-        Ok(CodeRow { blob, sha256 })
+        Ok(CodeRow { blob, sha256, unzipped })
     }
 
     /// Removes the code that no version has any more. Only when nothing runs yet.
@@ -94,13 +105,13 @@ impl CodeCache {
         let _ = tokio::task::spawn_blocking(work).await;
     }
 
-    async fn unpack(&self, zip: Bytes) -> Result<(Bytes, String), ServiceError> {
+    async fn unpack(&self, zip: Bytes) -> Result<(Bytes, String, u64), ServiceError> {
         let folder = self.folder.clone();
         let work = move || {
             let sha256 = BASE64.encode(Sha256::digest(&zip));
             let into = folder.join(BlobId::of(&zip).hash.to_string());
             let limits = UnpackLimits { bytes_max: UNZIPPED_BYTES_MAX, ..UnpackLimits::default() };
-            unpack(&zip, &into, limits).map(|_| (zip, sha256))
+            unpack(&zip, &into, limits).map(|report| (zip, sha256, report.bytes))
         };
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(ServiceError::internal)?.map_err(|e| refusal(&e))
@@ -179,22 +190,33 @@ fn owner(key: &FunctionKey, version: &str) -> Vec<u8> {
     format!("lambda/{}/{}/{}/{version}", key.0, key.1, key.2).into_bytes()
 }
 
-/// Notes that a version needs its code, and that it does not need `old` any more.
+/// Notes that a version needs its code and its layers, and that it does not need `old` any more.
 pub(crate) fn link(
     tx: &Tx,
     key: &FunctionKey,
     version: &str,
-    old: Option<&CodeRow>,
-    new: Option<&CodeRow>,
+    old: Option<&ConfigRow>,
+    new: Option<&ConfigRow>,
 ) -> Result<(), ServiceError> {
     let owner = owner(key, version);
-    if let Some(old) = old {
-        tx.unlink_blob(&old.blob, &owner)?;
+    for code in old.into_iter().flat_map(ConfigRow::codes) {
+        tx.unlink_blob(&code.blob, &owner)?;
     }
-    if let Some(new) = new {
-        tx.link_blob(&new.blob, &owner)?;
+    for code in new.into_iter().flat_map(ConfigRow::codes) {
+        tx.link_blob(&code.blob, &owner)?;
     }
     Ok(())
+}
+
+/// Fails if code and layers together are too large.
+pub(crate) fn check_together(config: &ConfigRow) -> Result<(), ServiceError> {
+    let bytes: u64 = config.codes().map(|code| code.unzipped).sum();
+    if config.settings.layers.is_empty() || bytes <= UNZIPPED_BYTES_MAX {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "Function code combined with layers exceeds the maximum allowed size of {UNZIPPED_BYTES_MAX} bytes. The actual size is {bytes} bytes."
+    )))
 }
 
 /// Whether a document says where code is in S3.

@@ -5,12 +5,12 @@ use undercast_smithy::Timestamp;
 
 use crate::api::lambda::shapes::{
     AliasConfiguration, AliasRoutingConfiguration, DeadLetterConfig, DestinationConfig,
-    EnvironmentResponse, EphemeralStorage, FunctionConfiguration, FunctionEventInvokeConfig,
+    EnvironmentResponse, EphemeralStorage, FunctionConfiguration, FunctionEventInvokeConfig, Layer,
     LoggingConfig, OnFailure, OnSuccess, RuntimeVersionConfig, SnapStartResponse,
     TracingConfigResponse, VpcConfigResponse,
 };
 use crate::name::FunctionName;
-use crate::store::{AliasRow, ConfigRow, InvokeConfigRow, SettingsRow};
+use crate::store::{AliasRow, ConfigRow, InvokeConfigRow, SettingsRow, UsedLayerRow};
 
 /// One version of a function, under the ARN that the caller used.
 pub(crate) fn configuration(
@@ -91,7 +91,17 @@ fn parts(settings: &SettingsRow) -> FunctionConfiguration {
             vpc_id: Some(String::new()),
             ipv6_allowed_for_dual_stack: Some(vpc.ipv6),
         }),
+        layers: Some(settings.layers.iter().map(layer).collect())
+            .filter(|l: &Vec<_>| !l.is_empty()),
         ..FunctionConfiguration::default()
+    }
+}
+
+fn layer(row: &UsedLayerRow) -> Layer {
+    Layer {
+        arn: Some(row.arn.clone()),
+        code_size: i64::try_from(row.code.blob.len).ok(),
+        ..Layer::default()
     }
 }
 

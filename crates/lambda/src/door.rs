@@ -8,9 +8,13 @@ use undercast_kernel::http::{HttpEndpoint, Request, Response};
 use undercast_kernel::{Context, Db, Kernel, ServiceError};
 
 use crate::name::{FunctionName, LATEST, number};
-use crate::store::{CodeRow, FUNCTIONS, SECRETS, SecretRow, VERSIONS};
+use crate::store::{
+    CodeRow, FUNCTIONS, LAYER_VERSIONS, LayerVersionKey, SECRETS, SecretRow, VERSIONS,
+};
 
 const PREFIX: &str = "/_undercast/lambda/code/";
+/// Stands before the name of a layer; no function has such a name.
+const LAYER: &str = "layer.";
 const GOOD_FOR_MS: i64 = 10 * 60_000;
 
 /// Serves archives.
@@ -24,7 +28,19 @@ pub(crate) async fn location(
 ) -> Result<String, ServiceError> {
     let expires = ctx.now_ms() + GOOD_FOR_MS;
     let (account, region) = (&name.account, &name.region);
-    let path = format!("{PREFIX}{account}/{region}/{}/{version}", name.name);
+    address(ctx, format!("{PREFIX}{account}/{region}/{}/{version}", name.name), expires).await
+}
+
+/// The address of a layer's archive.
+pub(crate) async fn layer_location(
+    ctx: &Context,
+    (account, region, name, number): &LayerVersionKey,
+) -> Result<String, ServiceError> {
+    let expires = ctx.now_ms() + GOOD_FOR_MS;
+    address(ctx, format!("{PREFIX}{account}/{region}/{LAYER}{name}/{number}"), expires).await
+}
+
+async fn address(ctx: &Context, path: String, expires: i64) -> Result<String, ServiceError> {
     let signature = sign(&secret(ctx).await?, &path, expires)?;
     Ok(format!("{}{path}?Expires={expires}&Signature={signature}", ctx.public_url()))
 }
@@ -106,6 +122,10 @@ async fn code_of(db: &Db, path: &str) -> Result<Option<CodeRow>, ServiceError> {
         return Ok(None);
     };
     let (account, region, name) = ((*account).to_owned(), (*region).to_owned(), (*name).to_owned());
+    if let (Some(layer), Some(number)) = (name.strip_prefix(LAYER), number(version)) {
+        let key = (account, region, layer.to_owned(), number);
+        return Ok(LAYER_VERSIONS.read(db, &key).await?.map(|row| row.code));
+    }
     let config = match number(version) {
         Some(number) => VERSIONS.read(db, &(account, region, name, number)).await?,
         None if *version == LATEST => {

@@ -5,10 +5,10 @@
 //! made ready, counts of what runs, pollers) is made again after a restart.
 //!
 //! Read first: `store.rs`, `name.rs`, `functions/mod.rs` (the path of an invocation), then
-//! `asynchronous/mod.rs` (events that wait, retries, destinations) and `mappings/mod.rs` (pollers).
+//! `asynchronous/mod.rs` (events that wait, retries, destinations), `mappings/mod.rs` (pollers) and
+//! `urls/door.rs` (function URLs).
 //!
-//! Not here yet: layers, container images, function URLs, response streaming, provisioned concurrency,
-//! sources other than SQS standard queues. They answer errors that name them.
+//! Not here yet: container images, provisioned concurrency, sources other than SQS queues. They answer errors that name them.
 
 #[allow(clippy::single_match, reason = "generated")]
 pub mod api;
@@ -18,6 +18,7 @@ mod describe;
 mod door;
 mod error;
 mod functions;
+mod layers;
 mod limits;
 mod mappings;
 mod name;
@@ -26,6 +27,7 @@ mod port;
 mod resources;
 mod settings;
 mod store;
+mod urls;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,10 +92,14 @@ pub fn service(kernel: &Kernel, sandboxes: impl Into<Sandboxes>, folder: PathBuf
         .resource(resources::AliasType)
         .resource(resources::FunctionType)
         .resource(resources::InvokeConfigType)
+        .resource(resources::LayerPermissionType)
+        .resource(resources::LayerVersionType)
         .resource(resources::MappingType)
         .resource(resources::PermissionType)
+        .resource(resources::UrlType)
         .resource(resources::VersionType)
         .endpoint(Arc::new(door::CodeDoor))
+        .endpoint(Arc::new(urls::UrlDoor(Arc::clone(&functions))))
         .task(asynchronous::task(functions))
         .list(resources::list)
         .start(move |kernel| {
@@ -109,15 +115,19 @@ pub fn service(kernel: &Kernel, sandboxes: impl Into<Sandboxes>, folder: PathBuf
 
 fn route(service: Service, lambda: &Arc<Lambda>) -> Service {
     service
+        .route::<op::AddLayerVersionPermission>(lambda)
         .route::<op::AddPermission>(lambda)
         .route::<op::CreateAlias>(lambda)
         .route::<op::CreateEventSourceMapping>(lambda)
         .route::<op::CreateFunction>(lambda)
+        .route::<op::CreateFunctionUrlConfig>(lambda)
         .route::<op::DeleteAlias>(lambda)
         .route::<op::DeleteEventSourceMapping>(lambda)
         .route::<op::DeleteFunction>(lambda)
         .route::<op::DeleteFunctionConcurrency>(lambda)
         .route::<op::DeleteFunctionEventInvokeConfig>(lambda)
+        .route::<op::DeleteFunctionUrlConfig>(lambda)
+        .route::<op::DeleteLayerVersion>(lambda)
         .route::<op::GetAccountSettings>(lambda)
         .route::<op::GetAlias>(lambda)
         .route::<op::GetEventSourceMapping>(lambda)
@@ -125,17 +135,27 @@ fn route(service: Service, lambda: &Arc<Lambda>) -> Service {
         .route::<op::GetFunctionConcurrency>(lambda)
         .route::<op::GetFunctionConfiguration>(lambda)
         .route::<op::GetFunctionEventInvokeConfig>(lambda)
+        .route::<op::GetFunctionUrlConfig>(lambda)
+        .route::<op::GetLayerVersion>(lambda)
+        .route::<op::GetLayerVersionByArn>(lambda)
+        .route::<op::GetLayerVersionPolicy>(lambda)
         .route::<op::GetPolicy>(lambda)
         .route::<op::Invoke>(lambda)
+        .route::<op::InvokeWithResponseStream>(lambda)
         .route::<op::ListAliases>(lambda)
         .route::<op::ListEventSourceMappings>(lambda)
         .route::<op::ListFunctionEventInvokeConfigs>(lambda)
+        .route::<op::ListFunctionUrlConfigs>(lambda)
         .route::<op::ListFunctions>(lambda)
+        .route::<op::ListLayerVersions>(lambda)
+        .route::<op::ListLayers>(lambda)
         .route::<op::ListTags>(lambda)
         .route::<op::ListVersionsByFunction>(lambda)
+        .route::<op::PublishLayerVersion>(lambda)
         .route::<op::PublishVersion>(lambda)
         .route::<op::PutFunctionConcurrency>(lambda)
         .route::<op::PutFunctionEventInvokeConfig>(lambda)
+        .route::<op::RemoveLayerVersionPermission>(lambda)
         .route::<op::RemovePermission>(lambda)
         .route::<op::TagResource>(lambda)
         .route::<op::UntagResource>(lambda)
@@ -144,4 +164,5 @@ fn route(service: Service, lambda: &Arc<Lambda>) -> Service {
         .route::<op::UpdateFunctionCode>(lambda)
         .route::<op::UpdateFunctionConfiguration>(lambda)
         .route::<op::UpdateFunctionEventInvokeConfig>(lambda)
+        .route::<op::UpdateFunctionUrlConfig>(lambda)
 }

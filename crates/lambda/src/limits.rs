@@ -6,9 +6,11 @@ pub(crate) const ENVIRONMENT_BYTES_MAX: usize = 4096;
 pub(crate) const TIMEOUT_S_MAX: u32 = 900;
 pub(crate) const MEMORY_MB_MAX: u32 = 10_240;
 pub(crate) const SYNC_BYTES_MAX: usize = 6_291_456;
+pub(crate) const STREAM_BYTES_MAX: usize = 209_715_200;
 pub(crate) const ASYNC_BYTES_MAX: usize = 1_048_576;
 pub(crate) const ZIP_BYTES_MAX: u64 = 52_428_800;
 pub(crate) const UNZIPPED_BYTES_MAX: u64 = 262_144_000;
+pub(crate) const LAYERS_MAX: usize = 5;
 pub(crate) const TOTAL_CODE_BYTES_MAX: i64 = 80_530_636_800;
 pub(crate) const CONCURRENCY_MAX: u32 = 1000;
 /// What reserved concurrency must leave to all other functions.

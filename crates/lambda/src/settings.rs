@@ -223,8 +223,6 @@ fn refuse_on_create(input: &CreateFunctionInput) -> Result<(), ServiceError> {
     let image = input.package_type.as_deref() == Some("Image") || input.code.image_uri.is_some();
     refuse(image, "a function from a container image")?;
     refuse(input.image_config.is_some(), "ImageConfig")?;
-    let layers = input.layers.as_ref().is_some_and(|l| !l.is_empty());
-    refuse(layers, "Layers of a function")?;
     let files = input.file_system_configs.as_ref();
     refuse(files.is_some_and(|f| !f.is_empty()), "FileSystemConfigs")?;
     refuse(input.code_signing_config_arn.is_some(), "CodeSigningConfigArn")?;
@@ -236,8 +234,6 @@ fn refuse_on_create(input: &CreateFunctionInput) -> Result<(), ServiceError> {
 
 fn refuse_on_update(input: &UpdateFunctionConfigurationInput) -> Result<(), ServiceError> {
     refuse(input.image_config.is_some(), "ImageConfig")?;
-    let layers = input.layers.as_ref().is_some_and(|l| !l.is_empty());
-    refuse(layers, "Layers of a function")?;
     let files = input.file_system_configs.as_ref();
     refuse(files.is_some_and(|f| !f.is_empty()), "FileSystemConfigs")?;
     refuse(input.capacity_provider_config.is_some(), "CapacityProviderConfig")?;

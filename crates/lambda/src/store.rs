@@ -8,6 +8,8 @@ use undercast_store::{BlobId, Row, Table};
 
 /// Account, region, name.
 pub(crate) type FunctionKey = (String, String, String);
+/// Account, region, name of the layer, number.
+pub(crate) type LayerVersionKey = (String, String, String, u64);
 /// Account, region, name, qualifier: the name of an alias, a version, or nothing.
 pub(crate) type QualifiedKey = (String, String, String, String);
 
@@ -27,6 +29,15 @@ pub(crate) const MAPPINGS: Table<(String, String, String), MappingRow> =
 /// Account, region, ARN of the source, ARN of the function: the UUID of the one mapping between them.
 pub(crate) const MAPPED: Table<(String, String, String, String), String> =
     Table::new(keyspace::LAMBDA, "mapped");
+/// Account, region, name.
+pub(crate) const LAYERS: Table<FunctionKey, LayerRow> = Table::new(keyspace::LAMBDA, "layers");
+/// Account, region, name, number.
+pub(crate) const LAYER_VERSIONS: Table<LayerVersionKey, LayerVersionRow> =
+    Table::new(keyspace::LAMBDA, "layer-versions");
+/// Addresses of functions and aliases.
+pub(crate) const URLS: Table<QualifiedKey, UrlRow> = Table::new(keyspace::LAMBDA, "urls");
+/// The id in an address: whose it is. All accounts and regions share these ids.
+pub(crate) const URL_IDS: Table<(String,), UrlOwnerRow> = Table::new(keyspace::LAMBDA, "url-ids");
 /// The key that signs the addresses of code.
 pub(crate) const SECRETS: Table<(String,), SecretRow> = Table::new(keyspace::LAMBDA, "secrets");
 
@@ -53,11 +64,71 @@ pub(crate) struct ConfigRow {
     pub(crate) settings: SettingsRow,
 }
 
+impl ConfigRow {
+    /// Everything that is unpacked for it.
+    pub(crate) fn codes(&self) -> impl Iterator<Item = &CodeRow> {
+        std::iter::once(&self.code).chain(self.settings.layers.iter().map(|layer| &layer.code))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CodeRow {
     pub(crate) blob: BlobId,
     /// Of the archive, in base64.
     pub(crate) sha256: String,
+    /// Of what is in it; unknown where an older version kept it.
+    #[serde(default)]
+    pub(crate) unzipped: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LayerRow {
+    pub(crate) next_version: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LayerVersionRow {
+    pub(crate) created_ms: i64,
+    pub(crate) description: String,
+    pub(crate) license: Option<String>,
+    pub(crate) runtimes: Option<Vec<String>>,
+    pub(crate) architectures: Option<Vec<String>>,
+    pub(crate) code: CodeRow,
+    pub(crate) policy: Option<PolicyRow>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct UrlOwnerRow {
+    pub(crate) key: QualifiedKey,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct UrlRow {
+    pub(crate) id: String,
+    /// `AWS_IAM`; else anybody may call.
+    pub(crate) is_signed: bool,
+    /// `RESPONSE_STREAM`.
+    pub(crate) streams: bool,
+    pub(crate) cors: Option<CorsRow>,
+    pub(crate) created_ms: i64,
+    pub(crate) modified_ms: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CorsRow {
+    pub(crate) credentials: Option<bool>,
+    pub(crate) headers: Option<Vec<String>>,
+    pub(crate) methods: Option<Vec<String>>,
+    pub(crate) origins: Option<Vec<String>>,
+    pub(crate) exposed: Option<Vec<String>>,
+    pub(crate) max_age_s: Option<i32>,
+}
+
+/// A layer of a function. It has all that it needs to run: a layer that was deleted goes on here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct UsedLayerRow {
+    pub(crate) arn: String,
+    pub(crate) code: CodeRow,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -78,6 +149,9 @@ pub(crate) struct SettingsRow {
     pub(crate) snap_start: String,
     pub(crate) logging: LoggingRow,
     pub(crate) vpc: Option<VpcRow>,
+    /// A later one wins.
+    #[serde(default)]
+    pub(crate) layers: Vec<UsedLayerRow>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -138,6 +212,13 @@ pub(crate) struct MappingRow {
     pub(crate) tags: BTreeMap<String, String>,
 }
 
+impl MappingRow {
+    /// Whether the source keeps the order of its messages.
+    pub(crate) fn is_fifo(&self) -> bool {
+        self.source.ends_with(".fifo")
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SecretRow {
     pub(crate) key: String,
@@ -151,4 +232,16 @@ macro_rules! rows {
     };
 }
 
-rows!(FunctionRow, ConfigRow, AliasRow, PolicyRow, InvokeConfigRow, MappingRow, SecretRow,);
+rows!(
+    UrlRow,
+    UrlOwnerRow,
+    LayerRow,
+    LayerVersionRow,
+    FunctionRow,
+    ConfigRow,
+    AliasRow,
+    PolicyRow,
+    InvokeConfigRow,
+    MappingRow,
+    SecretRow,
+);

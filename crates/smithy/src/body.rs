@@ -7,6 +7,8 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
+use crate::shape::{Shape, ShapeWriter, write_shape};
+
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     #[error("the body is larger than {limit} bytes")]
@@ -21,7 +23,24 @@ pub enum BodyError {
 /// What a body holds, once it is taken.
 pub enum Content {
     Bytes(Bytes),
+    Events(BoxStream<'static, Event>),
     Stream { stream: BoxStream<'static, Result<Bytes, BodyError>>, length: Option<u64> },
+}
+
+/// One event of a stream of events: its name in the union of the stream, and what it carries.
+pub struct Event {
+    pub name: &'static str,
+    write: Box<dyn Fn(&mut dyn ShapeWriter) + Send + Sync>,
+}
+
+impl Event {
+    pub fn new(name: &'static str, shape: impl Shape) -> Self {
+        Self { name, write: Box::new(move |writer| write_shape(&shape, writer)) }
+    }
+
+    pub fn write(&self, writer: &mut dyn ShapeWriter) {
+        (self.write)(writer);
+    }
 }
 
 /// A body: a handle whose content can be taken once. The default is empty.
@@ -40,6 +59,17 @@ impl Body {
         Self(Arc::new(Mutex::new(Some(Content::Stream { stream, length }))))
     }
 
+    /// Events, which the wire writes in its own form, each as it comes.
+    pub fn from_events(events: BoxStream<'static, Event>) -> Self {
+        Self(Arc::new(Mutex::new(Some(Content::Events(events)))))
+    }
+
+    /// Whether the content is events, and has not been taken yet.
+    pub fn is_events(&self) -> bool {
+        let content = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(&*content, Some(Content::Events(_)))
+    }
+
     /// Takes the content; whoever comes second finds nothing.
     pub fn take(&self) -> Content {
         let mut content = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,6 +82,7 @@ impl Body {
             None => Some(0),
             Some(Content::Bytes(bytes)) => Some(bytes.len() as u64),
             Some(Content::Stream { length, .. }) => *length,
+            Some(Content::Events(_)) => None,
         }
     }
 
@@ -62,6 +93,7 @@ impl Body {
                 Err(BodyError::TooLarge { limit })
             }
             Content::Bytes(bytes) => Ok(bytes),
+            Content::Events(_) => Err(events()),
             Content::Stream { mut stream, .. } => {
                 let mut all = BytesMut::new();
                 while let Some(chunk) = stream.next().await {
@@ -82,8 +114,13 @@ impl Body {
             Content::Bytes(bytes) if bytes.is_empty() => futures::stream::empty().boxed(),
             Content::Bytes(bytes) => futures::stream::iter([Ok(bytes)]).boxed(),
             Content::Stream { stream, .. } => stream,
+            Content::Events(_) => futures::stream::iter([Err(events())]).boxed(),
         }
     }
+}
+
+fn events() -> BodyError {
+    BodyError::Broken("events have no bytes of their own".to_owned())
 }
 
 impl Default for Body {

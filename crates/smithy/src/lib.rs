@@ -23,7 +23,7 @@ pub mod shape;
 pub mod timestamp;
 pub mod validate;
 
-pub use body::{Body, BodyError, Content};
+pub use body::{Body, BodyError, Content, Event};
 pub use document::{Document, from_document, to_document};
 pub use schema::{
     Binding, ErrorSchema, Fault, Kind, Member, OperationSchema, Protocol, Route, Schema,

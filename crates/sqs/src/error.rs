@@ -26,6 +26,19 @@ pub(crate) fn handle(text: &str) -> ServiceError {
     )
 }
 
+/// A parameter that queues of this kind do not have.
+pub(crate) fn not_of_this_kind(value: impl std::fmt::Display, name: &str) -> ServiceError {
+    parameter(format!(
+        "Value {value} for parameter {name} is invalid. Reason: The request include parameter that is not valid for this queue type."
+    ))
+}
+
+pub(crate) fn expired_handle(text: &str) -> ServiceError {
+    parameter(format!(
+        "Value {text} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired."
+    ))
+}
+
 /// A missing member is a missing parameter, everything else a bad value.
 pub(crate) fn refuse(violations: &[Violation]) -> ServiceError {
     match violations.first() {

@@ -1,4 +1,4 @@
-//! Every number that AWS documents for standard queues.
+//! Every number that AWS documents.
 
 pub(crate) const NAME_CHARS_MAX: usize = 80;
 pub(crate) const DELAY_S_MAX: i64 = 900;
@@ -17,6 +17,11 @@ pub(crate) const IN_FLIGHT_MAX: usize = 120_000;
 pub(crate) const PURGE_INTERVAL_MS: i64 = 60_000;
 pub(crate) const RECEIVES_MAX: i64 = 1_000;
 pub(crate) const TAGS_MAX: usize = 50;
+pub(crate) const TOKEN_CHARS_MAX: usize = 128;
+/// How long the ids of messages and of attempts to receive are remembered.
+pub(crate) const REMEMBERED_MS: i64 = 300_000;
+pub(crate) const MOVES_PER_SECOND_MAX: i64 = 500;
+pub(crate) const MOVES_LISTED_MAX: i64 = 10;
 
 /// Bodies up to this size stand in the message's row and move with it; larger ones have rows of their
 /// own, which stay.

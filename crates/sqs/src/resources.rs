@@ -15,7 +15,10 @@ pub(crate) struct QueueType;
 pub(crate) struct QueuePolicyType;
 
 const ATTRIBUTES: &[&str] = &[
+    "ContentBasedDeduplication",
+    "DeduplicationScope",
     "DelaySeconds",
+    "FifoThroughputLimit",
     "KmsDataKeyReusePeriodSeconds",
     "KmsMasterKeyId",
     "MaximumMessageSize",
@@ -91,7 +94,11 @@ impl ResourceType for QueueType {
     fn create(&self, ctx: Context, request: ResourceRequest) -> Future<Resource> {
         async move {
             let named = request.text("QueueName").map(str::to_owned);
-            let name = named.clone().unwrap_or_else(|| request.generated_name(80));
+            let is_fifo = request.properties.get("FifoQueue").is_some_and(|v| text(v) == "true");
+            let name = named.unwrap_or_else(|| match is_fifo {
+                true => format!("{}.fifo", request.generated_name(75)),
+                false => request.generated_name(80),
+            });
             // SQS answers an existing queue of the same form; CloudFormation does not take it over.
             let existing = call(&ctx, "GetQueueUrl", json!({"QueueName": name})).await.is_ok();
             if existing && request.attempt == 1 {

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use http::request::Parts;
 use http_body_util::BodyExt as _;
-use undercast_kernel::http::{Request, Response};
+use undercast_kernel::http::{Request, Response, Signed};
 use undercast_smithy::{Body, BodyError};
 
 use crate::http_binding::header_text;
@@ -80,6 +80,7 @@ pub fn outline(parts: &Parts, scheme: &'static str, source_ip: &str) -> Request 
         body: Body::default(),
         side: None,
         stand_in: None,
+        caller: Signed::No,
         source_ip: source_ip.to_owned(),
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
-use undercast_kernel::http::{HttpEndpoint, Response};
+use undercast_kernel::http::{HttpEndpoint, Response, Signed as SignedBy};
 use undercast_kernel::{
     Context, ErasedOutput, Kernel, Mode, Origin, Principal, Seat, Seats, ServiceError,
 };
@@ -199,6 +199,15 @@ impl Gateway {
             return Err(body);
         };
         let mut request = front_door::complete(outline, parts, front_door::stream(body));
+        if door.asks_who_calls() {
+            let Ok(bytes) = request.body.collect(inner.options.body_bytes_max).await else {
+                return Ok(Reply::new(413));
+            };
+            let request_id = inner.kernel.env().ids.uuid();
+            let call = Call { gateway: self, parts, peer, request_id: &request_id, target: None };
+            request.caller = call.who(&bytes).await;
+            request.body = Body::from_bytes(bytes);
+        }
         request.side = self.1.as_ref().and_then(|seated| seated.seat.side());
         let is_dark = self.1.as_ref().is_some_and(|seated| seated.seat.is_dark());
         if is_dark && !door.has_dark_side() {
@@ -314,6 +323,28 @@ impl<'g> Call<'g> {
             stream: taken.stream,
         };
         self.dispatch(&ctx, target, input).await
+    }
+
+    /// Who signed a request for a front door; in secure mode the signature has to be right.
+    async fn who(&self, bytes: &Bytes) -> SignedBy {
+        let Ok(query) = parse_pairs(self.parts.uri.query().unwrap_or_default()) else {
+            return SignedBy::No;
+        };
+        let found = sigv4::find(&self.parts.headers, &query);
+        let signature = match &found {
+            Found::Signed(signature) => Some(&**signature),
+            Found::Incomplete(message, _) => return SignedBy::Wrongly(message.clone()),
+            Found::Nothing => return SignedBy::No,
+        };
+        let caller = match self.identify(&found, signature).await {
+            Ok(caller) => caller,
+            Err(error) => return SignedBy::Wrongly(error.message().to_owned()),
+        };
+        if let Err(error) = self.taken(bytes.clone(), &caller, signature) {
+            return SignedBy::Wrongly(error.message().to_owned());
+        }
+        let host = host_name(front_door::host(self.parts));
+        SignedBy::By(Box::new(self.context(caller, signature, host)))
     }
 
     fn family(&self) -> Family {

@@ -33,6 +33,7 @@ pub mod chunked;
 pub mod codec;
 pub mod echo;
 pub mod error;
+mod event_stream;
 pub mod front_door;
 pub mod gateway;
 pub mod http_binding;

@@ -67,6 +67,9 @@ impl From<Body> for ReplyBody {
         match body.take() {
             Content::Bytes(bytes) => Self(State::Full(bytes)),
             Content::Stream { stream, length } => Self(State::Stream { stream, left: length }),
+            Content::Events(events) => {
+                Self(State::Stream { stream: crate::event_stream::encode(events), left: None })
+            }
         }
     }
 }

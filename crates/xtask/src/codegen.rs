@@ -489,6 +489,9 @@ impl<'a> Generator<'a> {
             Some("headers") => Some("PrefixHeaders"),
             Some("statusCode") => Some("Status"),
             Some(other) => return Err(format!("{path}: unknown location {other}")),
+            // Within an event they are what they are within an answer.
+            None if flag(traits, "eventpayload") => Some("Payload"),
+            None if flag(traits, "eventheader") => Some("Header"),
             None if text(shape, "payload") == Some(name) && !of.is_empty() => Some("Payload"),
             None => None,
         };

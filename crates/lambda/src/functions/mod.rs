@@ -8,6 +8,7 @@ mod host;
 mod logs;
 mod ready;
 mod run;
+mod stream;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use crate::{OpenSandbox, Sandboxes};
 use host::LambdaHost;
 use ready::Ready;
 pub(crate) use run::{Event, Outcome, check_json};
+pub(crate) use stream::{Piece, Streamed};
 
 /// With more versions than this, unpacked code is left where it is.
 const SWEPT_MAX: usize = 20_000;
@@ -150,9 +152,10 @@ impl Functions {
         if latest.len() == SWEPT_MAX || published.len() == SWEPT_MAX {
             return Ok(());
         }
-        let latest = latest.into_iter().map(|(_, row)| row.latest.code);
-        let all = latest.chain(published.into_iter().map(|(_, row)| row.code));
-        let wanted = all.map(|code| code.blob.hash.to_string()).collect();
+        let latest = latest.iter().map(|(_, row)| &row.latest);
+        let all = latest.chain(published.iter().map(|(_, row)| row));
+        let wanted =
+            all.flat_map(ConfigRow::codes).map(|code| code.blob.hash.to_string()).collect();
         self.code.sweep(wanted).await;
         Ok(())
     }

@@ -49,6 +49,10 @@ impl Functions {
             return Ok(ready);
         }
         let code = self.code.folder(ctx.kernel().db(), &target.config.code).await?;
+        let mut layers = Vec::new();
+        for layer in &target.config.settings.layers {
+            layers.push(self.code.folder(ctx.kernel().db(), &layer.code).await?);
+        }
         let _one = self.preparing.lock().await;
         if let Some(ready) = self.at_hand(ctx, target, &slot) {
             return Ok(ready);
@@ -56,6 +60,7 @@ impl Functions {
         let (credentials, principal, expires_ms) = credentials(ctx, target).await?;
         let mut function = function(target);
         function.code = code;
+        function.layers = layers;
         if is_dark {
             function.log_group = format!("/undercast/dark/{}", function.name);
         }

@@ -8,12 +8,12 @@ use serde::de::IgnoredAny;
 use undercast_kernel::{
     Answered, Context, Given, Guise, Lane, Pair, Served, ServiceError, Subject,
 };
-use undercast_sandbox::{AnswerStatus, Error, Invocation};
+use undercast_sandbox::{Answer, AnswerStatus, Error, Invocation};
 
 use super::{Functions, Running, Target};
 use crate::error::throttled;
 use crate::limits::SYNC_BYTES_MAX;
-use crate::name::LATEST;
+use crate::name::{FunctionName, LATEST};
 
 /// What a function is given.
 #[derive(Debug, Clone, Default)]
@@ -57,16 +57,12 @@ impl Functions {
             None => self.run_on(ctx, target, event).await?,
             Some(pair) => self.run_pair(ctx, target, event, pair).await?,
         };
-        if let (Some(shadow), Lane::Live) = (ctx.kernel().shadow(), ctx.lane()) {
-            let qualifier = target.name.qualifier.as_deref().unwrap_or(LATEST);
-            let served = Served {
-                took: clock.monotonic().saturating_sub(begun),
-                failed: outcome.error.is_some(),
-                is_cold: outcome.was_cold,
-            };
-            let arn = target.name.arn();
-            shadow.served(&Subject::Function { arn: &arn, qualifier }, &target.version, served);
-        }
+        let served = Served {
+            took: clock.monotonic().saturating_sub(begun),
+            failed: outcome.error.is_some(),
+            is_cold: outcome.was_cold,
+        };
+        tell(ctx, &target.name, &target.version, served);
         Ok(outcome)
     }
 
@@ -78,16 +74,7 @@ impl Functions {
         event: Event,
         pair: Arc<dyn Pair>,
     ) -> Result<Outcome, ServiceError> {
-        let given = Given::Event {
-            payload: event.payload.clone(),
-            guise: Guise {
-                request_id: event.request_id.clone(),
-                invoked_arn: target.name.own_arn(),
-                client_context: event.client_context.clone(),
-                trace_id: event.trace_id.clone(),
-                deadline: None,
-            },
-        };
+        let given = given(target, &event);
         let clock = &ctx.env().clock;
         let begun = clock.monotonic();
         let outcome = self.run_on(&ctx.on_side(pair.side()), target, event).await?;
@@ -105,6 +92,34 @@ impl Functions {
         target: &Target,
         event: Event,
     ) -> Result<Outcome, ServiceError> {
+        let (answer, running) = self.begin(ctx, target, event).await?;
+        let (payload, broken) = match answer.payload.collect(SYNC_BYTES_MAX).await {
+            Ok(payload) => (payload, false),
+            Err(error) => (error.payload, true),
+        };
+        drop(running);
+        let failed = broken || answer.status != AnswerStatus::Ok;
+        let kind = match answer.status {
+            AnswerStatus::FunctionError { kind } => kind,
+            AnswerStatus::Ok => "Unhandled".to_owned(),
+        };
+        Ok(Outcome {
+            payload,
+            error: failed.then_some(kind),
+            version: target.version.clone(),
+            log: answer.log_tail,
+            was_cold: answer.init_ms.is_some(),
+        })
+    }
+
+    /// Gives the event to an instance. What it answers may still be on its way; it runs until the guard
+    /// is dropped.
+    pub(super) async fn begin(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        event: Event,
+    ) -> Result<(Answer, Option<Running>), ServiceError> {
         let room = self.room(ctx)?;
         let ready = self.ready(ctx, target).await?;
         // What runs in the dark takes nobody's place.
@@ -133,31 +148,37 @@ impl Functions {
         };
         let answer = room.sandbox.invoke(&ready.function, invocation, &room.as_host);
         let answer = answer.await.map_err(failure)?;
-        let (payload, broken) = match answer.payload.collect(SYNC_BYTES_MAX).await {
-            Ok(payload) => (payload, false),
-            Err(error) => (error.payload, true),
-        };
-        drop(running);
         if let Some(side) = ctx.side().filter(|_| answer.init_ms.is_some()) {
             side.note_cold();
         }
-        let failed = broken || answer.status != AnswerStatus::Ok;
-        let kind = match answer.status {
-            AnswerStatus::FunctionError { kind } => kind,
-            AnswerStatus::Ok => "Unhandled".to_owned(),
-        };
-        Ok(Outcome {
-            payload,
-            error: failed.then_some(kind),
-            version: target.version.clone(),
-            log: answer.log_tail,
-            was_cold: answer.init_ms.is_some(),
-        })
+        Ok((answer, running))
+    }
+}
+
+/// What a candidate gets of an event.
+pub(super) fn given(target: &Target, event: &Event) -> Given {
+    Given::Event {
+        payload: event.payload.clone(),
+        guise: Guise {
+            request_id: event.request_id.clone(),
+            invoked_arn: target.name.own_arn(),
+            client_context: event.client_context.clone(),
+            trace_id: event.trace_id.clone(),
+            deadline: None,
+        },
+    }
+}
+
+/// Tells whoever watches releases how a version has done.
+pub(super) fn tell(ctx: &Context, name: &FunctionName, version: &str, served: Served) {
+    if let (Some(shadow), Lane::Live) = (ctx.kernel().shadow(), ctx.lane()) {
+        let qualifier = name.qualifier.as_deref().unwrap_or(LATEST);
+        shadow.served(&Subject::Function { arn: &name.arn(), qualifier }, version, served);
     }
 }
 
 /// The pair that this invocation begins, unless it is part of one already.
-fn pair(ctx: &Context, target: &Target) -> Option<Arc<dyn Pair>> {
+pub(super) fn pair(ctx: &Context, target: &Target) -> Option<Arc<dyn Pair>> {
     let shadow = ctx.kernel().shadow()?;
     if *ctx.lane() != Lane::Live || ctx.side().is_some() {
         return None;

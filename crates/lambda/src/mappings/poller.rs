@@ -254,7 +254,11 @@ impl Worker {
             self.delete(&ctx, unwanted.iter()).await?;
         }
         for records in split(wanted) {
-            self.give(&records, &batch).await?;
+            let is_done = self.give(&records, &batch).await?;
+            if !is_done && self.row.is_fifo() {
+                // Later messages of the same groups have to wait for those that failed.
+                break;
+            }
         }
         Ok(())
     }
@@ -274,12 +278,12 @@ impl Worker {
         })
     }
 
-    /// Invokes the function and deletes what it has dealt with.
-    async fn give(&self, records: &[Value], batch: &Batch) -> Result<(), ServiceError> {
+    /// Invokes the function and deletes what it has dealt with. Answers whether that is all of it.
+    async fn give(&self, records: &[Value], batch: &Batch) -> Result<bool, ServiceError> {
         let payload: Bytes = json!({"Records": records}).to_string().into();
         let (target, outcome) = self.invoke(payload, batch).await?;
         if outcome.error.is_some() {
-            return Ok(());
+            return Ok(false);
         }
         let ids: BTreeSet<&str> =
             records.iter().filter_map(|r| r.get("messageId")?.as_str()).collect();
@@ -288,14 +292,15 @@ impl Worker {
             false => Some(BTreeSet::new()),
         };
         let Some(failed) = failed else {
-            return Ok(());
+            return Ok(false);
         };
         let done = records.iter().filter(|record| {
             let id = record.get("messageId").and_then(Value::as_str);
             !id.is_some_and(|id| failed.contains(id))
         });
         let ctx = self.at_queue(&target).await?;
-        self.delete(&ctx, done).await
+        self.delete(&ctx, done).await?;
+        Ok(failed.is_empty())
     }
 
     /// Where there is no room for the function it is tried again, as long as the messages stay hidden.

@@ -13,6 +13,7 @@ use crate::error::{conflict, invalid};
 use crate::store::MappingRow;
 
 const FILTERS_MAX: usize = 10;
+const FIFO_BATCH_MAX: u32 = 10;
 
 pub(crate) fn key(ctx: &Context, uuid: &str) -> (String, String, String) {
     (ctx.account().to_owned(), ctx.region().to_owned(), uuid.to_owned())
@@ -102,6 +103,14 @@ impl Change<'_> {
         let number = |n: i32| u32::try_from(n).unwrap_or_default();
         row.batch_size = self.batch_size.map_or(row.batch_size, number);
         row.window_s = self.window_s.map_or(row.window_s, number);
+        if row.is_fifo() && row.window_s > 0 {
+            return Err(invalid("Batching window is not supported for FIFO queues"));
+        }
+        if row.is_fifo() && row.batch_size > FIFO_BATCH_MAX {
+            return Err(invalid(format!(
+                "Maximum batch size for FIFO queues is {FIFO_BATCH_MAX}."
+            )));
+        }
         if row.batch_size > 10 && row.window_s == 0 {
             return Err(invalid(
                 "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10",
@@ -179,9 +188,6 @@ fn is_queue(source: Option<&str>) -> bool {
 pub(crate) fn check_source(source: &str) -> Result<Arn, ServiceError> {
     let arn = Arn::parse(source).ok_or_else(|| invalid("Unrecognized event source."))?;
     match arn.service.as_str() {
-        "sqs" if arn.resource.ends_with(".fifo") => {
-            Err(ServiceError::unsupported("a FIFO queue as event source"))
-        }
         "sqs" => Ok(arn),
         "dynamodb" | "kinesis" | "kafka" | "mq" | "rds" => {
             Err(ServiceError::unsupported(format!("{} as event source", arn.service)))

@@ -8,6 +8,7 @@ use crate::api::lambda::shapes::{CreateFunctionInput, FunctionConfiguration};
 use crate::code;
 use crate::describe;
 use crate::error::{conflict, invalid};
+use crate::layers;
 use crate::limits::{NAME_CHARS_MAX, TAGS_MAX};
 use crate::name::{FunctionName, LATEST};
 use crate::settings;
@@ -15,7 +16,9 @@ use crate::store::{ConfigRow, FUNCTIONS, FunctionRow};
 
 impl Handler<CreateFunction> for Lambda {
     fn authorize(&self, ctx: &Context, input: &CreateFunctionInput) -> Vec<Access> {
-        super::access(ctx, "CreateFunction", &input.function_name, None)
+        let mut all = super::access(ctx, "CreateFunction", &input.function_name, None);
+        all.extend(layers::accesses(input.layers.as_deref()));
+        all
     }
 
     async fn handle(
@@ -26,7 +29,8 @@ impl Handler<CreateFunction> for Lambda {
         let name = FunctionName::parse(&ctx, &input.function_name, None)?;
         check_name(&name)?;
         code::check_size(input.code.zip_file.as_ref().map(|blob| &blob.0), "CreateFunction")?;
-        let settings = settings::create(&input, &name.name)?;
+        let mut settings = settings::create(&input, &name.name)?;
+        settings.layers = layers::used(&ctx, input.layers.as_deref().unwrap_or_default()).await?;
         let tags = input.tags.clone().unwrap_or_default();
         if tags.len() > TAGS_MAX {
             return Err(invalid("The number of tags exceeds the limit of 50."));
@@ -56,7 +60,8 @@ impl Handler<CreateFunction> for Lambda {
                     settings: settings.clone(),
                 },
             };
-            code::link(&tx, &name.key(), LATEST, None, Some(code))?;
+            code::check_together(&row.latest)?;
+            code::link(&tx, &name.key(), LATEST, None, Some(&row.latest))?;
             let answer = match publish {
                 true => {
                     let (number, config) = super::publish(&tx, name, &mut row, None).await?;

@@ -26,6 +26,7 @@ impl Handler<DeleteAlias> for Lambda {
             ALIASES.delete(&tx, key)?;
             POLICIES.delete(&tx, key)?;
             INVOKE_CONFIGS.delete(&tx, key)?;
+            crate::urls::remove(&tx, key).await?;
             Ok(DeleteAliasOutput::default())
         })
         .await

@@ -37,7 +37,7 @@ impl Handler<DeleteFunction> for Lambda {
             match name.number() {
                 Some(number) => delete_version(&tx, &name, number).await,
                 None => {
-                    code::link(&tx, &name.key(), LATEST, Some(&row.latest.code), None)?;
+                    code::link(&tx, &name.key(), LATEST, Some(&row.latest), None)?;
                     delete_all(&tx, &name).await
                 }
             }
@@ -70,7 +70,7 @@ async fn delete_version(tx: &Tx, name: &FunctionName, number: u64) -> Result<(),
     let (account, region, function) = name.key();
     let key = (account, region, function, number);
     if let Some(config) = VERSIONS.get(tx, &key).await? {
-        code::link(tx, &name.key(), &version, Some(&config.code), None)?;
+        code::link(tx, &name.key(), &version, Some(&config), None)?;
         VERSIONS.delete(tx, &key)?;
         POLICIES.delete(tx, &name.qualified_key(&version))?;
         INVOKE_CONFIGS.delete(tx, &name.qualified_key(&version))?;
@@ -82,8 +82,9 @@ async fn delete_version(tx: &Tx, name: &FunctionName, number: u64) -> Result<(),
 async fn delete_all(tx: &Tx, name: &FunctionName) -> Result<(), ServiceError> {
     let key = name.key();
     FUNCTIONS.delete(tx, &key)?;
+    crate::urls::remove_all(tx, &key).await?;
     for (version, config) in VERSIONS.scan(tx, VERSIONS.prefix(&key), 10_000, false).await? {
-        code::link(tx, &key, &version.3.to_string(), Some(&config.code), None)?;
+        code::link(tx, &key, &version.3.to_string(), Some(&config), None)?;
         VERSIONS.delete(tx, &version)?;
     }
     for (alias, _) in ALIASES.scan(tx, ALIASES.prefix(&key), 10_000, false).await? {

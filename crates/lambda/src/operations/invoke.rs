@@ -66,7 +66,7 @@ fn status(code: i32) -> InvokeOutput {
 }
 
 /// The header is base64 of JSON.
-fn client_context(header: &str) -> Result<String, ServiceError> {
+pub(super) fn client_context(header: &str) -> Result<String, ServiceError> {
     let bytes = BASE64.decode(header).ok();
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     text.filter(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())

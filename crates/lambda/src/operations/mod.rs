@@ -1,14 +1,18 @@
 //! One file for each operation; what several of them share is here.
 
+mod add_layer_version_permission;
 mod add_permission;
 mod create_alias;
 mod create_event_source_mapping;
 mod create_function;
+mod create_function_url_config;
 mod delete_alias;
 mod delete_event_source_mapping;
 mod delete_function;
 mod delete_function_concurrency;
 mod delete_function_event_invoke_config;
+mod delete_function_url_config;
+mod delete_layer_version;
 mod events;
 mod get_account_settings;
 mod get_alias;
@@ -17,18 +21,28 @@ mod get_function;
 mod get_function_concurrency;
 mod get_function_configuration;
 mod get_function_event_invoke_config;
+mod get_function_url_config;
+mod get_layer_version;
+mod get_layer_version_by_arn;
+mod get_layer_version_policy;
 mod get_policy;
 mod invoke;
+mod invoke_with_response_stream;
 mod list_aliases;
 mod list_event_source_mappings;
 mod list_function_event_invoke_configs;
+mod list_function_url_configs;
 mod list_functions;
+mod list_layer_versions;
+mod list_layers;
 mod list_tags;
 mod list_versions_by_function;
 mod policy;
+mod publish_layer_version;
 mod publish_version;
 mod put_function_concurrency;
 mod put_function_event_invoke_config;
+mod remove_layer_version_permission;
 mod remove_permission;
 mod tag_resource;
 mod tagging;
@@ -38,6 +52,7 @@ mod update_event_source_mapping;
 mod update_function_code;
 mod update_function_configuration;
 mod update_function_event_invoke_config;
+mod update_function_url_config;
 
 use std::collections::BTreeMap;
 
@@ -48,6 +63,7 @@ use crate::api::lambda::shapes::AliasRoutingConfiguration;
 use crate::code;
 use crate::error::{invalid, no_function};
 use crate::functions;
+use crate::layers;
 use crate::limits::PAGE_MAX;
 use crate::name::{FunctionName, LATEST, number};
 use crate::store::{ALIASES, ConfigRow, FUNCTIONS, FunctionRow, VERSIONS};
@@ -55,6 +71,15 @@ use crate::store::{ALIASES, ConfigRow, FUNCTIONS, FunctionRow, VERSIONS};
 fn access(ctx: &Context, action: &str, function: &str, qualifier: Option<&str>) -> Vec<Access> {
     let name = FunctionName::loose(ctx, function, qualifier);
     vec![Access::new(format!("lambda:{action}"), name.own_arn())]
+}
+
+fn layer_access(ctx: &Context, action: &str, layer: &str, number: Option<i64>) -> Vec<Access> {
+    let arn = match (layers::key(ctx, layer), number) {
+        (Ok(key), None) => layers::arn(&key),
+        (Ok(key), Some(number)) => format!("{}:{number}", layers::arn(&key)),
+        (Err(_), _) => "*".to_owned(),
+    };
+    vec![Access::new(format!("lambda:{action}"), arn)]
 }
 
 fn page_size(wanted: Option<i32>) -> usize {
@@ -119,7 +144,7 @@ async fn publish(
     row.next_version += 1;
     VERSIONS.put(tx, &key(number), &config)?;
     let version = number.to_string();
-    code::link(tx, &name.key(), &version, None, Some(&config.code))?;
+    code::link(tx, &name.key(), &version, None, Some(&config))?;
     Ok((number, config))
 }
 

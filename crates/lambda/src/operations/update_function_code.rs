@@ -51,6 +51,7 @@ impl Handler<UpdateFunctionCode> for Lambda {
                 latest.settings.architecture =
                     architecture.unwrap_or(&old.settings.architecture).clone();
                 latest.code = code.clone();
+                code::check_together(latest)?;
                 latest.modified_ms = tx.now_ms();
                 latest.revision = tx.ids().uuid();
                 if latest.code != old.code || latest.settings != old.settings {
@@ -59,7 +60,7 @@ impl Handler<UpdateFunctionCode> for Lambda {
                 if input.dry_run.unwrap_or_default() {
                     return Ok(describe::configuration(name, name.arn(), LATEST, latest));
                 }
-                code::link(&tx, &name.key(), LATEST, Some(&old.code), Some(code))?;
+                code::link(&tx, &name.key(), LATEST, Some(&old), Some(latest))?;
                 let answer = match input.publish.unwrap_or_default() {
                     true => {
                         let (number, config) = super::publish(&tx, name, &mut row, None).await?;

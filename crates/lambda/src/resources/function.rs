@@ -190,6 +190,7 @@ fn reset(old: &Value, name: &str, input: &mut Map<String, Value>) {
         "MemorySize": 128,
         "Timeout": 3,
         "KmsKeyArn": "",
+        "Layers": [],
         "Environment": {"Variables": {}},
         "DeadLetterConfig": {"TargetArn": ""},
         "EphemeralStorage": {"Size": 512},

@@ -2,8 +2,10 @@
 
 mod function;
 mod inline;
+mod layer;
 mod mapping;
 mod permission;
+mod url;
 mod version;
 
 use futures::future::BoxFuture;
@@ -13,8 +15,10 @@ use undercast_kernel::{Context, Kernel, Listed, ResourceRequest, ServiceError};
 use crate::name;
 use crate::store::FUNCTIONS;
 pub(crate) use function::FunctionType;
+pub(crate) use layer::{LayerPermissionType, LayerVersionType};
 pub(crate) use mapping::{InvokeConfigType, MappingType};
 pub(crate) use permission::PermissionType;
+pub(crate) use url::UrlType;
 pub(crate) use version::{AliasType, VersionType};
 
 type Future<T> = BoxFuture<'static, Result<T, ServiceError>>;

@@ -160,6 +160,7 @@ async fn code_is_handed_out_under_a_signed_address_and_unpacked_again_when_lost(
         let request = undercast_kernel::http::Request {
             side: None,
             stand_in: None,
+            caller: undercast_kernel::http::Signed::No,
             method: "GET".into(),
             scheme: "http",
             host: "127.0.0.1:4566".into(),

@@ -123,6 +123,7 @@ fn request(given: HttpGiven, host: String, path: String) -> Request {
         source_ip: given.source_ip,
         side: None,
         stand_in: None,
+        caller: undercast_kernel::http::Signed::No,
     }
 }
 

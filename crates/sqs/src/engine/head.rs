@@ -2,7 +2,7 @@
 //!
 //! All consumers of a queue in this process are served together: whoever comes while a pass is under
 //! way is part of the next one, so that many consumers cost one transaction. The place of the first
-//! message is a cursor in memory; the store's watch lowers it whenever something is put before it, so
+//! message, or of the first group of a FIFO queue, is a cursor in memory; the store's watch lowers it whenever something is put before it, so
 //! no pass scans what is gone. Both are caches: lost at a restart, rebuilt by the first pass.
 
 use std::collections::HashMap;
@@ -15,9 +15,11 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use undercast_kernel::{Context, Lane, ServiceError};
 use undercast_store::{KeyRange, Watch};
 
+use super::fifo;
+use super::queue::is_fifo;
 use super::receive::{Pass, Received, Want, pass};
 use crate::error::no_queue;
-use crate::store::{MESSAGES, QUEUES, QueueKey};
+use crate::store::{MESSAGES, QUEUES, QueueKey, TURNS};
 
 /// How many messages one pass hands out at most.
 const PASS_MESSAGES_MAX: usize = 640;
@@ -46,11 +48,15 @@ impl Heads {
         self.by_queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn of(&self, ctx: &Context, queue: u64) -> Arc<Head> {
+    fn of(&self, ctx: &Context, key: &QueueKey, queue: u64) -> Arc<Head> {
         let mut heads = self.by_queue.lock().unwrap_or_else(PoisonError::into_inner);
         let head = heads.entry(queue).or_insert_with(|| {
-            let watch = MESSAGES.watch(ctx.kernel().db(), &(queue,));
-            let at = MESSAGES.key(&(queue,));
+            let db = ctx.kernel().db();
+            let watch = match is_fifo(&key.2) {
+                true => TURNS.watch(db, &(queue,)),
+                false => MESSAGES.watch(db, &(queue,)),
+            };
+            let at = start(key, queue);
             Arc::new(Head {
                 waiting: Mutex::default(),
                 cursor: AsyncMutex::new(Cursor { at, watch }),
@@ -69,11 +75,11 @@ impl Heads {
     ) -> Answer {
         if *ctx.lane() != Lane::Live {
             // What is gone in the dark is there for others: no part in their passes, no cursor.
-            let at = MESSAGES.key(&(queue,));
+            let at = start(key, queue);
             let mut pass = run(ctx, key, queue, at, vec![want]).await?;
             return Ok(pass.given.pop().unwrap_or_default());
         }
-        let head = self.of(ctx, queue);
+        let head = self.of(ctx, key, queue);
         let (sender, mut answer) = oneshot::channel();
         if ctx.side().is_some() {
             // Somebody compares what this call does, and it alone.
@@ -126,12 +132,12 @@ async fn serve(
     if let Some(lowest) = cursor.watch.take_lowest() {
         cursor.at = cursor.at.clone().min(lowest);
     }
-    let wants: Vec<Want> = batch.iter().map(|(want, _)| *want).collect();
+    let wants: Vec<Want> = batch.iter().map(|(want, _)| want.clone()).collect();
     let result = run(ctx, key, queue, cursor.at.clone(), wants).await;
     match result {
         Ok(pass) => {
             if let Some(last) = pass.last {
-                cursor.at = cursor.at.clone().max(MESSAGES.key(&last));
+                cursor.at = cursor.at.clone().max(last);
             }
             for ((_, sender), given) in batch.into_iter().zip(pass.given) {
                 // A consumer that went away gets its messages when their visibility ends.
@@ -140,7 +146,7 @@ async fn serve(
         }
         Err(error) => {
             // The cursor may stand beyond what a failed pass had taken; begin anew.
-            cursor.at = MESSAGES.key(&(queue,));
+            cursor.at = start(key, queue);
             for (_, sender) in batch {
                 let again = ServiceError::new(error.code(), error.message());
                 let status = error.status().unwrap_or(400);
@@ -161,10 +167,22 @@ async fn run(
         let (key, at, wants) = &*input;
         let row =
             QUEUES.get(&tx, key).await?.filter(|row| row.number == queue).ok_or_else(no_queue)?;
-        let until = MESSAGES.key(&(queue, tx.now_ms().saturating_add(1)));
-        let range = KeyRange::between(at.clone(), until);
         let arn = undercast_kernel::Arn::new("sqs", &key.1, &key.0, &key.2).to_string();
+        let later = (queue, tx.now_ms().saturating_add(1));
+        if row.is_fifo() {
+            let range = KeyRange::between(at.clone(), TURNS.key(&later));
+            return fifo::pass(&tx, &row, &arn, range, wants).await;
+        }
+        let range = KeyRange::between(at.clone(), MESSAGES.key(&later));
         pass(&tx, &row, &arn, range, wants).await
     })
     .await
+}
+
+/// The first place where messages, or groups whose turn it is, may stand.
+fn start(key: &QueueKey, queue: u64) -> Bytes {
+    match is_fifo(&key.2) {
+        true => TURNS.key(&(queue,)),
+        false => MESSAGES.key(&(queue,)),
+    }
 }

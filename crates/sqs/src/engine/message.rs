@@ -7,9 +7,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use md5::{Digest, Md5};
 use undercast_kernel::ServiceError;
 
-use crate::error::{handle as bad_handle, parameter};
-use crate::limits::{ATTRIBUTES_MAX, DELAY_S_MAX};
-use crate::store::AttributeRow;
+use crate::error::{handle as bad_handle, missing, not_of_this_kind, parameter};
+use crate::limits::{ATTRIBUTES_MAX, DELAY_S_MAX, TOKEN_CHARS_MAX};
+use crate::store::{AttributeRow, QueueRow};
 
 /// A message that has been checked.
 #[derive(Debug, Clone)]
@@ -18,6 +18,7 @@ pub(crate) struct NewMessage {
     pub(crate) attributes: BTreeMap<String, AttributeRow>,
     pub(crate) trace: Option<String>,
     pub(crate) group: Option<String>,
+    pub(crate) deduplication: Option<String>,
     pub(crate) delay_s: Option<i64>,
     pub(crate) sender: String,
 }
@@ -32,7 +33,8 @@ impl NewMessage {
         self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
     }
 
-    pub(crate) fn check(&self, bytes_max: i64) -> Result<(), ServiceError> {
+    pub(crate) fn check(&self, queue: &QueueRow) -> Result<(), ServiceError> {
+        let bytes_max = queue.message_bytes_max();
         if self.body.is_empty() {
             return Err(crate::error::missing("MessageBody"));
         }
@@ -61,8 +63,54 @@ impl NewMessage {
                 self.attributes.len()
             )));
         }
-        self.attributes.iter().try_for_each(check_attribute)
+        self.attributes.iter().try_for_each(check_attribute)?;
+        self.check_kind(queue)
     }
+
+    /// What queues of one kind have and those of the other do not.
+    fn check_kind(&self, queue: &QueueRow) -> Result<(), ServiceError> {
+        if let Some(group) = &self.group {
+            check_token("MessageGroupId", group)?;
+        }
+        if let Some(id) = &self.deduplication {
+            check_token("MessageDeduplicationId", id)?;
+        }
+        if !queue.is_fifo() {
+            return match &self.deduplication {
+                Some(id) => Err(not_of_this_kind(id, "MessageDeduplicationId")),
+                None => Ok(()),
+            };
+        }
+        if self.group.is_none() {
+            return Err(missing("MessageGroupId"));
+        }
+        if let Some(delay) = self.delay_s.filter(|delay| *delay != 0) {
+            return Err(not_of_this_kind(delay, "DelaySeconds"));
+        }
+        if self.deduplication.is_none() && !queue.is_deduplicated_by_content() {
+            return Err(parameter(
+                "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The form of the ids by which FIFO queues know groups, messages and attempts.
+pub(crate) fn check_token(name: &str, value: &str) -> Result<(), ServiceError> {
+    let is_valid =
+        (1..=TOKEN_CHARS_MAX).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic());
+    if is_valid {
+        return Ok(());
+    }
+    Err(parameter(format!(
+        "Value {value} for parameter {name} is invalid. Reason: {name} can only include alphanumeric and punctuation characters. 1 to 128 in length."
+    )))
+}
+
+/// A sequence number as it is shown: always of 20 digits.
+pub(crate) fn shown_sequence(sequence: u64) -> String {
+    format!("1{sequence:019}")
 }
 
 fn allowed(c: char) -> bool {
@@ -143,22 +191,30 @@ pub(crate) fn md5_of_attributes(attributes: &BTreeMap<String, AttributeRow>) -> 
 }
 
 /// A receipt handle: which message, and where it stood when it was received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Handle {
     pub(crate) queue: u64,
     pub(crate) number: u64,
     pub(crate) available_ms: i64,
     pub(crate) receives: u32,
+    /// Of a message in a FIFO queue, whose place does not change.
+    pub(crate) group: Option<String>,
 }
+
+/// The form of a handle, and its length without the group.
+const STANDARD: u8 = 1;
+const OF_A_GROUP: u8 = 2;
+const HANDLE_BYTES: usize = 29;
 
 impl Handle {
     pub(crate) fn encode(&self) -> String {
-        let mut bytes = Vec::with_capacity(29);
-        bytes.push(1);
+        let mut bytes = Vec::with_capacity(HANDLE_BYTES);
+        bytes.push(if self.group.is_some() { OF_A_GROUP } else { STANDARD });
         bytes.extend(self.queue.to_be_bytes());
         bytes.extend(self.number.to_be_bytes());
         bytes.extend(self.available_ms.to_be_bytes());
         bytes.extend(self.receives.to_be_bytes());
+        bytes.extend(self.group.as_deref().unwrap_or_default().as_bytes());
         BASE64.encode(bytes)
     }
 
@@ -167,16 +223,22 @@ impl Handle {
         let bytes = BASE64.decode(text).map_err(|_| bad_handle(text))?;
         let eight = |from: usize| -> Option<[u8; 8]> { bytes.get(from..from + 8)?.try_into().ok() };
         let parsed = || {
-            let four: [u8; 4] = bytes.get(25..29)?.try_into().ok()?;
+            let four: [u8; 4] = bytes.get(25..HANDLE_BYTES)?.try_into().ok()?;
+            let rest = bytes.get(HANDLE_BYTES..)?;
+            let group = match *bytes.first()? {
+                STANDARD if rest.is_empty() => None,
+                OF_A_GROUP => Some(String::from_utf8(rest.to_vec()).ok()?),
+                _ => return None,
+            };
             Some(Self {
                 queue: u64::from_be_bytes(eight(1)?),
                 number: u64::from_be_bytes(eight(9)?),
                 available_ms: i64::from_be_bytes(eight(17)?),
                 receives: u32::from_be_bytes(four),
+                group,
             })
         };
-        let valid = bytes.len() == 29 && bytes.first() == Some(&1);
-        parsed().filter(|handle| valid && handle.queue == queue).ok_or_else(|| bad_handle(text))
+        parsed().filter(|handle| handle.queue == queue).ok_or_else(|| bad_handle(text))
     }
 }
 
@@ -200,8 +262,10 @@ mod tests {
 
     #[test]
     fn handles_survive_and_belong_to_their_queue() {
-        let handle = Handle { queue: 7, number: 9, available_ms: 11, receives: 2 };
+        let handle = Handle { queue: 7, number: 9, available_ms: 11, receives: 2, group: None };
         assert_eq!(Handle::decode(&handle.encode(), 7).unwrap(), handle);
+        let of_group = Handle { group: Some("g".into()), ..handle.clone() };
+        assert_eq!(Handle::decode(&of_group.encode(), 7).unwrap(), of_group);
         assert_eq!(
             Handle::decode(&handle.encode(), 8).unwrap_err().code(),
             "ReceiptHandleIsInvalid"

@@ -46,6 +46,14 @@ impl QueueRow {
         self.number_of("MaximumMessageSize", MESSAGE_BYTES_MAX)
     }
 
+    pub(crate) fn is_fifo(&self) -> bool {
+        is_fifo(&self.name)
+    }
+
+    pub(crate) fn is_deduplicated_by_content(&self) -> bool {
+        self.attributes.get("ContentBasedDeduplication").is_some_and(|value| value == "true")
+    }
+
     pub(crate) fn redrive(&self) -> Option<Redrive> {
         redrive(self.attributes.get("RedrivePolicy")?)
     }
@@ -113,25 +121,35 @@ pub(crate) async fn require(
     Ok((key, row))
 }
 
-pub(crate) fn check_name(name: &str) -> Result<(), ServiceError> {
-    let base = name.strip_suffix(".fifo").unwrap_or(name);
+/// A queue is of the kind that its name says.
+pub(crate) fn is_fifo(name: &str) -> bool {
+    name.ends_with(".fifo")
+}
+
+pub(crate) fn check_name(name: &str, fifo: bool) -> Result<(), ServiceError> {
+    let suffix = if fifo { ".fifo" } else { "" };
+    let base = name.strip_suffix(suffix).unwrap_or_default();
     let valid = !base.is_empty()
         && name.len() <= NAME_CHARS_MAX
         && base.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if valid {
         return Ok(());
     }
-    Err(parameter(
-        "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
-    ))
+    Err(parameter(if fifo {
+        "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length."
+    } else {
+        "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
+    }))
 }
 
 /// Checks attributes that a caller sets. An empty value takes an attribute back to its default.
 pub(crate) async fn check_attributes(
     tx: &Tx,
     ctx: &Context,
+    queue: &str,
     attributes: &BTreeMap<String, String>,
 ) -> Result<(), ServiceError> {
+    let fifo = is_fifo(queue);
     for (name, value) in attributes {
         let within = |min: i64, max: i64| {
             let number = value.parse::<i64>().ok().filter(|n| (min..=max).contains(n));
@@ -149,18 +167,22 @@ pub(crate) async fn check_attributes(
                 serde_json::from_str::<Value>(value).map_err(|_| attribute_value(name))?;
             }
             "RedrivePolicy" if value.is_empty() => {}
-            "RedrivePolicy" => check_redrive(tx, ctx, value).await?,
+            "RedrivePolicy" => check_redrive(tx, ctx, fifo, value).await?,
             "SqsManagedSseEnabled" if value == "true" || value == "false" => {}
             "SqsManagedSseEnabled" => return Err(attribute_value(name)),
             "KmsMasterKeyId" => {}
+            "FifoQueue" if fifo && value == "true" => {}
+            "ContentBasedDeduplication" if fifo && (value == "true" || value == "false") => {}
+            "DeduplicationScope" if fifo && (value == "queue" || value == "messageGroup") => {}
+            "FifoThroughputLimit"
+                if fifo && (value == "perQueue" || value == "perMessageGroupId") => {}
             "FifoQueue"
             | "ContentBasedDeduplication"
             | "DeduplicationScope"
-            | "FifoThroughputLimit" => {
-                return Err(ServiceError::new(
-                    "InvalidAttributeName",
-                    format!("Unknown Attribute {name}."),
-                ));
+            | "FifoThroughputLimit"
+                if fifo =>
+            {
+                return Err(attribute_value(name));
             }
             _ => {
                 return Err(ServiceError::new(
@@ -173,7 +195,12 @@ pub(crate) async fn check_attributes(
     Ok(())
 }
 
-async fn check_redrive(tx: &Tx, ctx: &Context, value: &str) -> Result<(), ServiceError> {
+async fn check_redrive(
+    tx: &Tx,
+    ctx: &Context,
+    fifo: bool,
+    value: &str,
+) -> Result<(), ServiceError> {
     let bad = |reason: &str| {
         parameter(format!("Value {value} for parameter RedrivePolicy is invalid. Reason: {reason}"))
     };
@@ -196,6 +223,21 @@ async fn check_redrive(tx: &Tx, ctx: &Context, value: &str) -> Result<(), Servic
     }
     if QUEUES.get(tx, &target).await?.is_none() {
         return Err(bad("Dead letter target does not exist."));
+    }
+    if is_fifo(&target.2) != fifo {
+        return Err(bad("Dead-letter queue must be same type of queue as the source."));
+    }
+    Ok(())
+}
+
+/// A limit for each group asks for deduplication within each group.
+pub(crate) fn check_throughput(attributes: &BTreeMap<String, String>) -> Result<(), ServiceError> {
+    let is = |name: &str, value: &str| attributes.get(name).is_some_and(|have| have == value);
+    if is("FifoThroughputLimit", "perMessageGroupId") && !is("DeduplicationScope", "messageGroup") {
+        return Err(ServiceError::new(
+            "InvalidAttributeValue",
+            "Invalid value for the parameter FifoThroughputLimit. Reason: The perMessageGroupId value is allowed only when the value for DeduplicationScope is messageGroup.",
+        ));
     }
     Ok(())
 }

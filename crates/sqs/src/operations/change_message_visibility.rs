@@ -24,7 +24,7 @@ impl Handler<ChangeMessageVisibility> for Sqs {
         ctx.transact(input, |tx, ctx, input| async move {
             let (_, row) = require(&tx, &ctx, &input.queue_url).await?;
             let handle = Handle::decode(&input.receipt_handle, row.number)?;
-            if !change_visibility(&tx, &handle, i64::from(input.visibility_timeout)).await? {
+            if !change_visibility(&tx, &row, &handle, i64::from(input.visibility_timeout)).await? {
                 return Err(super::not_in_flight(&input.receipt_handle));
             }
             Ok(ChangeMessageVisibilityOutput::default())

@@ -34,7 +34,9 @@ impl Handler<ChangeMessageVisibilityBatch> for Sqs {
                 let handle = super::check_visibility(seconds)
                     .and_then(|()| Handle::decode(&entry.receipt_handle, row.number));
                 let changed = match handle {
-                    Ok(handle) if change_visibility(&tx, &handle, i64::from(seconds)).await? => {
+                    Ok(handle)
+                        if change_visibility(&tx, &row, &handle, i64::from(seconds)).await? =>
+                    {
                         Ok(())
                     }
                     Ok(_) => Err(super::not_in_flight(&entry.receipt_handle)),

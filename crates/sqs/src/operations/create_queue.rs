@@ -5,7 +5,7 @@ use undercast_kernel::{Access, Context, Handler, ServiceError};
 use crate::Sqs;
 use crate::api::sqs::operations::CreateQueue;
 use crate::api::sqs::shapes::{CreateQueueInput, CreateQueueOutput};
-use crate::engine::queue::{arn, check_attributes, check_name, key, url};
+use crate::engine::queue::{arn, check_attributes, check_name, check_throughput, key, url};
 use crate::error::parameter;
 use crate::limits::TAGS_MAX;
 use crate::store::{QUEUES, QueueRow};
@@ -22,16 +22,18 @@ impl Handler<CreateQueue> for Sqs {
         ctx: Context,
         input: CreateQueueInput,
     ) -> Result<CreateQueueOutput, ServiceError> {
-        check_name(&input.queue_name)?;
         let mut attributes = input.attributes.clone().unwrap_or_default();
-        let fifo = attributes.remove("FifoQueue").is_some_and(|v| v == "true");
-        if fifo || input.queue_name.ends_with(".fifo") {
-            return Err(ServiceError::unsupported("a FIFO queue"));
+        let kind = attributes.get("FifoQueue").map(String::as_str);
+        check_name(&input.queue_name, kind == Some("true"))?;
+        if kind == Some("false") {
+            // What every standard queue is; some tools say so.
+            attributes.remove("FifoQueue");
         }
         let url = url(&ctx, &input.queue_name);
         ctx.transact((input, attributes), |tx, ctx, input| async move {
             let (input, attributes) = &*input;
-            check_attributes(&tx, &ctx, attributes).await?;
+            check_attributes(&tx, &ctx, &input.queue_name, attributes).await?;
+            check_throughput(attributes)?;
             let key = key(&ctx, &input.queue_name);
             if let Some(row) = QUEUES.get(&tx, &key).await? {
                 return same(&row, attributes);
@@ -66,7 +68,7 @@ impl Handler<CreateQueue> for Sqs {
 
 /// A queue of that name is there: it has to have the attributes that are asked for.
 fn same(row: &QueueRow, wanted: &BTreeMap<String, String>) -> Result<(), ServiceError> {
-    let defaults = super::get_queue_attributes::defaults();
+    let defaults = super::get_queue_attributes::defaults(row.is_fifo());
     for (name, value) in wanted {
         let have = row
             .attributes

@@ -5,10 +5,10 @@ use undercast_kernel::{Access, Context, Handler, ServiceError};
 use crate::Sqs;
 use crate::api::sqs::operations::DeleteMessage;
 use crate::api::sqs::shapes::{DeleteMessageInput, DeleteMessageOutput};
+use crate::engine::delete;
 use crate::engine::message::Handle;
 use crate::engine::queue::arn_of_url;
 use crate::engine::queue::require;
-use crate::engine::{count, delete};
 
 impl Handler<DeleteMessage> for Sqs {
     fn authorize(&self, ctx: &Context, input: &DeleteMessageInput) -> Vec<Access> {
@@ -23,8 +23,7 @@ impl Handler<DeleteMessage> for Sqs {
         ctx.transact(input, |tx, ctx, input| async move {
             let (_, row) = require(&tx, &ctx, &input.queue_url).await?;
             let handle = Handle::decode(&input.receipt_handle, row.number)?;
-            let gone = delete(&tx, &handle).await?;
-            count(&tx, row.number, -gone)?;
+            delete(&tx, &row, &handle).await?;
             Ok(DeleteMessageOutput::default())
         })
         .await

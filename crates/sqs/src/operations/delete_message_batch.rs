@@ -8,10 +8,10 @@ use crate::api::sqs::operations::DeleteMessageBatch;
 use crate::api::sqs::shapes::{
     DeleteMessageBatchInput, DeleteMessageBatchOutput, DeleteMessageBatchResultEntry,
 };
+use crate::engine::delete;
 use crate::engine::message::Handle;
 use crate::engine::queue::arn_of_url;
 use crate::engine::queue::require;
-use crate::engine::{count, delete};
 
 impl Handler<DeleteMessageBatch> for Sqs {
     fn authorize(&self, ctx: &Context, input: &DeleteMessageBatchInput) -> Vec<Access> {
@@ -28,19 +28,22 @@ impl Handler<DeleteMessageBatch> for Sqs {
         ctx.transact(input, |tx, ctx, input| async move {
             let (_, row) = require(&tx, &ctx, &input.queue_url).await?;
             let mut output = DeleteMessageBatchOutput::default();
-            let mut gone = 0;
             for entry in &input.entries {
-                match Handle::decode(&entry.receipt_handle, row.number) {
-                    Ok(handle) => {
-                        gone += delete(&tx, &handle).await?;
-                        output
-                            .successful
-                            .push(DeleteMessageBatchResultEntry { id: entry.id.clone() });
+                let deleted = match Handle::decode(&entry.receipt_handle, row.number) {
+                    Ok(handle) => delete(&tx, &row, &handle).await,
+                    Err(error) => Err(error),
+                };
+                match deleted {
+                    Ok(()) => output
+                        .successful
+                        .push(DeleteMessageBatchResultEntry { id: entry.id.clone() }),
+                    // What the store says is for the whole transaction.
+                    Err(error) if error.status().is_some_and(|status| status >= 500) => {
+                        return Err(error);
                     }
                     Err(error) => output.failed.push(batch_error(entry.id.clone(), &error)),
                 }
             }
-            count(&tx, row.number, -gone)?;
             Ok(output)
         })
         .await

@@ -5,10 +5,11 @@ use undercast_kernel::{Access, Context, Handler, ServiceError};
 use crate::Sqs;
 use crate::api::sqs::operations::GetQueueAttributes;
 use crate::api::sqs::shapes::{GetQueueAttributesInput, GetQueueAttributesOutput};
+use crate::engine::fifo;
 use crate::engine::queue::arn_of_url;
 use crate::engine::queue::{arn, require};
 use crate::limits::IN_FLIGHT_MAX;
-use crate::store::{COUNTS, MESSAGES};
+use crate::store::{COUNTS, MESSAGES, QueueRow};
 use std::collections::BTreeMap;
 use undercast_store::Tx;
 
@@ -46,8 +47,12 @@ const NAMES: &[&str] = &[
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesDelayed",
     "ApproximateNumberOfMessagesNotVisible",
+    "ContentBasedDeduplication",
     "CreatedTimestamp",
+    "DeduplicationScope",
     "DelaySeconds",
+    "FifoQueue",
+    "FifoThroughputLimit",
     "KmsDataKeyReusePeriodSeconds",
     "KmsMasterKeyId",
     "LastModifiedTimestamp",
@@ -63,16 +68,39 @@ const NAMES: &[&str] = &[
 ];
 
 /// What an attribute is when nobody has set it.
-pub(crate) fn defaults() -> BTreeMap<&'static str, &'static str> {
-    [
+pub(crate) fn defaults(fifo: bool) -> BTreeMap<&'static str, &'static str> {
+    let of_fifo = [
+        ("ContentBasedDeduplication", "false"),
+        ("DeduplicationScope", "queue"),
+        ("FifoQueue", "true"),
+        ("FifoThroughputLimit", "perQueue"),
+    ];
+    let mut defaults = BTreeMap::from([
         ("DelaySeconds", "0"),
         ("MaximumMessageSize", "1048576"),
         ("MessageRetentionPeriod", "345600"),
         ("ReceiveMessageWaitTimeSeconds", "0"),
         ("SqsManagedSseEnabled", "true"),
         ("VisibilityTimeout", "30"),
-    ]
-    .into()
+    ]);
+    if fifo {
+        defaults.extend(of_fifo);
+    }
+    defaults
+}
+
+/// How many messages are in flight, and how many are delayed.
+async fn hidden(tx: &Tx, row: &QueueRow) -> Result<(usize, usize), ServiceError> {
+    if row.is_fifo() {
+        return fifo::in_flight(tx, row.number).await;
+    }
+    // What is in flight or delayed stands beyond now; that part is bounded.
+    let later = MESSAGES
+        .prefix(&(row.number,))
+        .from_key(MESSAGES.key(&(row.number, tx.now_ms().saturating_add(1))));
+    let rows = MESSAGES.scan(tx, later, IN_FLIGHT_MAX, false).await?;
+    let in_flight = rows.iter().filter(|(_, row)| row.receives > 0).count();
+    Ok((in_flight, rows.len() - in_flight))
 }
 
 async fn attributes(
@@ -82,16 +110,12 @@ async fn attributes(
 ) -> Result<BTreeMap<String, String>, ServiceError> {
     let (key, row) = require(tx, ctx, url).await?;
     let total = tx.sum(&COUNTS.key(&(row.number,))).await?.max(0);
-    // What is in flight or delayed stands beyond now; that part is bounded.
-    let later = MESSAGES
-        .prefix(&(row.number,))
-        .from_key(MESSAGES.key(&(row.number, tx.now_ms().saturating_add(1))));
-    let rows = MESSAGES.scan(tx, later, IN_FLIGHT_MAX, false).await?;
-    let in_flight = rows.iter().filter(|(_, row)| row.receives > 0).count();
-    let delayed = rows.len() - in_flight;
-    let hidden = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-    let mut all: BTreeMap<String, String> =
-        defaults().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let (in_flight, delayed) = hidden(tx, &row).await?;
+    let hidden = i64::try_from(in_flight + delayed).unwrap_or(i64::MAX);
+    let mut all: BTreeMap<String, String> = defaults(row.is_fifo())
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
     all.extend(row.attributes.clone());
     if all.contains_key("KmsMasterKeyId") {
         all.insert("SqsManagedSseEnabled".to_owned(), "false".to_owned());

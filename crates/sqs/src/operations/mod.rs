@@ -1,6 +1,7 @@
 //! One file for each operation; what several of them share is here.
 
 mod add_permission;
+mod cancel_message_move_task;
 mod change_message_visibility;
 mod change_message_visibility_batch;
 mod create_queue;
@@ -10,6 +11,7 @@ mod delete_queue;
 mod get_queue_attributes;
 mod get_queue_url;
 mod list_dead_letter_source_queues;
+mod list_message_move_tasks;
 mod list_queue_tags;
 mod list_queues;
 mod purge_queue;
@@ -18,21 +20,26 @@ mod remove_permission;
 mod send_message;
 mod send_message_batch;
 mod set_queue_attributes;
+mod start_message_move_task;
 mod tag_queue;
 mod untag_queue;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use undercast_kernel::{Context, ServiceError};
+use undercast_store::Tx;
 
 use crate::api::sqs::shapes::{
     BatchResultErrorEntry, MessageAttributeValue, MessageSystemAttributeValue,
 };
 use crate::engine::message::{NewMessage, md5_of_attributes};
+use crate::engine::queue::key_of_arn;
 use crate::error::parameter;
 use crate::limits::{BATCH_ENTRIES_MAX, BATCH_ID_CHARS_MAX, VISIBILITY_S_MAX};
-use crate::store::{AttributeRow, QueueRow};
+use crate::store::{AttributeRow, QUEUES, QueueKey, QueueRow};
 
 /// From the wire to the domain.
 fn new_message(
@@ -40,7 +47,7 @@ fn new_message(
     body: String,
     attributes: Option<BTreeMap<String, MessageAttributeValue>>,
     system: Option<BTreeMap<String, MessageSystemAttributeValue>>,
-    group: Option<String>,
+    (group, deduplication): (Option<String>, Option<String>),
     delay_s: Option<i32>,
 ) -> Result<NewMessage, ServiceError> {
     let row = |value: MessageAttributeValue| AttributeRow {
@@ -60,6 +67,7 @@ fn new_message(
         attributes: attributes.unwrap_or_default().into_iter().map(|(n, v)| (n, row(v))).collect(),
         trace,
         group,
+        deduplication,
         delay_s: delay_s.map(i64::from),
         sender: ctx.principal().user_id(),
     })
@@ -137,5 +145,36 @@ fn policy(row: &QueueRow, arn: &str) -> Value {
 
 /// What an attribute is when nobody has set it.
 pub(crate) fn default_attribute(name: &str) -> Option<&'static str> {
-    get_queue_attributes::defaults().get(name).copied()
+    get_queue_attributes::defaults(true).get(name).copied()
+}
+
+/// The queue that a move names by its ARN.
+async fn move_queue(
+    tx: &Tx,
+    ctx: &Context,
+    parameter: &str,
+    arn: &str,
+) -> Result<(QueueKey, QueueRow), ServiceError> {
+    let none = || {
+        ServiceError::new(
+            "ResourceNotFoundException",
+            format!("The resource that you specified for the {parameter} parameter doesn't exist."),
+        )
+    };
+    let key = key_of_arn(arn).filter(|key| key.0 == ctx.account() && key.1 == ctx.region());
+    let key = key.ok_or_else(none)?;
+    let row = QUEUES.get(tx, &key).await?.ok_or_else(none)?;
+    Ok((key, row))
+}
+
+/// What a client names a move by.
+fn move_handle(key: &(u64, i64, u64), source: &str) -> String {
+    let id = json!({"taskId": key, "sourceArn": source});
+    BASE64.encode(id.to_string())
+}
+
+fn parse_move_handle(handle: &str) -> Option<((u64, i64, u64), String)> {
+    let id: Value = serde_json::from_slice(&BASE64.decode(handle).ok()?).ok()?;
+    let key = serde_json::from_value(id.get("taskId")?.clone()).ok()?;
+    Some((key, id.get("sourceArn")?.as_str()?.to_owned()))
 }

@@ -7,13 +7,14 @@ use crate::api::sqs::operations::ReceiveMessage;
 use crate::api::sqs::shapes::{
     Message, MessageAttributeValue, ReceiveMessageInput, ReceiveMessageOutput,
 };
-use crate::engine::message::{md5_of, md5_of_attributes};
+use crate::engine::known;
+use crate::engine::message::{check_token, md5_of, md5_of_attributes, shown_sequence};
 use crate::engine::queue::arn_of_url;
 use crate::engine::queue::require;
 use crate::engine::receive::{Received, Want};
-use crate::error::parameter;
+use crate::error::{not_of_this_kind, parameter};
 use crate::limits::{VISIBILITY_S_MAX, WAIT_S_MAX};
-use crate::store::{AttributeRow, MESSAGES};
+use crate::store::{AttributeRow, MESSAGES, QueueRow, TURNS};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use undercast_smithy::Blob;
@@ -46,22 +47,42 @@ impl Handler<ReceiveMessage> for Sqs {
         )?;
         let wait_s =
             within(input.wait_time_seconds, queue.wait_s(), WAIT_S_MAX, "WaitTimeSeconds")?;
-        let want = Want { n, visibility_s };
+        let want = Want { n, visibility_s, attempt: input.receive_request_attempt_id.clone() };
+        if let Some(attempt) = &want.attempt {
+            if !queue.is_fifo() {
+                return Err(not_of_this_kind(attempt, "ReceiveRequestAttemptId"));
+            }
+            check_token("ReceiveRequestAttemptId", attempt)?;
+        }
+        let is_again = want.attempt.is_some();
         let deadline =
             ctx.env().clock.monotonic() + Duration::from_secs(u64::try_from(wait_s).unwrap_or(0));
         let mut watch: Option<Watch> = None;
         let received = loop {
+            if is_again {
+                let again = ctx
+                    .transact((queue.clone(), want.clone()), |tx, _, input| async move {
+                        known::attempt(&tx, &input.0, &input.1).await
+                    });
+                let again = again.await?;
+                if !again.is_empty() {
+                    break again;
+                }
+            }
             if let Some(watch) = &mut watch {
                 watch.take_changed();
             }
-            let received = self.heads.receive(&ctx, &key, queue.number, want).await?;
+            let received = self.heads.receive(&ctx, &key, queue.number, want.clone()).await?;
             let left = deadline.saturating_sub(ctx.env().clock.monotonic());
             if !received.is_empty() || left.is_zero() {
                 break received;
             }
             match &mut watch {
-                Some(watch) => wait(&ctx, queue.number, watch, left).await?,
+                Some(watch) => wait(&ctx, &queue, watch, left).await?,
                 // Only who waits needs a watch; what came before it is looked for once more.
+                None if queue.is_fifo() => {
+                    watch = Some(TURNS.watch(ctx.store(), &(queue.number,)));
+                }
                 None => watch = Some(MESSAGES.watch(ctx.store(), &(queue.number,))),
             }
         };
@@ -83,18 +104,27 @@ fn within(given: Option<i32>, default: i64, max: i64, name: &str) -> Result<i64,
 /// Until something is put into the queue, a hidden message may be seen again, or the time is over.
 async fn wait(
     ctx: &Context,
-    queue: u64,
+    queue: &QueueRow,
     watch: &mut Watch,
     left: Duration,
 ) -> Result<(), ServiceError> {
     let now_ms = ctx.now_ms();
-    let later =
-        MESSAGES.prefix(&(queue,)).from_key(MESSAGES.key(&(queue, now_ms.saturating_add(1))));
-    let next = MESSAGES.list(ctx.store(), later, 1, false).await?;
+    let (all, later) = ((queue.number,), (queue.number, now_ms.saturating_add(1)));
+    let next = match queue.is_fifo() {
+        true => {
+            let turns = TURNS.list(ctx.store(), TURNS.from(&all, &later), 1, false).await?;
+            turns.first().map(|(key, _)| key.1)
+        }
+        false => {
+            let range = MESSAGES.from(&all, &later);
+            let messages = MESSAGES.list(ctx.store(), range, 1, false).await?;
+            messages.first().map(|(key, _)| key.1)
+        }
+    };
     let clock = &ctx.env().clock;
     let visible = async {
-        match next.first() {
-            Some((key, _)) => clock.sleep_until_ms(key.1).await,
+        match next {
+            Some(at) => clock.sleep_until_ms(at).await,
             None => std::future::pending().await,
         }
     };
@@ -118,6 +148,7 @@ fn asked(names: &[String], name: &str) -> bool {
 
 fn shown(received: Received, input: &ReceiveMessageInput) -> Message {
     let Received { handle, row, body } = received;
+    let sequence = handle.group.as_ref().map(|_| shown_sequence(handle.number));
     let wanted: Vec<String> = input
         .attribute_names
         .iter()
@@ -132,6 +163,8 @@ fn shown(received: Received, input: &ReceiveMessageInput) -> Message {
         ("ApproximateFirstReceiveTimestamp", row.first_received_ms.map(|t| t.to_string())),
         ("AWSTraceHeader", row.trace),
         ("MessageGroupId", row.group),
+        ("MessageDeduplicationId", row.deduplication),
+        ("SequenceNumber", sequence),
         ("DeadLetterQueueSourceArn", row.dead_letter_of),
     ];
     let attributes: BTreeMap<String, String> = system

@@ -5,10 +5,10 @@ use undercast_kernel::{Access, Context, Handler, ServiceError};
 use crate::Sqs;
 use crate::api::sqs::operations::SendMessage;
 use crate::api::sqs::shapes::{SendMessageInput, SendMessageOutput};
-use crate::engine::message::{md5_of, md5_of_attributes};
+use crate::engine::message::{md5_of, md5_of_attributes, shown_sequence};
 use crate::engine::queue::arn_of_url;
 use crate::engine::queue::require;
-use crate::engine::{count, send};
+use crate::engine::send;
 
 impl Handler<SendMessage> for Sqs {
     fn authorize(&self, ctx: &Context, input: &SendMessageInput) -> Vec<Access> {
@@ -25,29 +25,26 @@ impl Handler<SendMessage> for Sqs {
             input.message_body,
             input.message_attributes,
             input.message_system_attributes,
-            input.message_group_id,
+            (input.message_group_id, input.message_deduplication_id),
             input.delay_seconds,
         )?;
         let md5_of_message_body = Some(md5_of(&message.body));
         let md5_of_message_attributes = md5_of_attributes(&message.attributes);
         let md5_of_message_system_attributes = super::md5_of_trace(message.trace.as_deref());
-        let id = ctx
+        let sent = ctx
             .transact((input.queue_url, message), |tx, ctx, input| async move {
                 let (url, message) = &*input;
                 let (_, row) = require(&tx, &ctx, url).await?;
-                message.check(row.message_bytes_max())?;
-                let id = tx.ids().uuid();
-                send(&tx, &row, message, &id)?;
-                count(&tx, row.number, 1)?;
-                Ok(id)
+                message.check(&row)?;
+                send(&tx, &row, message).await
             })
             .await?;
         Ok(SendMessageOutput {
             md5_of_message_body,
             md5_of_message_attributes,
             md5_of_message_system_attributes,
-            message_id: Some(id),
-            sequence_number: None,
+            message_id: Some(sent.id),
+            sequence_number: sent.sequence.map(shown_sequence),
         })
     }
 }

@@ -8,10 +8,10 @@ use crate::api::sqs::operations::SendMessageBatch;
 use crate::api::sqs::shapes::{
     SendMessageBatchInput, SendMessageBatchOutput, SendMessageBatchResultEntry,
 };
-use crate::engine::message::{md5_of, md5_of_attributes};
+use crate::engine::message::{md5_of, md5_of_attributes, shown_sequence};
 use crate::engine::queue::arn_of_url;
 use crate::engine::queue::require;
-use crate::engine::{count, send};
+use crate::engine::send;
 use crate::limits::MESSAGE_BYTES_MAX;
 
 impl Handler<SendMessageBatch> for Sqs {
@@ -34,7 +34,7 @@ impl Handler<SendMessageBatch> for Sqs {
                 entry.message_body,
                 entry.message_attributes,
                 entry.message_system_attributes,
-                entry.message_group_id,
+                (entry.message_group_id, entry.message_deduplication_id),
                 entry.delay_seconds,
             );
             match message {
@@ -57,24 +57,22 @@ impl Handler<SendMessageBatch> for Sqs {
                 let (_, row) = require(&tx, &ctx, url).await?;
                 let (mut successful, mut refused) = (Vec::new(), Vec::new());
                 for (entry, message) in checked {
-                    if let Err(error) = message.check(row.message_bytes_max()) {
+                    if let Err(error) = message.check(&row) {
                         refused.push(batch_error(entry.clone(), &error));
                         continue;
                     }
-                    let id = tx.ids().uuid();
-                    send(&tx, &row, message, &id)?;
+                    let sent = send(&tx, &row, message).await?;
                     successful.push(SendMessageBatchResultEntry {
                         id: entry.clone(),
-                        message_id: id,
+                        message_id: sent.id,
                         md5_of_message_body: md5_of(&message.body),
                         md5_of_message_attributes: md5_of_attributes(&message.attributes),
                         md5_of_message_system_attributes: super::md5_of_trace(
                             message.trace.as_deref(),
                         ),
-                        sequence_number: None,
+                        sequence_number: sent.sequence.map(shown_sequence),
                     });
                 }
-                count(&tx, row.number, i64::try_from(successful.len()).unwrap_or(0))?;
                 Ok((successful, refused))
             })
             .await?;

@@ -36,6 +36,11 @@ async fn furnish(ctx: &Context) {
         ("sqs", "CreateQueue", json!({"QueueName": "q0"})),
         ("sqs", "CreateQueue", json!({"QueueName": "q1"})),
         (
+            "sqs",
+            "CreateQueue",
+            json!({"QueueName": "q.fifo", "Attributes": {"FifoQueue": "true", "ContentBasedDeduplication": "true"}}),
+        ),
+        (
             "dynamodb",
             "CreateTable",
             json!({
@@ -57,10 +62,29 @@ async fn furnish(ctx: &Context) {
         call(ctx, "sqs", "SendMessage", json!({"QueueUrl": "q0", "MessageBody": format!("m{n}")}))
             .await
             .unwrap();
+        let in_order = json!({"QueueUrl": "q.fifo", "MessageBody": format!("m{n}"), "MessageGroupId": (n % 2).to_string()});
+        call(ctx, "sqs", "SendMessage", in_order).await.unwrap();
         call(ctx, "dynamodb", "PutItem", json!({"TableName": "tab", "Item": {"id": {"S": format!("i{n}")}, "n": {"N": "1"}, "g": {"S": "x"}}})).await.unwrap();
     }
     // Tables and stacks are made by tasks.
     ctx.env().clock.sleep(Duration::from_secs(5)).await;
+}
+
+/// The same on a FIFO queue.
+fn in_order(n: u64, key: &str) -> (&'static str, &'static str, Value) {
+    let group = (n % 3).to_string();
+    match n % 2 {
+        0 => (
+            "sqs",
+            "SendMessage",
+            json!({"QueueUrl": "q.fifo", "MessageBody": key, "MessageGroupId": group}),
+        ),
+        _ => (
+            "sqs",
+            "ReceiveMessage",
+            json!({"QueueUrl": "q.fifo", "MaxNumberOfMessages": 2, "VisibilityTimeout": n}),
+        ),
+    }
 }
 
 /// One thing that somebody may do, on what is there and on what is not.
@@ -69,7 +93,8 @@ fn deed(rng: &mut SimRng) -> (&'static str, &'static str, Value) {
     let (queue, item, key) = (format!("q{}", rng.below(3)), format!("i{n}"), format!("k{n}"));
     let id = json!({"id": {"S": item}});
     let template = json!({"Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": format!("s{n}")}}}}).to_string();
-    match rng.below(34) {
+    match rng.below(36) {
+        33 | 34 => in_order(n, &key),
         0 | 1 => ("sqs", "SendMessage", json!({"QueueUrl": queue, "MessageBody": "dark"})),
         2 => (
             "sqs",

@@ -264,7 +264,11 @@ impl ShapeWriter for HttpWriter {
 
     fn stream(&mut self, value: &Body) {
         if matches!(self.target, Target::Payload) && self.depth == 1 {
-            self.plain("application/octet-stream", value.clone());
+            let kind = match value.is_events() {
+                true => crate::event_stream::CONTENT_TYPE,
+                false => "application/octet-stream",
+            };
+            self.plain(kind, value.clone());
         } else {
             self.body.shape().stream(value);
         }

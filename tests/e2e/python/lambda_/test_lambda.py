@@ -108,7 +108,7 @@ def test_errors_are_typed_and_worded(fn, make, account, error):
     assert message.endswith("Reserved keys used in this request: AWS_REGION")
     code, _ = error(fn.invoke, FunctionName="f", Payload=b"{")
     assert code == "InvalidRequestContentException"
-    code, _ = error(fn.list_layers)
+    code, _ = error(fn.list_capacity_providers)
     assert code == "NotImplemented"
 
 
@@ -175,6 +175,44 @@ def test_a_queue_is_read_and_failures_come_back(fn, make, client, account):
     assert json.loads(message["Body"]) == {"fail": True}
     assert fn.get_event_source_mapping(UUID=mapping["UUID"])["State"] == "Enabled"
     assert fn.delete_event_source_mapping(UUID=mapping["UUID"])["State"] == "Deleting"
+
+
+def test_a_fifo_queue_is_read_in_order_and_a_failure_blocks_its_group(fn, make, client, account, error):
+    sqs = client("sqs")
+    done = sqs.create_queue(QueueName="done")["QueueUrl"]
+    attributes = {"VisibilityTimeout": "1", "FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    queue = sqs.create_queue(QueueName="work.fifo", Attributes=attributes)["QueueUrl"]
+    # Fails the first time that it sees "a:1"; what follows in that group has to wait.
+    make(Timeout=1, Environment={"Variables": {"DONE": done}}, source="""
+        exports.handler = async (event) => {
+          for (const r of event.Records) {
+            const times = Number(r.attributes.ApproximateReceiveCount);
+            if (r.body === 'a:1' && times < 2) throw new Error('not yet');
+            console.log('SEEN', r.attributes.MessageGroupId, r.body, r.attributes.SequenceNumber.length);
+          }
+        };""")
+    source = f"arn:aws:sqs:us-east-1:{account}:work.fifo"
+    arguments = {"FunctionName": "f", "EventSourceArn": source}
+    refused = error(fn.create_event_source_mapping, **arguments, MaximumBatchingWindowInSeconds=1)
+    assert refused == ("InvalidParameterValueException", "Batching window is not supported for FIFO queues")
+    for n in range(3):
+        for group in "ab":
+            sqs.send_message(QueueUrl=queue, MessageBody=f"{group}:{n}", MessageGroupId=group)
+    fn.create_event_source_mapping(**arguments, BatchSize=1)
+    logs, deadline = client("logs"), time.monotonic() + 15
+    while True:
+        try:
+            lines = [e["message"] for e in logs.filter_log_events(logGroupName="/aws/lambda/f")["events"]]
+        except logs.exceptions.ResourceNotFoundException:
+            lines = []
+        seen = [line.split("SEEN ")[1].split() for line in lines if "SEEN " in line]
+        if len(seen) >= 6:
+            break
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.05)
+    for group in "ab":
+        assert [body for of, body, _ in seen if of == group] == [f"{group}:{n}" for n in range(3)]
+    assert {length for *_, length in seen} == {"20"}
 
 
 def test_logs_are_kept(fn, make, client):

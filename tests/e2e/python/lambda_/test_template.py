@@ -106,5 +106,5 @@ def test_what_is_not_here_fails_the_stack_by_name(client, deploy):
     stack = deploy("work", broken)
     assert stack["StackStatus"] in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"), stack
     events = client("cloudformation").describe_stack_events(StackName=stack["StackId"])["StackEvents"]
-    assert any("Layers of a function" in e.get("ResourceStatusReason", "") for e in events)
+    assert any("does not exist" in e.get("ResourceStatusReason", "") for e in events)
     assert client("lambda").list_functions()["Functions"] == []

@@ -169,13 +169,6 @@ def test_bad_numbers_are_refused(sqs, queue, error, arguments, code):
     assert error(sqs.receive_message, QueueUrl=queue, **arguments)[0] == code
 
 
-def test_what_is_not_there_yet_says_so(sqs, error):
-    code, message = error(sqs.create_queue, QueueName="q.fifo", Attributes={"FifoQueue": "true"})
-    assert code == "NotImplemented" and "FIFO" in message
-    code, message = error(sqs.list_message_move_tasks, SourceArn="arn:aws:sqs:us-east-1:1:q")
-    assert code == "NotImplemented" and "ListMessageMoveTasks" in message
-
-
 def test_old_clients_speak_the_query_protocol(cloud, account):
     import urllib.parse
     import urllib.request

@@ -18,15 +18,19 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
     query_compatible: false,
     xml_namespace: None,
     operations: &[
+        &operations::schema::AddLayerVersionPermission,
         &operations::schema::AddPermission,
         &operations::schema::CreateAlias,
         &operations::schema::CreateEventSourceMapping,
         &operations::schema::CreateFunction,
+        &operations::schema::CreateFunctionUrlConfig,
         &operations::schema::DeleteAlias,
         &operations::schema::DeleteEventSourceMapping,
         &operations::schema::DeleteFunction,
         &operations::schema::DeleteFunctionConcurrency,
         &operations::schema::DeleteFunctionEventInvokeConfig,
+        &operations::schema::DeleteFunctionUrlConfig,
+        &operations::schema::DeleteLayerVersion,
         &operations::schema::GetAccountSettings,
         &operations::schema::GetAlias,
         &operations::schema::GetEventSourceMapping,
@@ -34,17 +38,27 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
         &operations::schema::GetFunctionConcurrency,
         &operations::schema::GetFunctionConfiguration,
         &operations::schema::GetFunctionEventInvokeConfig,
+        &operations::schema::GetFunctionUrlConfig,
+        &operations::schema::GetLayerVersion,
+        &operations::schema::GetLayerVersionByArn,
+        &operations::schema::GetLayerVersionPolicy,
         &operations::schema::GetPolicy,
         &operations::schema::Invoke,
+        &operations::schema::InvokeWithResponseStream,
         &operations::schema::ListAliases,
         &operations::schema::ListEventSourceMappings,
         &operations::schema::ListFunctionEventInvokeConfigs,
+        &operations::schema::ListFunctionUrlConfigs,
         &operations::schema::ListFunctions,
+        &operations::schema::ListLayerVersions,
+        &operations::schema::ListLayers,
         &operations::schema::ListTags,
         &operations::schema::ListVersionsByFunction,
+        &operations::schema::PublishLayerVersion,
         &operations::schema::PublishVersion,
         &operations::schema::PutFunctionConcurrency,
         &operations::schema::PutFunctionEventInvokeConfig,
+        &operations::schema::RemoveLayerVersionPermission,
         &operations::schema::RemovePermission,
         &operations::schema::TagResource,
         &operations::schema::UntagResource,
@@ -53,17 +67,13 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
         &operations::schema::UpdateFunctionCode,
         &operations::schema::UpdateFunctionConfiguration,
         &operations::schema::UpdateFunctionEventInvokeConfig,
+        &operations::schema::UpdateFunctionUrlConfig,
     ],
     unimplemented: UNIMPLEMENTED,
 };
 
 /// Operations that the model knows and nobody has implemented.
 static UNIMPLEMENTED: &[Route] = &[
-    Route {
-        name: "AddLayerVersionPermission",
-        method: "POST",
-        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
-    },
     Route {
         name: "CheckpointDurableExecution",
         method: "POST",
@@ -74,11 +84,6 @@ static UNIMPLEMENTED: &[Route] = &[
         name: "CreateCodeSigningConfig",
         method: "POST",
         uri: "/2020-04-22/code-signing-configs",
-    },
-    Route {
-        name: "CreateFunctionUrlConfig",
-        method: "POST",
-        uri: "/2021-10-31/functions/{FunctionName}/url",
     },
     Route {
         name: "DeleteCapacityProvider",
@@ -94,16 +99,6 @@ static UNIMPLEMENTED: &[Route] = &[
         name: "DeleteFunctionCodeSigningConfig",
         method: "DELETE",
         uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
-    },
-    Route {
-        name: "DeleteFunctionUrlConfig",
-        method: "DELETE",
-        uri: "/2021-10-31/functions/{FunctionName}/url",
-    },
-    Route {
-        name: "DeleteLayerVersion",
-        method: "DELETE",
-        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
     },
     Route {
         name: "DeleteProvisionedConcurrencyConfig",
@@ -151,26 +146,6 @@ static UNIMPLEMENTED: &[Route] = &[
         uri: "/2025-11-30/functions/{FunctionName}/function-scaling-config",
     },
     Route {
-        name: "GetFunctionUrlConfig",
-        method: "GET",
-        uri: "/2021-10-31/functions/{FunctionName}/url",
-    },
-    Route {
-        name: "GetLayerVersion",
-        method: "GET",
-        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
-    },
-    Route {
-        name: "GetLayerVersionByArn",
-        method: "GET",
-        uri: "/2018-10-31/layers?find=LayerVersion",
-    },
-    Route {
-        name: "GetLayerVersionPolicy",
-        method: "GET",
-        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
-    },
-    Route {
         name: "GetProvisionedConcurrencyConfig",
         method: "GET",
         uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
@@ -185,11 +160,6 @@ static UNIMPLEMENTED: &[Route] = &[
         method: "POST",
         uri: "/2014-11-13/functions/{FunctionName}/invoke-async",
     },
-    Route {
-        name: "InvokeWithResponseStream",
-        method: "POST",
-        uri: "/2021-11-15/functions/{FunctionName}/response-streaming-invocations",
-    },
     Route { name: "ListCapacityProviders", method: "GET", uri: "/2025-11-30/capacity-providers" },
     Route {
         name: "ListCodeSigningConfigs",
@@ -202,11 +172,6 @@ static UNIMPLEMENTED: &[Route] = &[
         uri: "/2025-12-01/functions/{FunctionName}/durable-executions",
     },
     Route {
-        name: "ListFunctionUrlConfigs",
-        method: "GET",
-        uri: "/2021-10-31/functions/{FunctionName}/urls",
-    },
-    Route {
         name: "ListFunctionVersionsByCapacityProvider",
         method: "GET",
         uri: "/2025-11-30/capacity-providers/{CapacityProviderName}/function-versions",
@@ -217,20 +182,9 @@ static UNIMPLEMENTED: &[Route] = &[
         uri: "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}/functions",
     },
     Route {
-        name: "ListLayerVersions",
-        method: "GET",
-        uri: "/2018-10-31/layers/{LayerName}/versions",
-    },
-    Route { name: "ListLayers", method: "GET", uri: "/2018-10-31/layers" },
-    Route {
         name: "ListProvisionedConcurrencyConfigs",
         method: "GET",
         uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL",
-    },
-    Route {
-        name: "PublishLayerVersion",
-        method: "POST",
-        uri: "/2018-10-31/layers/{LayerName}/versions",
     },
     Route {
         name: "PutFunctionCodeSigningConfig",
@@ -256,11 +210,6 @@ static UNIMPLEMENTED: &[Route] = &[
         name: "PutRuntimeManagementConfig",
         method: "PUT",
         uri: "/2021-07-20/functions/{FunctionName}/runtime-management-config",
-    },
-    Route {
-        name: "RemoveLayerVersionPermission",
-        method: "DELETE",
-        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}",
     },
     Route {
         name: "SendDurableExecutionCallbackFailure",
@@ -291,10 +240,5 @@ static UNIMPLEMENTED: &[Route] = &[
         name: "UpdateCodeSigningConfig",
         method: "PUT",
         uri: "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}",
-    },
-    Route {
-        name: "UpdateFunctionUrlConfig",
-        method: "PUT",
-        uri: "/2021-10-31/functions/{FunctionName}/url",
     },
 ];

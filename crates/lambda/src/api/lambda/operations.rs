@@ -6,6 +6,16 @@ use undercast_smithy::OperationSchema;
 
 use super::shapes;
 
+/// The `AddLayerVersionPermission` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct AddLayerVersionPermission;
+
+impl Operation for AddLayerVersionPermission {
+    const SCHEMA: &'static OperationSchema = &schema::AddLayerVersionPermission;
+    type Input = shapes::AddLayerVersionPermissionInput;
+    type Output = shapes::AddLayerVersionPermissionOutput;
+}
+
 /// The `AddPermission` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct AddPermission;
@@ -44,6 +54,16 @@ impl Operation for CreateFunction {
     const SCHEMA: &'static OperationSchema = &schema::CreateFunction;
     type Input = shapes::CreateFunctionInput;
     type Output = shapes::CreateFunctionOutput;
+}
+
+/// The `CreateFunctionUrlConfig` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateFunctionUrlConfig;
+
+impl Operation for CreateFunctionUrlConfig {
+    const SCHEMA: &'static OperationSchema = &schema::CreateFunctionUrlConfig;
+    type Input = shapes::CreateFunctionUrlConfigInput;
+    type Output = shapes::CreateFunctionUrlConfigOutput;
 }
 
 /// The `DeleteAlias` operation.
@@ -94,6 +114,26 @@ impl Operation for DeleteFunctionEventInvokeConfig {
     const SCHEMA: &'static OperationSchema = &schema::DeleteFunctionEventInvokeConfig;
     type Input = shapes::DeleteFunctionEventInvokeConfigInput;
     type Output = shapes::DeleteFunctionEventInvokeConfigOutput;
+}
+
+/// The `DeleteFunctionUrlConfig` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteFunctionUrlConfig;
+
+impl Operation for DeleteFunctionUrlConfig {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteFunctionUrlConfig;
+    type Input = shapes::DeleteFunctionUrlConfigInput;
+    type Output = shapes::DeleteFunctionUrlConfigOutput;
+}
+
+/// The `DeleteLayerVersion` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteLayerVersion;
+
+impl Operation for DeleteLayerVersion {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteLayerVersion;
+    type Input = shapes::DeleteLayerVersionInput;
+    type Output = shapes::DeleteLayerVersionOutput;
 }
 
 /// The `GetAccountSettings` operation.
@@ -166,6 +206,46 @@ impl Operation for GetFunctionEventInvokeConfig {
     type Output = shapes::GetFunctionEventInvokeConfigOutput;
 }
 
+/// The `GetFunctionUrlConfig` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetFunctionUrlConfig;
+
+impl Operation for GetFunctionUrlConfig {
+    const SCHEMA: &'static OperationSchema = &schema::GetFunctionUrlConfig;
+    type Input = shapes::GetFunctionUrlConfigInput;
+    type Output = shapes::GetFunctionUrlConfigOutput;
+}
+
+/// The `GetLayerVersion` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetLayerVersion;
+
+impl Operation for GetLayerVersion {
+    const SCHEMA: &'static OperationSchema = &schema::GetLayerVersion;
+    type Input = shapes::GetLayerVersionInput;
+    type Output = shapes::GetLayerVersionOutput;
+}
+
+/// The `GetLayerVersionByArn` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetLayerVersionByArn;
+
+impl Operation for GetLayerVersionByArn {
+    const SCHEMA: &'static OperationSchema = &schema::GetLayerVersionByArn;
+    type Input = shapes::GetLayerVersionByArnInput;
+    type Output = shapes::GetLayerVersionByArnOutput;
+}
+
+/// The `GetLayerVersionPolicy` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetLayerVersionPolicy;
+
+impl Operation for GetLayerVersionPolicy {
+    const SCHEMA: &'static OperationSchema = &schema::GetLayerVersionPolicy;
+    type Input = shapes::GetLayerVersionPolicyInput;
+    type Output = shapes::GetLayerVersionPolicyOutput;
+}
+
 /// The `GetPolicy` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct GetPolicy;
@@ -184,6 +264,16 @@ impl Operation for Invoke {
     const SCHEMA: &'static OperationSchema = &schema::Invoke;
     type Input = shapes::InvokeInput;
     type Output = shapes::InvokeOutput;
+}
+
+/// The `InvokeWithResponseStream` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct InvokeWithResponseStream;
+
+impl Operation for InvokeWithResponseStream {
+    const SCHEMA: &'static OperationSchema = &schema::InvokeWithResponseStream;
+    type Input = shapes::InvokeWithResponseStreamInput;
+    type Output = shapes::InvokeWithResponseStreamOutput;
 }
 
 /// The `ListAliases` operation.
@@ -216,6 +306,16 @@ impl Operation for ListFunctionEventInvokeConfigs {
     type Output = shapes::ListFunctionEventInvokeConfigsOutput;
 }
 
+/// The `ListFunctionUrlConfigs` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ListFunctionUrlConfigs;
+
+impl Operation for ListFunctionUrlConfigs {
+    const SCHEMA: &'static OperationSchema = &schema::ListFunctionUrlConfigs;
+    type Input = shapes::ListFunctionUrlConfigsInput;
+    type Output = shapes::ListFunctionUrlConfigsOutput;
+}
+
 /// The `ListFunctions` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct ListFunctions;
@@ -224,6 +324,26 @@ impl Operation for ListFunctions {
     const SCHEMA: &'static OperationSchema = &schema::ListFunctions;
     type Input = shapes::ListFunctionsInput;
     type Output = shapes::ListFunctionsOutput;
+}
+
+/// The `ListLayerVersions` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ListLayerVersions;
+
+impl Operation for ListLayerVersions {
+    const SCHEMA: &'static OperationSchema = &schema::ListLayerVersions;
+    type Input = shapes::ListLayerVersionsInput;
+    type Output = shapes::ListLayerVersionsOutput;
+}
+
+/// The `ListLayers` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ListLayers;
+
+impl Operation for ListLayers {
+    const SCHEMA: &'static OperationSchema = &schema::ListLayers;
+    type Input = shapes::ListLayersInput;
+    type Output = shapes::ListLayersOutput;
 }
 
 /// The `ListTags` operation.
@@ -244,6 +364,16 @@ impl Operation for ListVersionsByFunction {
     const SCHEMA: &'static OperationSchema = &schema::ListVersionsByFunction;
     type Input = shapes::ListVersionsByFunctionInput;
     type Output = shapes::ListVersionsByFunctionOutput;
+}
+
+/// The `PublishLayerVersion` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PublishLayerVersion;
+
+impl Operation for PublishLayerVersion {
+    const SCHEMA: &'static OperationSchema = &schema::PublishLayerVersion;
+    type Input = shapes::PublishLayerVersionInput;
+    type Output = shapes::PublishLayerVersionOutput;
 }
 
 /// The `PublishVersion` operation.
@@ -274,6 +404,16 @@ impl Operation for PutFunctionEventInvokeConfig {
     const SCHEMA: &'static OperationSchema = &schema::PutFunctionEventInvokeConfig;
     type Input = shapes::PutFunctionEventInvokeConfigInput;
     type Output = shapes::PutFunctionEventInvokeConfigOutput;
+}
+
+/// The `RemoveLayerVersionPermission` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveLayerVersionPermission;
+
+impl Operation for RemoveLayerVersionPermission {
+    const SCHEMA: &'static OperationSchema = &schema::RemoveLayerVersionPermission;
+    type Input = shapes::RemoveLayerVersionPermissionInput;
+    type Output = shapes::RemoveLayerVersionPermissionOutput;
 }
 
 /// The `RemovePermission` operation.
@@ -356,11 +496,43 @@ impl Operation for UpdateFunctionEventInvokeConfig {
     type Output = shapes::UpdateFunctionEventInvokeConfigOutput;
 }
 
+/// The `UpdateFunctionUrlConfig` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateFunctionUrlConfig;
+
+impl Operation for UpdateFunctionUrlConfig {
+    const SCHEMA: &'static OperationSchema = &schema::UpdateFunctionUrlConfig;
+    type Input = shapes::UpdateFunctionUrlConfigInput;
+    type Output = shapes::UpdateFunctionUrlConfigOutput;
+}
+
 #[expect(non_upper_case_globals, reason = "schemas carry the operations' names")]
 pub mod schema {
     use undercast_smithy::{ErrorSchema, Fault, OperationSchema};
 
     use super::super::schemas;
+
+    pub static AddLayerVersionPermission: OperationSchema = OperationSchema {
+        name: "AddLayerVersionPermission",
+        method: "POST",
+        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
+        status: 201,
+        input: &schemas::AddLayerVersionPermissionRequest,
+        output: &schemas::AddLayerVersionPermissionResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ResourceConflictException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &PolicyLengthExceededException,
+            &ResourceNotFoundException,
+            &PreconditionFailedException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
 
     pub static AddPermission: OperationSchema = OperationSchema {
         name: "AddPermission",
@@ -442,6 +614,26 @@ pub mod schema {
             &CodeSigningConfigNotFoundException,
             &CodeStorageExceededException,
             &FunctionVersionsPerCapacityProviderLimitExceededException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static CreateFunctionUrlConfig: OperationSchema = OperationSchema {
+        name: "CreateFunctionUrlConfig",
+        method: "POST",
+        uri: "/2021-10-31/functions/{FunctionName}/url",
+        status: 201,
+        input: &schemas::CreateFunctionUrlConfigRequest,
+        output: &schemas::CreateFunctionUrlConfigResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ResourceConflictException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
         ],
         result_wrapper: None,
         host_prefix: None,
@@ -543,6 +735,39 @@ pub mod schema {
             &TooManyRequestsException,
             &ResourceNotFoundException,
         ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
+    pub static DeleteFunctionUrlConfig: OperationSchema = OperationSchema {
+        name: "DeleteFunctionUrlConfig",
+        method: "DELETE",
+        uri: "/2021-10-31/functions/{FunctionName}/url",
+        status: 204,
+        input: &schemas::DeleteFunctionUrlConfigRequest,
+        output: &schemas::DeleteFunctionUrlConfigOutput,
+        errors: &[
+            &ResourceConflictException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
+    pub static DeleteLayerVersion: OperationSchema = OperationSchema {
+        name: "DeleteLayerVersion",
+        method: "DELETE",
+        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
+        status: 204,
+        input: &schemas::DeleteLayerVersionRequest,
+        output: &schemas::DeleteLayerVersionOutput,
+        errors: &[&ServiceException, &TooManyRequestsException],
         result_wrapper: None,
         host_prefix: None,
         unsigned: false,
@@ -677,6 +902,82 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static GetFunctionUrlConfig: OperationSchema = OperationSchema {
+        name: "GetFunctionUrlConfig",
+        method: "GET",
+        uri: "/2021-10-31/functions/{FunctionName}/url",
+        status: 200,
+        input: &schemas::GetFunctionUrlConfigRequest,
+        output: &schemas::GetFunctionUrlConfigResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetLayerVersion: OperationSchema = OperationSchema {
+        name: "GetLayerVersion",
+        method: "GET",
+        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
+        status: 200,
+        input: &schemas::GetLayerVersionRequest,
+        output: &schemas::GetLayerVersionResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetLayerVersionByArn: OperationSchema = OperationSchema {
+        name: "GetLayerVersionByArn",
+        method: "GET",
+        uri: "/2018-10-31/layers?find=LayerVersion",
+        status: 200,
+        input: &schemas::GetLayerVersionByArnRequest,
+        output: &schemas::GetLayerVersionResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetLayerVersionPolicy: OperationSchema = OperationSchema {
+        name: "GetLayerVersionPolicy",
+        method: "GET",
+        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
+        status: 200,
+        input: &schemas::GetLayerVersionPolicyRequest,
+        output: &schemas::GetLayerVersionPolicyResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static GetPolicy: OperationSchema = OperationSchema {
         name: "GetPolicy",
         method: "GET",
@@ -747,6 +1048,56 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static InvokeWithResponseStream: OperationSchema = OperationSchema {
+        name: "InvokeWithResponseStream",
+        method: "POST",
+        uri: "/2021-11-15/functions/{FunctionName}/response-streaming-invocations",
+        status: 200,
+        input: &schemas::InvokeWithResponseStreamRequest,
+        output: &schemas::InvokeWithResponseStreamResponse,
+        errors: &[
+            &ResourceNotReadyException,
+            &InvalidSecurityGroupIDException,
+            &SnapStartTimeoutException,
+            &TooManyRequestsException,
+            &EC2ThrottledException,
+            &EFSMountConnectivityException,
+            &SubnetIPAddressLimitReachedException,
+            &KMSAccessDeniedException,
+            &RequestTooLargeException,
+            &KMSDisabledException,
+            &UnsupportedMediaTypeException,
+            &S3FilesMountConnectivityException,
+            &SerializedRequestEntityTooLargeException,
+            &InvalidRuntimeException,
+            &NoPublishedVersionException,
+            &EC2UnexpectedException,
+            &InvalidSubnetIDException,
+            &KMSNotFoundException,
+            &InvalidParameterValueException,
+            &EC2AccessDeniedException,
+            &EFSIOException,
+            &KMSInvalidStateException,
+            &ResourceConflictException,
+            &ENILimitReachedException,
+            &SnapStartNotReadyException,
+            &ServiceException,
+            &SnapStartException,
+            &RecursiveInvocationException,
+            &S3FilesMountFailureException,
+            &EFSMountTimeoutException,
+            &S3FilesMountTimeoutException,
+            &ResourceNotFoundException,
+            &InvalidRequestContentException,
+            &InvalidZipFileException,
+            &EFSMountFailureException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static ListAliases: OperationSchema = OperationSchema {
         name: "ListAliases",
         method: "GET",
@@ -804,6 +1155,25 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static ListFunctionUrlConfigs: OperationSchema = OperationSchema {
+        name: "ListFunctionUrlConfigs",
+        method: "GET",
+        uri: "/2021-10-31/functions/{FunctionName}/urls",
+        status: 200,
+        input: &schemas::ListFunctionUrlConfigsRequest,
+        output: &schemas::ListFunctionUrlConfigsResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static ListFunctions: OperationSchema = OperationSchema {
         name: "ListFunctions",
         method: "GET",
@@ -811,6 +1181,39 @@ pub mod schema {
         status: 200,
         input: &schemas::ListFunctionsRequest,
         output: &schemas::ListFunctionsResponse,
+        errors: &[&InvalidParameterValueException, &ServiceException, &TooManyRequestsException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static ListLayerVersions: OperationSchema = OperationSchema {
+        name: "ListLayerVersions",
+        method: "GET",
+        uri: "/2018-10-31/layers/{LayerName}/versions",
+        status: 200,
+        input: &schemas::ListLayerVersionsRequest,
+        output: &schemas::ListLayerVersionsResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static ListLayers: OperationSchema = OperationSchema {
+        name: "ListLayers",
+        method: "GET",
+        uri: "/2018-10-31/layers",
+        status: 200,
+        input: &schemas::ListLayersRequest,
+        output: &schemas::ListLayersResponse,
         errors: &[&InvalidParameterValueException, &ServiceException, &TooManyRequestsException],
         result_wrapper: None,
         host_prefix: None,
@@ -849,6 +1252,26 @@ pub mod schema {
             &ServiceException,
             &TooManyRequestsException,
             &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static PublishLayerVersion: OperationSchema = OperationSchema {
+        name: "PublishLayerVersion",
+        method: "POST",
+        uri: "/2018-10-31/layers/{LayerName}/versions",
+        status: 201,
+        input: &schemas::PublishLayerVersionRequest,
+        output: &schemas::PublishLayerVersionResponse,
+        errors: &[
+            &InvalidParameterValueException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+            &CodeStorageExceededException,
         ],
         result_wrapper: None,
         host_prefix: None,
@@ -917,6 +1340,26 @@ pub mod schema {
         host_prefix: None,
         unsigned: false,
         no_output: false,
+    };
+
+    pub static RemoveLayerVersionPermission: OperationSchema = OperationSchema {
+        name: "RemoveLayerVersionPermission",
+        method: "DELETE",
+        uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}",
+        status: 204,
+        input: &schemas::RemoveLayerVersionPermissionRequest,
+        output: &schemas::RemoveLayerVersionPermissionOutput,
+        errors: &[
+            &InvalidParameterValueException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+            &PreconditionFailedException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
     };
 
     pub static RemovePermission: OperationSchema = OperationSchema {
@@ -1077,6 +1520,26 @@ pub mod schema {
         status: 200,
         input: &schemas::UpdateFunctionEventInvokeConfigRequest,
         output: &schemas::FunctionEventInvokeConfig,
+        errors: &[
+            &InvalidParameterValueException,
+            &ResourceConflictException,
+            &ServiceException,
+            &TooManyRequestsException,
+            &ResourceNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static UpdateFunctionUrlConfig: OperationSchema = OperationSchema {
+        name: "UpdateFunctionUrlConfig",
+        method: "PUT",
+        uri: "/2021-10-31/functions/{FunctionName}/url",
+        status: 200,
+        input: &schemas::UpdateFunctionUrlConfigRequest,
+        output: &schemas::UpdateFunctionUrlConfigResponse,
         errors: &[
             &InvalidParameterValueException,
             &ResourceConflictException,

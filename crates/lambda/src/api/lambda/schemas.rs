@@ -32,6 +32,27 @@ pub static AccountUsage: Schema = Schema::new(
 pub static Action: Schema =
     Schema::new("Action", Kind::String).pattern("(lambda:[*]|lambda:[a-zA-Z]+|[*])");
 
+pub static AddLayerVersionPermissionRequest: Schema = Schema::new(
+    "AddLayerVersionPermissionRequest",
+    Kind::Structure(&[
+        Member::new("LayerName", &LayerName).required().bound(Binding::Label),
+        Member::new("VersionNumber", &prelude::LONG).required().bound(Binding::Label),
+        Member::new("StatementId", &StatementId).required(),
+        Member::new("Action", &LayerPermissionAllowedAction).required(),
+        Member::new("Principal", &LayerPermissionAllowedPrincipal).required(),
+        Member::new("OrganizationId", &OrganizationId),
+        Member::new("RevisionId", &prelude::STRING).bound(Binding::Query),
+    ]),
+);
+
+pub static AddLayerVersionPermissionResponse: Schema = Schema::new(
+    "AddLayerVersionPermissionResponse",
+    Kind::Structure(&[
+        Member::new("Statement", &prelude::STRING),
+        Member::new("RevisionId", &prelude::STRING),
+    ]),
+);
+
 pub static AddPermissionRequest: Schema = Schema::new(
     "AddPermissionRequest",
     Kind::Structure(&[
@@ -85,6 +106,12 @@ pub static AliasRoutingConfiguration: Schema = Schema::new(
     "AliasRoutingConfiguration",
     Kind::Structure(&[Member::new("AdditionalVersionWeights", &AdditionalVersionWeights)]),
 );
+
+pub static AllowMethodsList: Schema =
+    Schema::new("AllowMethodsList", Kind::List(&Member::new("member", &Method))).min(0).max(6);
+
+pub static AllowOriginsList: Schema =
+    Schema::new("AllowOriginsList", Kind::List(&Member::new("member", &Origin))).min(0).max(100);
 
 pub static AmazonManagedKafkaEventSourceConfig: Schema = Schema::new(
     "AmazonManagedKafkaEventSourceConfig",
@@ -155,9 +182,31 @@ pub static CollectionName: Schema = Schema::new("CollectionName", Kind::String)
     .max(57)
     .pattern("(^(?!(system\\x2e)))(^[_a-zA-Z0-9])([^$]*)");
 
+pub static CompatibleArchitectures: Schema =
+    Schema::new("CompatibleArchitectures", Kind::List(&Member::new("member", &Architecture)))
+        .min(0)
+        .max(2);
+
+pub static CompatibleRuntimes: Schema =
+    Schema::new("CompatibleRuntimes", Kind::List(&Member::new("member", &prelude::STRING)))
+        .min(0)
+        .max(15);
+
 pub static Concurrency: Schema = Schema::new(
     "Concurrency",
     Kind::Structure(&[Member::new("ReservedConcurrentExecutions", &ReservedConcurrentExecutions)]),
+);
+
+pub static Cors: Schema = Schema::new(
+    "Cors",
+    Kind::Structure(&[
+        Member::new("AllowCredentials", &prelude::BOOLEAN),
+        Member::new("AllowHeaders", &HeadersList),
+        Member::new("AllowMethods", &AllowMethodsList),
+        Member::new("AllowOrigins", &AllowOriginsList),
+        Member::new("ExposeHeaders", &HeadersList),
+        Member::new("MaxAge", &MaxAge),
+    ]),
 );
 
 pub static CreateAliasRequest: Schema = Schema::new(
@@ -239,6 +288,29 @@ pub static CreateFunctionRequest: Schema = Schema::new(
     ]),
 );
 
+pub static CreateFunctionUrlConfigRequest: Schema = Schema::new(
+    "CreateFunctionUrlConfigRequest",
+    Kind::Structure(&[
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
+        Member::new("Qualifier", &FunctionUrlQualifier).bound(Binding::Query),
+        Member::new("AuthType", &FunctionUrlAuthType).required(),
+        Member::new("Cors", &Cors),
+        Member::new("InvokeMode", &InvokeMode),
+    ]),
+);
+
+pub static CreateFunctionUrlConfigResponse: Schema = Schema::new(
+    "CreateFunctionUrlConfigResponse",
+    Kind::Structure(&[
+        Member::new("FunctionUrl", &FunctionUrl).required(),
+        Member::new("FunctionArn", &FunctionArn).required(),
+        Member::new("AuthType", &FunctionUrlAuthType).required(),
+        Member::new("Cors", &Cors),
+        Member::new("CreationTime", &prelude::STRING).required(),
+        Member::new("InvokeMode", &InvokeMode),
+    ]),
+);
+
 pub static DatabaseName: Schema =
     Schema::new("DatabaseName", Kind::String).min(1).max(63).pattern("[^ /\\.$\\x22]*");
 
@@ -282,6 +354,22 @@ pub static DeleteFunctionRequest: Schema = Schema::new(
 pub static DeleteFunctionResponse: Schema = Schema::new(
     "DeleteFunctionResponse",
     Kind::Structure(&[Member::new("StatusCode", &prelude::INTEGER).bound(Binding::Status)]),
+);
+
+pub static DeleteFunctionUrlConfigRequest: Schema = Schema::new(
+    "DeleteFunctionUrlConfigRequest",
+    Kind::Structure(&[
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
+        Member::new("Qualifier", &FunctionUrlQualifier).bound(Binding::Query),
+    ]),
+);
+
+pub static DeleteLayerVersionRequest: Schema = Schema::new(
+    "DeleteLayerVersionRequest",
+    Kind::Structure(&[
+        Member::new("LayerName", &LayerName).required().bound(Binding::Label),
+        Member::new("VersionNumber", &prelude::LONG).required().bound(Binding::Label),
+    ]),
 );
 
 pub static Description: Schema = Schema::new("Description", Kind::String).max(256);
@@ -673,8 +761,31 @@ pub static FunctionResponseTypeList: Schema = Schema::new(
 .min(0)
 .max(1);
 
+pub static FunctionUrl: Schema = Schema::new("FunctionUrl", Kind::String).min(40).max(100);
+
 pub static FunctionUrlAuthType: Schema =
     Schema::new("FunctionUrlAuthType", Kind::String).values(&["NONE", "AWS_IAM"]);
+
+pub static FunctionUrlConfig: Schema = Schema::new(
+    "FunctionUrlConfig",
+    Kind::Structure(&[
+        Member::new("FunctionUrl", &FunctionUrl).required(),
+        Member::new("FunctionArn", &FunctionArn).required(),
+        Member::new("CreationTime", &prelude::STRING).required(),
+        Member::new("LastModifiedTime", &prelude::STRING).required(),
+        Member::new("Cors", &Cors),
+        Member::new("AuthType", &FunctionUrlAuthType).required(),
+        Member::new("InvokeMode", &InvokeMode),
+    ]),
+);
+
+pub static FunctionUrlConfigList: Schema =
+    Schema::new("FunctionUrlConfigList", Kind::List(&Member::new("member", &FunctionUrlConfig)));
+
+pub static FunctionUrlQualifier: Schema = Schema::new("FunctionUrlQualifier", Kind::String)
+    .min(1)
+    .max(128)
+    .pattern("((?!^\\d+$)^[0-9a-zA-Z-_]+$)");
 
 pub static FunctionVersion: Schema = Schema::new("FunctionVersion", Kind::String).values(&["ALL"]);
 
@@ -758,6 +869,71 @@ pub static GetFunctionResponse: Schema = Schema::new(
     ]),
 );
 
+pub static GetFunctionUrlConfigRequest: Schema = Schema::new(
+    "GetFunctionUrlConfigRequest",
+    Kind::Structure(&[
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
+        Member::new("Qualifier", &FunctionUrlQualifier).bound(Binding::Query),
+    ]),
+);
+
+pub static GetFunctionUrlConfigResponse: Schema = Schema::new(
+    "GetFunctionUrlConfigResponse",
+    Kind::Structure(&[
+        Member::new("FunctionUrl", &FunctionUrl).required(),
+        Member::new("FunctionArn", &FunctionArn).required(),
+        Member::new("AuthType", &FunctionUrlAuthType).required(),
+        Member::new("Cors", &Cors),
+        Member::new("CreationTime", &prelude::STRING).required(),
+        Member::new("LastModifiedTime", &prelude::STRING).required(),
+        Member::new("InvokeMode", &InvokeMode),
+    ]),
+);
+
+pub static GetLayerVersionByArnRequest: Schema = Schema::new(
+    "GetLayerVersionByArnRequest",
+    Kind::Structure(&[Member::new("Arn", &LayerVersionArn).required().bound(Binding::Query)]),
+);
+
+pub static GetLayerVersionPolicyRequest: Schema = Schema::new(
+    "GetLayerVersionPolicyRequest",
+    Kind::Structure(&[
+        Member::new("LayerName", &LayerName).required().bound(Binding::Label),
+        Member::new("VersionNumber", &prelude::LONG).required().bound(Binding::Label),
+    ]),
+);
+
+pub static GetLayerVersionPolicyResponse: Schema = Schema::new(
+    "GetLayerVersionPolicyResponse",
+    Kind::Structure(&[
+        Member::new("Policy", &prelude::STRING),
+        Member::new("RevisionId", &prelude::STRING),
+    ]),
+);
+
+pub static GetLayerVersionRequest: Schema = Schema::new(
+    "GetLayerVersionRequest",
+    Kind::Structure(&[
+        Member::new("LayerName", &LayerName).required().bound(Binding::Label),
+        Member::new("VersionNumber", &prelude::LONG).required().bound(Binding::Label),
+    ]),
+);
+
+pub static GetLayerVersionResponse: Schema = Schema::new(
+    "GetLayerVersionResponse",
+    Kind::Structure(&[
+        Member::new("Content", &LayerVersionContentOutput),
+        Member::new("LayerArn", &LayerArn),
+        Member::new("LayerVersionArn", &LayerVersionArn),
+        Member::new("Description", &Description),
+        Member::new("CreatedDate", &prelude::STRING),
+        Member::new("Version", &prelude::LONG),
+        Member::new("CompatibleRuntimes", &CompatibleRuntimes),
+        Member::new("LicenseInfo", &LicenseInfo),
+        Member::new("CompatibleArchitectures", &CompatibleArchitectures),
+    ]),
+);
+
 pub static GetPolicyRequest: Schema = Schema::new(
     "GetPolicyRequest",
     Kind::Structure(&[
@@ -775,6 +951,11 @@ pub static GetPolicyResponse: Schema = Schema::new(
 );
 
 pub static Handler: Schema = Schema::new("Handler", Kind::String).max(128).pattern("[^\\s]+");
+
+pub static Header: Schema = Schema::new("Header", Kind::String).max(1024).pattern(".*");
+
+pub static HeadersList: Schema =
+    Schema::new("HeadersList", Kind::List(&Member::new("member", &Header))).min(0).max(100);
 
 pub static ImageConfig: Schema = Schema::new(
     "ImageConfig",
@@ -897,6 +1078,62 @@ pub static InvocationResponse: Schema = Schema::new(
 
 pub static InvocationType: Schema =
     Schema::new("InvocationType", Kind::String).values(&["Event", "RequestResponse", "DryRun"]);
+
+pub static InvokeMode: Schema =
+    Schema::new("InvokeMode", Kind::String).values(&["BUFFERED", "RESPONSE_STREAM"]);
+
+pub static InvokeResponseStreamUpdate: Schema = Schema::new(
+    "InvokeResponseStreamUpdate",
+    Kind::Structure(&[Member::new("Payload", &Blob).bound(Binding::Payload)]),
+);
+
+pub static InvokeWithResponseStreamCompleteEvent: Schema = Schema::new(
+    "InvokeWithResponseStreamCompleteEvent",
+    Kind::Structure(&[
+        Member::new("ErrorCode", &prelude::STRING),
+        Member::new("ErrorDetails", &prelude::STRING),
+        Member::new("LogResult", &prelude::STRING),
+    ]),
+);
+
+pub static InvokeWithResponseStreamRequest: Schema = Schema::new(
+    "InvokeWithResponseStreamRequest",
+    Kind::Structure(&[
+        Member::new("FunctionName", &NamespacedFunctionName).required().bound(Binding::Label),
+        Member::new("InvocationType", &ResponseStreamingInvocationType)
+            .wire("X-Amz-Invocation-Type")
+            .bound(Binding::Header),
+        Member::new("LogType", &LogType).wire("X-Amz-Log-Type").bound(Binding::Header),
+        Member::new("ClientContext", &prelude::STRING)
+            .wire("X-Amz-Client-Context")
+            .bound(Binding::Header),
+        Member::new("Qualifier", &NumericLatestPublishedOrAliasQualifier).bound(Binding::Query),
+        Member::new("Payload", &Blob).bound(Binding::Payload),
+        Member::new("TenantId", &TenantId).wire("X-Amz-Tenant-Id").bound(Binding::Header),
+    ]),
+);
+
+pub static InvokeWithResponseStreamResponse: Schema = Schema::new(
+    "InvokeWithResponseStreamResponse",
+    Kind::Structure(&[
+        Member::new("StatusCode", &prelude::INTEGER).bound(Binding::Status),
+        Member::new("ExecutedVersion", &Version)
+            .wire("X-Amz-Executed-Version")
+            .bound(Binding::Header),
+        Member::new("EventStream", &prelude::STREAM).bound(Binding::Payload),
+        Member::new("ResponseStreamContentType", &prelude::STRING)
+            .wire("Content-Type")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static InvokeWithResponseStreamResponseEvent: Schema = Schema::new(
+    "InvokeWithResponseStreamResponseEvent",
+    Kind::Structure(&[
+        Member::new("PayloadChunk", &InvokeResponseStreamUpdate),
+        Member::new("InvokeComplete", &InvokeWithResponseStreamCompleteEvent),
+    ]),
+);
 
 pub static KMSAccessDeniedException: Schema = Schema::new(
     "KMSAccessDeniedException",
@@ -1036,16 +1273,85 @@ pub static Layer: Schema = Schema::new(
     ]),
 );
 
+pub static LayerArn: Schema = Schema::new("LayerArn", Kind::String)
+    .min(1)
+    .max(140)
+    .pattern("arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+");
+
 pub static LayerList: Schema =
     Schema::new("LayerList", Kind::List(&Member::new("member", &LayerVersionArn)));
+
+pub static LayerName: Schema = Schema::new("LayerName", Kind::String).min(1).max(140).pattern(
+    "(arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+",
+);
+
+pub static LayerPermissionAllowedAction: Schema =
+    Schema::new("LayerPermissionAllowedAction", Kind::String)
+        .max(22)
+        .pattern("lambda:GetLayerVersion");
+
+pub static LayerPermissionAllowedPrincipal: Schema =
+    Schema::new("LayerPermissionAllowedPrincipal", Kind::String)
+        .pattern("\\d{12}|\\*|arn:(aws[a-zA-Z-]*):iam::\\d{12}:root");
 
 pub static LayerVersionArn: Schema = Schema::new("LayerVersionArn", Kind::String)
     .min(1)
     .max(140)
     .pattern("arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+");
 
+pub static LayerVersionContentInput: Schema = Schema::new(
+    "LayerVersionContentInput",
+    Kind::Structure(&[
+        Member::new("S3Bucket", &S3Bucket),
+        Member::new("S3Key", &S3Key),
+        Member::new("S3ObjectVersion", &S3ObjectVersion),
+        Member::new("ZipFile", &Blob),
+    ]),
+);
+
+pub static LayerVersionContentOutput: Schema = Schema::new(
+    "LayerVersionContentOutput",
+    Kind::Structure(&[
+        Member::new("Location", &prelude::STRING),
+        Member::new("CodeSha256", &prelude::STRING),
+        Member::new("CodeSize", &prelude::LONG),
+        Member::new("SigningProfileVersionArn", &prelude::STRING),
+        Member::new("SigningJobArn", &prelude::STRING),
+    ]),
+);
+
+pub static LayerVersionsList: Schema =
+    Schema::new("LayerVersionsList", Kind::List(&Member::new("member", &LayerVersionsListItem)));
+
+pub static LayerVersionsListItem: Schema = Schema::new(
+    "LayerVersionsListItem",
+    Kind::Structure(&[
+        Member::new("LayerVersionArn", &LayerVersionArn),
+        Member::new("Version", &prelude::LONG),
+        Member::new("Description", &Description),
+        Member::new("CreatedDate", &prelude::STRING),
+        Member::new("CompatibleRuntimes", &CompatibleRuntimes),
+        Member::new("LicenseInfo", &LicenseInfo),
+        Member::new("CompatibleArchitectures", &CompatibleArchitectures),
+    ]),
+);
+
+pub static LayersList: Schema =
+    Schema::new("LayersList", Kind::List(&Member::new("member", &LayersListItem)));
+
+pub static LayersListItem: Schema = Schema::new(
+    "LayersListItem",
+    Kind::Structure(&[
+        Member::new("LayerName", &LayerName),
+        Member::new("LayerArn", &LayerArn),
+        Member::new("LatestMatchingVersion", &LayerVersionsListItem),
+    ]),
+);
+
 pub static LayersReferenceList: Schema =
     Schema::new("LayersReferenceList", Kind::List(&Member::new("member", &Layer)));
+
+pub static LicenseInfo: Schema = Schema::new("LicenseInfo", Kind::String).max(512);
 
 pub static ListAliasesRequest: Schema = Schema::new(
     "ListAliasesRequest",
@@ -1100,6 +1406,23 @@ pub static ListFunctionEventInvokeConfigsResponse: Schema = Schema::new(
     ]),
 );
 
+pub static ListFunctionUrlConfigsRequest: Schema = Schema::new(
+    "ListFunctionUrlConfigsRequest",
+    Kind::Structure(&[
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
+        Member::new("Marker", &prelude::STRING).bound(Binding::Query),
+        Member::new("MaxItems", &MaxItems).bound(Binding::Query),
+    ]),
+);
+
+pub static ListFunctionUrlConfigsResponse: Schema = Schema::new(
+    "ListFunctionUrlConfigsResponse",
+    Kind::Structure(&[
+        Member::new("FunctionUrlConfigs", &FunctionUrlConfigList).required(),
+        Member::new("NextMarker", &prelude::STRING),
+    ]),
+);
+
 pub static ListFunctionsRequest: Schema = Schema::new(
     "ListFunctionsRequest",
     Kind::Structure(&[
@@ -1115,6 +1438,43 @@ pub static ListFunctionsResponse: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("NextMarker", &prelude::STRING),
         Member::new("Functions", &FunctionList),
+    ]),
+);
+
+pub static ListLayerVersionsRequest: Schema = Schema::new(
+    "ListLayerVersionsRequest",
+    Kind::Structure(&[
+        Member::new("CompatibleRuntime", &prelude::STRING).bound(Binding::Query),
+        Member::new("LayerName", &LayerName).required().bound(Binding::Label),
+        Member::new("Marker", &prelude::STRING).bound(Binding::Query),
+        Member::new("MaxItems", &MaxLayerListItems).bound(Binding::Query),
+        Member::new("CompatibleArchitecture", &Architecture).bound(Binding::Query),
+    ]),
+);
+
+pub static ListLayerVersionsResponse: Schema = Schema::new(
+    "ListLayerVersionsResponse",
+    Kind::Structure(&[
+        Member::new("NextMarker", &prelude::STRING),
+        Member::new("LayerVersions", &LayerVersionsList),
+    ]),
+);
+
+pub static ListLayersRequest: Schema = Schema::new(
+    "ListLayersRequest",
+    Kind::Structure(&[
+        Member::new("CompatibleRuntime", &prelude::STRING).bound(Binding::Query),
+        Member::new("Marker", &prelude::STRING).bound(Binding::Query),
+        Member::new("MaxItems", &MaxLayerListItems).bound(Binding::Query),
+        Member::new("CompatibleArchitecture", &Architecture).bound(Binding::Query),
+    ]),
+);
+
+pub static ListLayersResponse: Schema = Schema::new(
+    "ListLayersResponse",
+    Kind::Structure(&[
+        Member::new("NextMarker", &prelude::STRING),
+        Member::new("Layers", &LayersList),
     ]),
 );
 
@@ -1166,8 +1526,15 @@ pub static LoggingConfig: Schema = Schema::new(
 pub static MasterRegion: Schema =
     Schema::new("MasterRegion", Kind::String).pattern("ALL|[a-z]{2}(-gov)?-[a-z]+-\\d{1}");
 
+pub static MaxAge: Schema = Schema::new("MaxAge", Kind::Integer).min(0).max(86400);
+
 pub static MaxFunctionEventInvokeConfigListItems: Schema =
     Schema::new("MaxFunctionEventInvokeConfigListItems", Kind::Integer).min(1).max(50);
+
+pub static MaxItems: Schema = Schema::new("MaxItems", Kind::Integer).min(1).max(50);
+
+pub static MaxLayerListItems: Schema =
+    Schema::new("MaxLayerListItems", Kind::Integer).min(1).max(50);
 
 pub static MaxListItems: Schema = Schema::new("MaxListItems", Kind::Integer).min(1).max(10000);
 
@@ -1193,6 +1560,8 @@ pub static MaximumRetryAttemptsEventSourceMapping: Schema =
     Schema::new("MaximumRetryAttemptsEventSourceMapping", Kind::Integer).min(-1).max(10000);
 
 pub static MemorySize: Schema = Schema::new("MemorySize", Kind::Integer).min(128).max(32768);
+
+pub static Method: Schema = Schema::new("Method", Kind::String).max(6).pattern(".*");
 
 pub static MinimumNumberOfPollers: Schema =
     Schema::new("MinimumNumberOfPollers", Kind::Integer).min(1).max(200);
@@ -1223,6 +1592,11 @@ pub static OnFailure: Schema =
 
 pub static OnSuccess: Schema =
     Schema::new("OnSuccess", Kind::Structure(&[Member::new("Destination", &DestinationArn)]));
+
+pub static OrganizationId: Schema =
+    Schema::new("OrganizationId", Kind::String).max(34).pattern("o-[a-z0-9]{10,32}");
+
+pub static Origin: Schema = Schema::new("Origin", Kind::String).min(1).max(253).pattern(".*");
 
 pub static PackageType: Schema = Schema::new("PackageType", Kind::String).values(&["Zip", "Image"]);
 
@@ -1267,6 +1641,33 @@ pub static ProvisionedPollerConfig: Schema = Schema::new(
 pub static ProvisionedPollerGroupName: Schema =
     Schema::new("ProvisionedPollerGroupName", Kind::String).max(128).pattern("[a-zA-Z0-9-_]*");
 
+pub static PublishLayerVersionRequest: Schema = Schema::new(
+    "PublishLayerVersionRequest",
+    Kind::Structure(&[
+        Member::new("LayerName", &LayerName).required().bound(Binding::Label),
+        Member::new("Description", &Description),
+        Member::new("Content", &LayerVersionContentInput).required(),
+        Member::new("CompatibleRuntimes", &CompatibleRuntimes),
+        Member::new("LicenseInfo", &LicenseInfo),
+        Member::new("CompatibleArchitectures", &CompatibleArchitectures),
+    ]),
+);
+
+pub static PublishLayerVersionResponse: Schema = Schema::new(
+    "PublishLayerVersionResponse",
+    Kind::Structure(&[
+        Member::new("Content", &LayerVersionContentOutput),
+        Member::new("LayerArn", &LayerArn),
+        Member::new("LayerVersionArn", &LayerVersionArn),
+        Member::new("Description", &Description),
+        Member::new("CreatedDate", &prelude::STRING),
+        Member::new("Version", &prelude::LONG),
+        Member::new("CompatibleRuntimes", &CompatibleRuntimes),
+        Member::new("LicenseInfo", &LicenseInfo),
+        Member::new("CompatibleArchitectures", &CompatibleArchitectures),
+    ]),
+);
+
 pub static PublishVersionRequest: Schema = Schema::new(
     "PublishVersionRequest",
     Kind::Structure(&[
@@ -1307,6 +1708,16 @@ pub static RecursiveInvocationException: Schema = Schema::new(
     Kind::Structure(&[
         Member::new("Type", &prelude::STRING),
         Member::new("Message", &prelude::STRING),
+    ]),
+);
+
+pub static RemoveLayerVersionPermissionRequest: Schema = Schema::new(
+    "RemoveLayerVersionPermissionRequest",
+    Kind::Structure(&[
+        Member::new("LayerName", &LayerName).required().bound(Binding::Label),
+        Member::new("VersionNumber", &prelude::LONG).required().bound(Binding::Label),
+        Member::new("StatementId", &StatementId).required().bound(Binding::Label),
+        Member::new("RevisionId", &prelude::STRING).bound(Binding::Query),
     ]),
 );
 
@@ -1365,6 +1776,10 @@ pub static ResourceNotReadyException: Schema = Schema::new(
         Member::new("message", &prelude::STRING),
     ]),
 );
+
+pub static ResponseStreamingInvocationType: Schema =
+    Schema::new("ResponseStreamingInvocationType", Kind::String)
+        .values(&["RequestResponse", "DryRun"]);
 
 pub static RetentionPeriodInDays: Schema =
     Schema::new("RetentionPeriodInDays", Kind::Integer).min(1).max(90);
@@ -1814,6 +2229,30 @@ pub static UpdateFunctionEventInvokeConfigRequest: Schema = Schema::new(
     ]),
 );
 
+pub static UpdateFunctionUrlConfigRequest: Schema = Schema::new(
+    "UpdateFunctionUrlConfigRequest",
+    Kind::Structure(&[
+        Member::new("FunctionName", &FunctionName).required().bound(Binding::Label),
+        Member::new("Qualifier", &FunctionUrlQualifier).bound(Binding::Query),
+        Member::new("AuthType", &FunctionUrlAuthType),
+        Member::new("Cors", &Cors),
+        Member::new("InvokeMode", &InvokeMode),
+    ]),
+);
+
+pub static UpdateFunctionUrlConfigResponse: Schema = Schema::new(
+    "UpdateFunctionUrlConfigResponse",
+    Kind::Structure(&[
+        Member::new("FunctionUrl", &FunctionUrl).required(),
+        Member::new("FunctionArn", &FunctionArn).required(),
+        Member::new("AuthType", &FunctionUrlAuthType).required(),
+        Member::new("Cors", &Cors),
+        Member::new("CreationTime", &prelude::STRING).required(),
+        Member::new("LastModifiedTime", &prelude::STRING).required(),
+        Member::new("InvokeMode", &InvokeMode),
+    ]),
+);
+
 pub static Version: Schema =
     Schema::new("Version", Kind::String).min(1).max(1024).pattern("(\\$LATEST|[0-9]+)");
 
@@ -1853,6 +2292,15 @@ pub static DeleteFunctionConcurrencyOutput: Schema =
 
 pub static DeleteFunctionEventInvokeConfigOutput: Schema =
     Schema::new("DeleteFunctionEventInvokeConfigOutput", Kind::Structure(&[]));
+
+pub static DeleteFunctionUrlConfigOutput: Schema =
+    Schema::new("DeleteFunctionUrlConfigOutput", Kind::Structure(&[]));
+
+pub static DeleteLayerVersionOutput: Schema =
+    Schema::new("DeleteLayerVersionOutput", Kind::Structure(&[]));
+
+pub static RemoveLayerVersionPermissionOutput: Schema =
+    Schema::new("RemoveLayerVersionPermissionOutput", Kind::Structure(&[]));
 
 pub static RemovePermissionOutput: Schema =
     Schema::new("RemovePermissionOutput", Kind::Structure(&[]));

@@ -80,6 +80,69 @@ impl Shape for AccountUsage {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddLayerVersionPermissionInput {
+    pub layer_name: String,
+    pub version_number: i64,
+    pub statement_id: String,
+    pub action: String,
+    pub principal: String,
+    pub organization_id: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+impl Shape for AddLayerVersionPermissionInput {
+    const SCHEMA: &'static Schema = &schemas::AddLayerVersionPermissionRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.layer_name, m(Self::SCHEMA, 0), writer);
+        write_member(&self.version_number, m(Self::SCHEMA, 1), writer);
+        write_member(&self.statement_id, m(Self::SCHEMA, 2), writer);
+        write_member(&self.action, m(Self::SCHEMA, 3), writer);
+        write_member(&self.principal, m(Self::SCHEMA, 4), writer);
+        write_option(&self.organization_id, m(Self::SCHEMA, 5), writer);
+        write_option(&self.revision_id, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.layer_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.version_number = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.statement_id = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.action = Value::read(m(Self::SCHEMA, 3), reader)?,
+            4 => self.principal = Value::read(m(Self::SCHEMA, 4), reader)?,
+            5 => self.organization_id = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.revision_id = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddLayerVersionPermissionOutput {
+    pub statement: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+impl Shape for AddLayerVersionPermissionOutput {
+    const SCHEMA: &'static Schema = &schemas::AddLayerVersionPermissionResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.statement, m(Self::SCHEMA, 0), writer);
+        write_option(&self.revision_id, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.statement = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.revision_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct AddPermissionInput {
     pub function_name: String,
     pub statement_id: String,
@@ -281,6 +344,42 @@ impl Shape for Concurrency {
             0 => {
                 self.reserved_concurrent_executions = Some(Value::read(m(Self::SCHEMA, 0), reader)?)
             }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cors {
+    pub allow_credentials: Option<bool>,
+    pub allow_headers: Option<Vec<String>>,
+    pub allow_methods: Option<Vec<String>>,
+    pub allow_origins: Option<Vec<String>>,
+    pub expose_headers: Option<Vec<String>>,
+    pub max_age: Option<i32>,
+}
+
+impl Shape for Cors {
+    const SCHEMA: &'static Schema = &schemas::Cors;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.allow_credentials, m(Self::SCHEMA, 0), writer);
+        write_option(&self.allow_headers, m(Self::SCHEMA, 1), writer);
+        write_option(&self.allow_methods, m(Self::SCHEMA, 2), writer);
+        write_option(&self.allow_origins, m(Self::SCHEMA, 3), writer);
+        write_option(&self.expose_headers, m(Self::SCHEMA, 4), writer);
+        write_option(&self.max_age, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.allow_credentials = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.allow_headers = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.allow_methods = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.allow_origins = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.expose_headers = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.max_age = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
             _ => {}
         }
         Ok(())
@@ -544,6 +643,75 @@ impl Shape for CreateFunctionInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateFunctionUrlConfigInput {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+    pub auth_type: String,
+    pub cors: Option<Cors>,
+    pub invoke_mode: Option<String>,
+}
+
+impl Shape for CreateFunctionUrlConfigInput {
+    const SCHEMA: &'static Schema = &schemas::CreateFunctionUrlConfigRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.qualifier, m(Self::SCHEMA, 1), writer);
+        write_member(&self.auth_type, m(Self::SCHEMA, 2), writer);
+        write_option(&self.cors, m(Self::SCHEMA, 3), writer);
+        write_option(&self.invoke_mode, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.qualifier = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.auth_type = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.cors = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.invoke_mode = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateFunctionUrlConfigOutput {
+    pub function_url: String,
+    pub function_arn: String,
+    pub auth_type: String,
+    pub cors: Option<Cors>,
+    pub creation_time: String,
+    pub invoke_mode: Option<String>,
+}
+
+impl Shape for CreateFunctionUrlConfigOutput {
+    const SCHEMA: &'static Schema = &schemas::CreateFunctionUrlConfigResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_url, m(Self::SCHEMA, 0), writer);
+        write_member(&self.function_arn, m(Self::SCHEMA, 1), writer);
+        write_member(&self.auth_type, m(Self::SCHEMA, 2), writer);
+        write_option(&self.cors, m(Self::SCHEMA, 3), writer);
+        write_member(&self.creation_time, m(Self::SCHEMA, 4), writer);
+        write_option(&self.invoke_mode, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_url = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.function_arn = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.auth_type = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.cors = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.creation_time = Value::read(m(Self::SCHEMA, 4), reader)?,
+            5 => self.invoke_mode = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeadLetterConfig {
     pub target_arn: Option<String>,
 }
@@ -693,6 +861,54 @@ impl Shape for DeleteFunctionOutput {
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         match index {
             0 => self.status_code = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionUrlConfigInput {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+}
+
+impl Shape for DeleteFunctionUrlConfigInput {
+    const SCHEMA: &'static Schema = &schemas::DeleteFunctionUrlConfigRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.qualifier, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.qualifier = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteLayerVersionInput {
+    pub layer_name: String,
+    pub version_number: i64,
+}
+
+impl Shape for DeleteLayerVersionInput {
+    const SCHEMA: &'static Schema = &schemas::DeleteLayerVersionRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.layer_name, m(Self::SCHEMA, 0), writer);
+        write_member(&self.version_number, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.layer_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.version_number = Value::read(m(Self::SCHEMA, 1), reader)?,
             _ => {}
         }
         Ok(())
@@ -1378,6 +1594,45 @@ impl Shape for FunctionEventInvokeConfig {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct FunctionUrlConfig {
+    pub function_url: String,
+    pub function_arn: String,
+    pub creation_time: String,
+    pub last_modified_time: String,
+    pub cors: Option<Cors>,
+    pub auth_type: String,
+    pub invoke_mode: Option<String>,
+}
+
+impl Shape for FunctionUrlConfig {
+    const SCHEMA: &'static Schema = &schemas::FunctionUrlConfig;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_url, m(Self::SCHEMA, 0), writer);
+        write_member(&self.function_arn, m(Self::SCHEMA, 1), writer);
+        write_member(&self.creation_time, m(Self::SCHEMA, 2), writer);
+        write_member(&self.last_modified_time, m(Self::SCHEMA, 3), writer);
+        write_option(&self.cors, m(Self::SCHEMA, 4), writer);
+        write_member(&self.auth_type, m(Self::SCHEMA, 5), writer);
+        write_option(&self.invoke_mode, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_url = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.function_arn = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.creation_time = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.last_modified_time = Value::read(m(Self::SCHEMA, 3), reader)?,
+            4 => self.cors = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.auth_type = Value::read(m(Self::SCHEMA, 5), reader)?,
+            6 => self.invoke_mode = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetAccountSettingsInput {}
 
 impl Shape for GetAccountSettingsInput {
@@ -1612,6 +1867,207 @@ impl Shape for GetFunctionOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionUrlConfigInput {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+}
+
+impl Shape for GetFunctionUrlConfigInput {
+    const SCHEMA: &'static Schema = &schemas::GetFunctionUrlConfigRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.qualifier, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.qualifier = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionUrlConfigOutput {
+    pub function_url: String,
+    pub function_arn: String,
+    pub auth_type: String,
+    pub cors: Option<Cors>,
+    pub creation_time: String,
+    pub last_modified_time: String,
+    pub invoke_mode: Option<String>,
+}
+
+impl Shape for GetFunctionUrlConfigOutput {
+    const SCHEMA: &'static Schema = &schemas::GetFunctionUrlConfigResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_url, m(Self::SCHEMA, 0), writer);
+        write_member(&self.function_arn, m(Self::SCHEMA, 1), writer);
+        write_member(&self.auth_type, m(Self::SCHEMA, 2), writer);
+        write_option(&self.cors, m(Self::SCHEMA, 3), writer);
+        write_member(&self.creation_time, m(Self::SCHEMA, 4), writer);
+        write_member(&self.last_modified_time, m(Self::SCHEMA, 5), writer);
+        write_option(&self.invoke_mode, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_url = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.function_arn = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.auth_type = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.cors = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.creation_time = Value::read(m(Self::SCHEMA, 4), reader)?,
+            5 => self.last_modified_time = Value::read(m(Self::SCHEMA, 5), reader)?,
+            6 => self.invoke_mode = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionByArnInput {
+    pub arn: String,
+}
+
+impl Shape for GetLayerVersionByArnInput {
+    const SCHEMA: &'static Schema = &schemas::GetLayerVersionByArnRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.arn, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.arn = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionPolicyInput {
+    pub layer_name: String,
+    pub version_number: i64,
+}
+
+impl Shape for GetLayerVersionPolicyInput {
+    const SCHEMA: &'static Schema = &schemas::GetLayerVersionPolicyRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.layer_name, m(Self::SCHEMA, 0), writer);
+        write_member(&self.version_number, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.layer_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.version_number = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionPolicyOutput {
+    pub policy: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+impl Shape for GetLayerVersionPolicyOutput {
+    const SCHEMA: &'static Schema = &schemas::GetLayerVersionPolicyResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.policy, m(Self::SCHEMA, 0), writer);
+        write_option(&self.revision_id, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.policy = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.revision_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionInput {
+    pub layer_name: String,
+    pub version_number: i64,
+}
+
+impl Shape for GetLayerVersionInput {
+    const SCHEMA: &'static Schema = &schemas::GetLayerVersionRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.layer_name, m(Self::SCHEMA, 0), writer);
+        write_member(&self.version_number, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.layer_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.version_number = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionResponse {
+    pub content: Option<LayerVersionContentOutput>,
+    pub layer_arn: Option<String>,
+    pub layer_version_arn: Option<String>,
+    pub description: Option<String>,
+    pub created_date: Option<String>,
+    pub version: Option<i64>,
+    pub compatible_runtimes: Option<Vec<String>>,
+    pub license_info: Option<String>,
+    pub compatible_architectures: Option<Vec<String>>,
+}
+
+impl Shape for GetLayerVersionResponse {
+    const SCHEMA: &'static Schema = &schemas::GetLayerVersionResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.content, m(Self::SCHEMA, 0), writer);
+        write_option(&self.layer_arn, m(Self::SCHEMA, 1), writer);
+        write_option(&self.layer_version_arn, m(Self::SCHEMA, 2), writer);
+        write_option(&self.description, m(Self::SCHEMA, 3), writer);
+        write_option(&self.created_date, m(Self::SCHEMA, 4), writer);
+        write_option(&self.version, m(Self::SCHEMA, 5), writer);
+        write_option(&self.compatible_runtimes, m(Self::SCHEMA, 6), writer);
+        write_option(&self.license_info, m(Self::SCHEMA, 7), writer);
+        write_option(&self.compatible_architectures, m(Self::SCHEMA, 8), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.content = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.layer_arn = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.layer_version_arn = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.description = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.created_date = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.version = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.compatible_runtimes = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.license_info = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.compatible_architectures = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetPolicyInput {
     pub function_name: String,
     pub qualifier: Option<String>,
@@ -1813,6 +2269,123 @@ impl Shape for InvokeOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeResponseStreamUpdate {
+    pub payload: Option<Blob>,
+}
+
+impl Shape for InvokeResponseStreamUpdate {
+    const SCHEMA: &'static Schema = &schemas::InvokeResponseStreamUpdate;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.payload, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.payload = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeWithResponseStreamCompleteEvent {
+    pub error_code: Option<String>,
+    pub error_details: Option<String>,
+    pub log_result: Option<String>,
+}
+
+impl Shape for InvokeWithResponseStreamCompleteEvent {
+    const SCHEMA: &'static Schema = &schemas::InvokeWithResponseStreamCompleteEvent;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.error_code, m(Self::SCHEMA, 0), writer);
+        write_option(&self.error_details, m(Self::SCHEMA, 1), writer);
+        write_option(&self.log_result, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.error_code = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.error_details = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.log_result = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeWithResponseStreamInput {
+    pub function_name: String,
+    pub invocation_type: Option<String>,
+    pub log_type: Option<String>,
+    pub client_context: Option<String>,
+    pub qualifier: Option<String>,
+    pub payload: Option<Blob>,
+    pub tenant_id: Option<String>,
+}
+
+impl Shape for InvokeWithResponseStreamInput {
+    const SCHEMA: &'static Schema = &schemas::InvokeWithResponseStreamRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.invocation_type, m(Self::SCHEMA, 1), writer);
+        write_option(&self.log_type, m(Self::SCHEMA, 2), writer);
+        write_option(&self.client_context, m(Self::SCHEMA, 3), writer);
+        write_option(&self.qualifier, m(Self::SCHEMA, 4), writer);
+        write_option(&self.payload, m(Self::SCHEMA, 5), writer);
+        write_option(&self.tenant_id, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.invocation_type = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.log_type = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.client_context = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.qualifier = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.payload = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.tenant_id = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeWithResponseStreamOutput {
+    pub status_code: Option<i32>,
+    pub executed_version: Option<String>,
+    pub event_stream: Body,
+    pub response_stream_content_type: Option<String>,
+}
+
+impl Shape for InvokeWithResponseStreamOutput {
+    const SCHEMA: &'static Schema = &schemas::InvokeWithResponseStreamResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.status_code, m(Self::SCHEMA, 0), writer);
+        write_option(&self.executed_version, m(Self::SCHEMA, 1), writer);
+        write_member(&self.event_stream, m(Self::SCHEMA, 2), writer);
+        write_option(&self.response_stream_content_type, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.status_code = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.executed_version = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.event_stream = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.response_stream_content_type = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct KafkaSchemaRegistryAccessConfig {
     pub r#type: Option<String>,
     pub uri: Option<String>,
@@ -1944,6 +2517,135 @@ impl Shape for Layer {
             1 => self.code_size = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             2 => self.signing_profile_version_arn = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
             3 => self.signing_job_arn = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LayerVersionContentInput {
+    pub s3_bucket: Option<String>,
+    pub s3_key: Option<String>,
+    pub s3_object_version: Option<String>,
+    pub zip_file: Option<Blob>,
+}
+
+impl Shape for LayerVersionContentInput {
+    const SCHEMA: &'static Schema = &schemas::LayerVersionContentInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.s3_bucket, m(Self::SCHEMA, 0), writer);
+        write_option(&self.s3_key, m(Self::SCHEMA, 1), writer);
+        write_option(&self.s3_object_version, m(Self::SCHEMA, 2), writer);
+        write_option(&self.zip_file, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.s3_bucket = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.s3_key = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.s3_object_version = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.zip_file = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LayerVersionContentOutput {
+    pub location: Option<String>,
+    pub code_sha256: Option<String>,
+    pub code_size: Option<i64>,
+    pub signing_profile_version_arn: Option<String>,
+    pub signing_job_arn: Option<String>,
+}
+
+impl Shape for LayerVersionContentOutput {
+    const SCHEMA: &'static Schema = &schemas::LayerVersionContentOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.location, m(Self::SCHEMA, 0), writer);
+        write_option(&self.code_sha256, m(Self::SCHEMA, 1), writer);
+        write_option(&self.code_size, m(Self::SCHEMA, 2), writer);
+        write_option(&self.signing_profile_version_arn, m(Self::SCHEMA, 3), writer);
+        write_option(&self.signing_job_arn, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.location = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.code_sha256 = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.code_size = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.signing_profile_version_arn = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.signing_job_arn = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LayerVersionsListItem {
+    pub layer_version_arn: Option<String>,
+    pub version: Option<i64>,
+    pub description: Option<String>,
+    pub created_date: Option<String>,
+    pub compatible_runtimes: Option<Vec<String>>,
+    pub license_info: Option<String>,
+    pub compatible_architectures: Option<Vec<String>>,
+}
+
+impl Shape for LayerVersionsListItem {
+    const SCHEMA: &'static Schema = &schemas::LayerVersionsListItem;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.layer_version_arn, m(Self::SCHEMA, 0), writer);
+        write_option(&self.version, m(Self::SCHEMA, 1), writer);
+        write_option(&self.description, m(Self::SCHEMA, 2), writer);
+        write_option(&self.created_date, m(Self::SCHEMA, 3), writer);
+        write_option(&self.compatible_runtimes, m(Self::SCHEMA, 4), writer);
+        write_option(&self.license_info, m(Self::SCHEMA, 5), writer);
+        write_option(&self.compatible_architectures, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.layer_version_arn = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.version = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.description = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.created_date = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.compatible_runtimes = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.license_info = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.compatible_architectures = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LayersListItem {
+    pub layer_name: Option<String>,
+    pub layer_arn: Option<String>,
+    pub latest_matching_version: Option<LayerVersionsListItem>,
+}
+
+impl Shape for LayersListItem {
+    const SCHEMA: &'static Schema = &schemas::LayersListItem;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.layer_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.layer_arn, m(Self::SCHEMA, 1), writer);
+        write_option(&self.latest_matching_version, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.layer_name = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.layer_arn = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.latest_matching_version = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
             _ => {}
         }
         Ok(())
@@ -2112,6 +2814,57 @@ impl Shape for ListFunctionEventInvokeConfigsOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionUrlConfigsInput {
+    pub function_name: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListFunctionUrlConfigsInput {
+    const SCHEMA: &'static Schema = &schemas::ListFunctionUrlConfigsRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.marker, m(Self::SCHEMA, 1), writer);
+        write_option(&self.max_items, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.marker = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.max_items = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionUrlConfigsOutput {
+    pub function_url_configs: Vec<FunctionUrlConfig>,
+    pub next_marker: Option<String>,
+}
+
+impl Shape for ListFunctionUrlConfigsOutput {
+    const SCHEMA: &'static Schema = &schemas::ListFunctionUrlConfigsResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_url_configs, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_marker, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_url_configs = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.next_marker = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListFunctionsInput {
     pub master_region: Option<String>,
     pub function_version: Option<String>,
@@ -2159,6 +2912,117 @@ impl Shape for ListFunctionsOutput {
         match index {
             0 => self.next_marker = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             1 => self.functions = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListLayerVersionsInput {
+    pub compatible_runtime: Option<String>,
+    pub layer_name: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+    pub compatible_architecture: Option<String>,
+}
+
+impl Shape for ListLayerVersionsInput {
+    const SCHEMA: &'static Schema = &schemas::ListLayerVersionsRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.compatible_runtime, m(Self::SCHEMA, 0), writer);
+        write_member(&self.layer_name, m(Self::SCHEMA, 1), writer);
+        write_option(&self.marker, m(Self::SCHEMA, 2), writer);
+        write_option(&self.max_items, m(Self::SCHEMA, 3), writer);
+        write_option(&self.compatible_architecture, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.compatible_runtime = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.layer_name = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.marker = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.max_items = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.compatible_architecture = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListLayerVersionsOutput {
+    pub next_marker: Option<String>,
+    pub layer_versions: Option<Vec<LayerVersionsListItem>>,
+}
+
+impl Shape for ListLayerVersionsOutput {
+    const SCHEMA: &'static Schema = &schemas::ListLayerVersionsResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.next_marker, m(Self::SCHEMA, 0), writer);
+        write_option(&self.layer_versions, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.next_marker = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.layer_versions = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListLayersInput {
+    pub compatible_runtime: Option<String>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+    pub compatible_architecture: Option<String>,
+}
+
+impl Shape for ListLayersInput {
+    const SCHEMA: &'static Schema = &schemas::ListLayersRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.compatible_runtime, m(Self::SCHEMA, 0), writer);
+        write_option(&self.marker, m(Self::SCHEMA, 1), writer);
+        write_option(&self.max_items, m(Self::SCHEMA, 2), writer);
+        write_option(&self.compatible_architecture, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.compatible_runtime = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.marker = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.max_items = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.compatible_architecture = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListLayersOutput {
+    pub next_marker: Option<String>,
+    pub layers: Option<Vec<LayersListItem>>,
+}
+
+impl Shape for ListLayersOutput {
+    const SCHEMA: &'static Schema = &schemas::ListLayersResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.next_marker, m(Self::SCHEMA, 0), writer);
+        write_option(&self.layers, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.next_marker = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.layers = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             _ => {}
         }
         Ok(())
@@ -2358,6 +3222,87 @@ impl Shape for ProvisionedPollerConfig {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct PublishLayerVersionInput {
+    pub layer_name: String,
+    pub description: Option<String>,
+    pub content: LayerVersionContentInput,
+    pub compatible_runtimes: Option<Vec<String>>,
+    pub license_info: Option<String>,
+    pub compatible_architectures: Option<Vec<String>>,
+}
+
+impl Shape for PublishLayerVersionInput {
+    const SCHEMA: &'static Schema = &schemas::PublishLayerVersionRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.layer_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.description, m(Self::SCHEMA, 1), writer);
+        write_member(&self.content, m(Self::SCHEMA, 2), writer);
+        write_option(&self.compatible_runtimes, m(Self::SCHEMA, 3), writer);
+        write_option(&self.license_info, m(Self::SCHEMA, 4), writer);
+        write_option(&self.compatible_architectures, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.layer_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.description = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.content = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.compatible_runtimes = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.license_info = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.compatible_architectures = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PublishLayerVersionOutput {
+    pub content: Option<LayerVersionContentOutput>,
+    pub layer_arn: Option<String>,
+    pub layer_version_arn: Option<String>,
+    pub description: Option<String>,
+    pub created_date: Option<String>,
+    pub version: Option<i64>,
+    pub compatible_runtimes: Option<Vec<String>>,
+    pub license_info: Option<String>,
+    pub compatible_architectures: Option<Vec<String>>,
+}
+
+impl Shape for PublishLayerVersionOutput {
+    const SCHEMA: &'static Schema = &schemas::PublishLayerVersionResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.content, m(Self::SCHEMA, 0), writer);
+        write_option(&self.layer_arn, m(Self::SCHEMA, 1), writer);
+        write_option(&self.layer_version_arn, m(Self::SCHEMA, 2), writer);
+        write_option(&self.description, m(Self::SCHEMA, 3), writer);
+        write_option(&self.created_date, m(Self::SCHEMA, 4), writer);
+        write_option(&self.version, m(Self::SCHEMA, 5), writer);
+        write_option(&self.compatible_runtimes, m(Self::SCHEMA, 6), writer);
+        write_option(&self.license_info, m(Self::SCHEMA, 7), writer);
+        write_option(&self.compatible_architectures, m(Self::SCHEMA, 8), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.content = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.layer_arn = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.layer_version_arn = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.description = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.created_date = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.version = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.compatible_runtimes = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.license_info = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.compatible_architectures = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PublishVersionInput {
     pub function_name: String,
     pub code_sha256: Option<String>,
@@ -2441,6 +3386,36 @@ impl Shape for PutFunctionEventInvokeConfigInput {
             2 => self.maximum_retry_attempts = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
             3 => self.maximum_event_age_in_seconds = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
             4 => self.destination_config = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RemoveLayerVersionPermissionInput {
+    pub layer_name: String,
+    pub version_number: i64,
+    pub statement_id: String,
+    pub revision_id: Option<String>,
+}
+
+impl Shape for RemoveLayerVersionPermissionInput {
+    const SCHEMA: &'static Schema = &schemas::RemoveLayerVersionPermissionRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.layer_name, m(Self::SCHEMA, 0), writer);
+        write_member(&self.version_number, m(Self::SCHEMA, 1), writer);
+        write_member(&self.statement_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.revision_id, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.layer_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.version_number = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.statement_id = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.revision_id = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
             _ => {}
         }
         Ok(())
@@ -3102,6 +4077,78 @@ impl Shape for UpdateFunctionEventInvokeConfigInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFunctionUrlConfigInput {
+    pub function_name: String,
+    pub qualifier: Option<String>,
+    pub auth_type: Option<String>,
+    pub cors: Option<Cors>,
+    pub invoke_mode: Option<String>,
+}
+
+impl Shape for UpdateFunctionUrlConfigInput {
+    const SCHEMA: &'static Schema = &schemas::UpdateFunctionUrlConfigRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.qualifier, m(Self::SCHEMA, 1), writer);
+        write_option(&self.auth_type, m(Self::SCHEMA, 2), writer);
+        write_option(&self.cors, m(Self::SCHEMA, 3), writer);
+        write_option(&self.invoke_mode, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.qualifier = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.auth_type = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.cors = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.invoke_mode = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFunctionUrlConfigOutput {
+    pub function_url: String,
+    pub function_arn: String,
+    pub auth_type: String,
+    pub cors: Option<Cors>,
+    pub creation_time: String,
+    pub last_modified_time: String,
+    pub invoke_mode: Option<String>,
+}
+
+impl Shape for UpdateFunctionUrlConfigOutput {
+    const SCHEMA: &'static Schema = &schemas::UpdateFunctionUrlConfigResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.function_url, m(Self::SCHEMA, 0), writer);
+        write_member(&self.function_arn, m(Self::SCHEMA, 1), writer);
+        write_member(&self.auth_type, m(Self::SCHEMA, 2), writer);
+        write_option(&self.cors, m(Self::SCHEMA, 3), writer);
+        write_member(&self.creation_time, m(Self::SCHEMA, 4), writer);
+        write_member(&self.last_modified_time, m(Self::SCHEMA, 5), writer);
+        write_option(&self.invoke_mode, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.function_url = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.function_arn = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.auth_type = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.cors = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.creation_time = Value::read(m(Self::SCHEMA, 4), reader)?,
+            5 => self.last_modified_time = Value::read(m(Self::SCHEMA, 5), reader)?,
+            6 => self.invoke_mode = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct VpcConfig {
     pub subnet_ids: Option<Vec<String>>,
     pub security_group_ids: Option<Vec<String>>,
@@ -3207,6 +4254,54 @@ impl Shape for DeleteFunctionEventInvokeConfigOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionUrlConfigOutput {}
+
+impl Shape for DeleteFunctionUrlConfigOutput {
+    const SCHEMA: &'static Schema = &schemas::DeleteFunctionUrlConfigOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteLayerVersionOutput {}
+
+impl Shape for DeleteLayerVersionOutput {
+    const SCHEMA: &'static Schema = &schemas::DeleteLayerVersionOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RemoveLayerVersionPermissionOutput {}
+
+impl Shape for RemoveLayerVersionPermissionOutput {
+    const SCHEMA: &'static Schema = &schemas::RemoveLayerVersionPermissionOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RemovePermissionOutput {}
 
 impl Shape for RemovePermissionOutput {
@@ -3262,6 +4357,8 @@ pub type GetAliasOutput = AliasConfiguration;
 pub type GetEventSourceMappingOutput = EventSourceMappingConfiguration;
 pub type GetFunctionConfigurationOutput = FunctionConfiguration;
 pub type GetFunctionEventInvokeConfigOutput = FunctionEventInvokeConfig;
+pub type GetLayerVersionOutput = GetLayerVersionResponse;
+pub type GetLayerVersionByArnOutput = GetLayerVersionResponse;
 pub type PublishVersionOutput = FunctionConfiguration;
 pub type PutFunctionConcurrencyOutput = Concurrency;
 pub type PutFunctionEventInvokeConfigOutput = FunctionEventInvokeConfig;

@@ -19,6 +19,7 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
     xml_namespace: None,
     operations: &[
         &operations::schema::AddPermission,
+        &operations::schema::CancelMessageMoveTask,
         &operations::schema::ChangeMessageVisibility,
         &operations::schema::ChangeMessageVisibilityBatch,
         &operations::schema::CreateQueue,
@@ -28,6 +29,7 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
         &operations::schema::GetQueueAttributes,
         &operations::schema::GetQueueUrl,
         &operations::schema::ListDeadLetterSourceQueues,
+        &operations::schema::ListMessageMoveTasks,
         &operations::schema::ListQueueTags,
         &operations::schema::ListQueues,
         &operations::schema::PurgeQueue,
@@ -36,6 +38,7 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
         &operations::schema::SendMessage,
         &operations::schema::SendMessageBatch,
         &operations::schema::SetQueueAttributes,
+        &operations::schema::StartMessageMoveTask,
         &operations::schema::TagQueue,
         &operations::schema::UntagQueue,
     ],
@@ -43,8 +46,4 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
 };
 
 /// Operations that the model knows and nobody has implemented.
-static UNIMPLEMENTED: &[Route] = &[
-    Route { name: "CancelMessageMoveTask", method: "POST", uri: "/" },
-    Route { name: "ListMessageMoveTasks", method: "POST", uri: "/" },
-    Route { name: "StartMessageMoveTask", method: "POST", uri: "/" },
-];
+static UNIMPLEMENTED: &[Route] = &[];

@@ -16,6 +16,16 @@ impl Operation for AddPermission {
     type Output = shapes::AddPermissionOutput;
 }
 
+/// The `CancelMessageMoveTask` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct CancelMessageMoveTask;
+
+impl Operation for CancelMessageMoveTask {
+    const SCHEMA: &'static OperationSchema = &schema::CancelMessageMoveTask;
+    type Input = shapes::CancelMessageMoveTaskInput;
+    type Output = shapes::CancelMessageMoveTaskOutput;
+}
+
 /// The `ChangeMessageVisibility` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct ChangeMessageVisibility;
@@ -106,6 +116,16 @@ impl Operation for ListDeadLetterSourceQueues {
     type Output = shapes::ListDeadLetterSourceQueuesOutput;
 }
 
+/// The `ListMessageMoveTasks` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ListMessageMoveTasks;
+
+impl Operation for ListMessageMoveTasks {
+    const SCHEMA: &'static OperationSchema = &schema::ListMessageMoveTasks;
+    type Input = shapes::ListMessageMoveTasksInput;
+    type Output = shapes::ListMessageMoveTasksOutput;
+}
+
 /// The `ListQueueTags` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct ListQueueTags;
@@ -186,6 +206,16 @@ impl Operation for SetQueueAttributes {
     type Output = shapes::SetQueueAttributesOutput;
 }
 
+/// The `StartMessageMoveTask` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct StartMessageMoveTask;
+
+impl Operation for StartMessageMoveTask {
+    const SCHEMA: &'static OperationSchema = &schema::StartMessageMoveTask;
+    type Input = shapes::StartMessageMoveTaskInput;
+    type Output = shapes::StartMessageMoveTaskOutput;
+}
+
 /// The `TagQueue` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct TagQueue;
@@ -231,6 +261,26 @@ pub mod schema {
         host_prefix: None,
         unsigned: false,
         no_output: true,
+    };
+
+    pub static CancelMessageMoveTask: OperationSchema = OperationSchema {
+        name: "CancelMessageMoveTask",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::CancelMessageMoveTaskRequest,
+        output: &schemas::CancelMessageMoveTaskResult,
+        errors: &[
+            &ResourceNotFoundException,
+            &RequestThrottled,
+            &InvalidAddress,
+            &InvalidSecurity,
+            &UnsupportedOperation,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
     };
 
     pub static ChangeMessageVisibility: OperationSchema = OperationSchema {
@@ -429,6 +479,26 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static ListMessageMoveTasks: OperationSchema = OperationSchema {
+        name: "ListMessageMoveTasks",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::ListMessageMoveTasksRequest,
+        output: &schemas::ListMessageMoveTasksResult,
+        errors: &[
+            &ResourceNotFoundException,
+            &RequestThrottled,
+            &InvalidAddress,
+            &InvalidSecurity,
+            &UnsupportedOperation,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static ListQueueTags: OperationSchema = OperationSchema {
         name: "ListQueueTags",
         method: "POST",
@@ -613,6 +683,26 @@ pub mod schema {
         host_prefix: None,
         unsigned: false,
         no_output: true,
+    };
+
+    pub static StartMessageMoveTask: OperationSchema = OperationSchema {
+        name: "StartMessageMoveTask",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::StartMessageMoveTaskRequest,
+        output: &schemas::StartMessageMoveTaskResult,
+        errors: &[
+            &ResourceNotFoundException,
+            &RequestThrottled,
+            &InvalidAddress,
+            &InvalidSecurity,
+            &UnsupportedOperation,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
     };
 
     pub static TagQueue: OperationSchema = OperationSchema {
@@ -853,6 +943,14 @@ pub mod schema {
         status: 400,
         fault: Fault::Sender,
         schema: &schemas::RequestThrottled,
+    };
+
+    pub static ResourceNotFoundException: ErrorSchema = ErrorSchema {
+        name: "ResourceNotFoundException",
+        query_code: None,
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::ResourceNotFoundException,
     };
 
     pub static TooManyEntriesInBatchRequest: ErrorSchema = ErrorSchema {

@@ -60,6 +60,16 @@ pub static BatchResultErrorEntryList: Schema = Schema::new(
 pub static BinaryList: Schema =
     Schema::new("BinaryList", Kind::List(&Member::new("member", &prelude::BLOB)));
 
+pub static CancelMessageMoveTaskRequest: Schema = Schema::new(
+    "CancelMessageMoveTaskRequest",
+    Kind::Structure(&[Member::new("TaskHandle", &prelude::STRING).required()]),
+);
+
+pub static CancelMessageMoveTaskResult: Schema = Schema::new(
+    "CancelMessageMoveTaskResult",
+    Kind::Structure(&[Member::new("ApproximateNumberOfMessagesMoved", &prelude::LONG)]),
+);
+
 pub static ChangeMessageVisibilityBatchRequest: Schema = Schema::new(
     "ChangeMessageVisibilityBatchRequest",
     Kind::Structure(&[
@@ -278,6 +288,42 @@ pub static ListDeadLetterSourceQueuesResult: Schema = Schema::new(
     ]),
 );
 
+pub static ListMessageMoveTasksRequest: Schema = Schema::new(
+    "ListMessageMoveTasksRequest",
+    Kind::Structure(&[
+        Member::new("SourceArn", &prelude::STRING).required(),
+        Member::new("MaxResults", &prelude::INTEGER),
+    ]),
+);
+
+pub static ListMessageMoveTasksResult: Schema = Schema::new(
+    "ListMessageMoveTasksResult",
+    Kind::Structure(&[Member::new("Results", &ListMessageMoveTasksResultEntryList)
+        .query("ListMessageMoveTasksResultEntry")
+        .flattened()]),
+);
+
+pub static ListMessageMoveTasksResultEntry: Schema = Schema::new(
+    "ListMessageMoveTasksResultEntry",
+    Kind::Structure(&[
+        Member::new("TaskHandle", &prelude::STRING),
+        Member::new("Status", &prelude::STRING),
+        Member::new("SourceArn", &prelude::STRING),
+        Member::new("DestinationArn", &prelude::STRING),
+        Member::new("MaxNumberOfMessagesPerSecond", &prelude::INTEGER),
+        Member::new("ApproximateNumberOfMessagesMoved", &prelude::LONG),
+        Member::new("ApproximateNumberOfMessagesToMove", &prelude::LONG),
+        Member::new("FailureReason", &prelude::STRING),
+        Member::new("StartedTimestamp", &prelude::LONG),
+    ]),
+);
+
+pub static ListMessageMoveTasksResultEntryList: Schema = Schema::new(
+    "ListMessageMoveTasksResultEntryList",
+    Kind::List(&Member::new("member", &ListMessageMoveTasksResultEntry)),
+)
+.flattened();
+
 pub static ListQueueTagsRequest: Schema = Schema::new(
     "ListQueueTagsRequest",
     Kind::Structure(&[Member::new("QueueUrl", &prelude::STRING).required()]),
@@ -491,6 +537,11 @@ pub static RemovePermissionRequest: Schema = Schema::new(
 pub static RequestThrottled: Schema =
     Schema::new("RequestThrottled", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
+pub static ResourceNotFoundException: Schema = Schema::new(
+    "ResourceNotFoundException",
+    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
+);
+
 pub static SendMessageBatchRequest: Schema = Schema::new(
     "SendMessageBatchRequest",
     Kind::Structure(&[
@@ -580,6 +631,20 @@ pub static SetQueueAttributesRequest: Schema = Schema::new(
         Member::new("QueueUrl", &prelude::STRING).required(),
         Member::new("Attributes", &QueueAttributeMap).query("Attribute").required(),
     ]),
+);
+
+pub static StartMessageMoveTaskRequest: Schema = Schema::new(
+    "StartMessageMoveTaskRequest",
+    Kind::Structure(&[
+        Member::new("SourceArn", &prelude::STRING).required(),
+        Member::new("DestinationArn", &prelude::STRING),
+        Member::new("MaxNumberOfMessagesPerSecond", &prelude::INTEGER),
+    ]),
+);
+
+pub static StartMessageMoveTaskResult: Schema = Schema::new(
+    "StartMessageMoveTaskResult",
+    Kind::Structure(&[Member::new("TaskHandle", &prelude::STRING)]),
 );
 
 pub static StringList: Schema =

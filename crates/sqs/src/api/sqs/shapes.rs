@@ -80,6 +80,51 @@ impl Shape for BatchResultErrorEntry {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct CancelMessageMoveTaskInput {
+    pub task_handle: String,
+}
+
+impl Shape for CancelMessageMoveTaskInput {
+    const SCHEMA: &'static Schema = &schemas::CancelMessageMoveTaskRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.task_handle, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.task_handle = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CancelMessageMoveTaskOutput {
+    pub approximate_number_of_messages_moved: Option<i64>,
+}
+
+impl Shape for CancelMessageMoveTaskOutput {
+    const SCHEMA: &'static Schema = &schemas::CancelMessageMoveTaskResult;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.approximate_number_of_messages_moved, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => {
+                self.approximate_number_of_messages_moved =
+                    Some(Value::read(m(Self::SCHEMA, 0), reader)?)
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ChangeMessageVisibilityBatchInput {
     pub queue_url: String,
     pub entries: Vec<ChangeMessageVisibilityBatchRequestEntry>,
@@ -523,6 +568,105 @@ impl Shape for ListDeadLetterSourceQueuesOutput {
         match index {
             0 => self.queue_urls = Value::read(m(Self::SCHEMA, 0), reader)?,
             1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListMessageMoveTasksInput {
+    pub source_arn: String,
+    pub max_results: Option<i32>,
+}
+
+impl Shape for ListMessageMoveTasksInput {
+    const SCHEMA: &'static Schema = &schemas::ListMessageMoveTasksRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.source_arn, m(Self::SCHEMA, 0), writer);
+        write_option(&self.max_results, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.source_arn = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.max_results = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListMessageMoveTasksOutput {
+    pub results: Option<Vec<ListMessageMoveTasksResultEntry>>,
+}
+
+impl Shape for ListMessageMoveTasksOutput {
+    const SCHEMA: &'static Schema = &schemas::ListMessageMoveTasksResult;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.results, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.results = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListMessageMoveTasksResultEntry {
+    pub task_handle: Option<String>,
+    pub status: Option<String>,
+    pub source_arn: Option<String>,
+    pub destination_arn: Option<String>,
+    pub max_number_of_messages_per_second: Option<i32>,
+    pub approximate_number_of_messages_moved: Option<i64>,
+    pub approximate_number_of_messages_to_move: Option<i64>,
+    pub failure_reason: Option<String>,
+    pub started_timestamp: Option<i64>,
+}
+
+impl Shape for ListMessageMoveTasksResultEntry {
+    const SCHEMA: &'static Schema = &schemas::ListMessageMoveTasksResultEntry;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.task_handle, m(Self::SCHEMA, 0), writer);
+        write_option(&self.status, m(Self::SCHEMA, 1), writer);
+        write_option(&self.source_arn, m(Self::SCHEMA, 2), writer);
+        write_option(&self.destination_arn, m(Self::SCHEMA, 3), writer);
+        write_option(&self.max_number_of_messages_per_second, m(Self::SCHEMA, 4), writer);
+        write_option(&self.approximate_number_of_messages_moved, m(Self::SCHEMA, 5), writer);
+        write_option(&self.approximate_number_of_messages_to_move, m(Self::SCHEMA, 6), writer);
+        write_option(&self.failure_reason, m(Self::SCHEMA, 7), writer);
+        write_option(&self.started_timestamp, m(Self::SCHEMA, 8), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.task_handle = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.status = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.source_arn = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.destination_arn = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => {
+                self.max_number_of_messages_per_second =
+                    Some(Value::read(m(Self::SCHEMA, 4), reader)?)
+            }
+            5 => {
+                self.approximate_number_of_messages_moved =
+                    Some(Value::read(m(Self::SCHEMA, 5), reader)?)
+            }
+            6 => {
+                self.approximate_number_of_messages_to_move =
+                    Some(Value::read(m(Self::SCHEMA, 6), reader)?)
+            }
+            7 => self.failure_reason = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.started_timestamp = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
             _ => {}
         }
         Ok(())
@@ -1056,6 +1200,57 @@ impl Shape for SetQueueAttributesInput {
         match index {
             0 => self.queue_url = Value::read(m(Self::SCHEMA, 0), reader)?,
             1 => self.attributes = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StartMessageMoveTaskInput {
+    pub source_arn: String,
+    pub destination_arn: Option<String>,
+    pub max_number_of_messages_per_second: Option<i32>,
+}
+
+impl Shape for StartMessageMoveTaskInput {
+    const SCHEMA: &'static Schema = &schemas::StartMessageMoveTaskRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.source_arn, m(Self::SCHEMA, 0), writer);
+        write_option(&self.destination_arn, m(Self::SCHEMA, 1), writer);
+        write_option(&self.max_number_of_messages_per_second, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.source_arn = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.destination_arn = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => {
+                self.max_number_of_messages_per_second =
+                    Some(Value::read(m(Self::SCHEMA, 2), reader)?)
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StartMessageMoveTaskOutput {
+    pub task_handle: Option<String>,
+}
+
+impl Shape for StartMessageMoveTaskOutput {
+    const SCHEMA: &'static Schema = &schemas::StartMessageMoveTaskResult;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.task_handle, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.task_handle = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             _ => {}
         }
         Ok(())
