@@ -3,7 +3,7 @@
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 use undercast_smithy::Timestamp;
 
-use super::{access, existing, key, long, shown};
+use super::{access, long, shown};
 use crate::Release;
 use crate::api::release::operations::DescribeDarkRun;
 use crate::api::release::shapes::{DescribeDarkRunInput, DescribeDarkRunOutput, Latency, Summary};
@@ -21,10 +21,8 @@ impl Handler<DescribeDarkRun> for Release {
         ctx: Context,
         input: DescribeDarkRunInput,
     ) -> Result<DescribeDarkRunOutput, ServiceError> {
-        let key = key(&ctx, &input.name);
-        self.watcher.flush(&key).await?;
+        let (key, row) = self.current(&ctx, &input.name).await?;
         let tx = ctx.store().begin().await?;
-        let row = existing(&tx, &key).await?;
         let refused = REFUSED.get(&tx, &(row.id.clone(),)).await?.unwrap_or_default();
         drop(tx);
         let summary = Ledger::default().summary(ctx.store(), &row.id).await?;

@@ -3,7 +3,7 @@
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 use undercast_smithy::Timestamp;
 
-use super::{access, existing, key, passage, shown_kind};
+use super::{access, passage, shown_kind};
 use crate::Release;
 use crate::api::release::operations::DescribeDifference;
 use crate::api::release::shapes::{DescribeDifferenceInput, DescribeDifferenceOutput, Sample};
@@ -24,10 +24,8 @@ impl Handler<DescribeDifference> for Release {
         ctx: Context,
         input: DescribeDifferenceInput,
     ) -> Result<DescribeDifferenceOutput, ServiceError> {
-        let key = key(&ctx, &input.name);
-        self.watcher.flush(&key).await?;
+        let (_, row) = self.current(&ctx, &input.name).await?;
         let tx = ctx.store().begin().await?;
-        let row = existing(&tx, &key).await?;
         let id = &input.difference_id;
         let found = Ledger::default().kind(ctx.store(), &row.id, id).await?;
         let (entry, samples) = found.ok_or_else(|| no_difference(id))?;

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, existing, key, shown_kind};
+use super::{access, shown_kind};
 use crate::Release;
 use crate::api::release::operations::ListDifferences;
 use crate::api::release::shapes::{ListDifferencesInput, ListDifferencesOutput};
@@ -18,11 +18,7 @@ impl Handler<ListDifferences> for Release {
         ctx: Context,
         input: ListDifferencesInput,
     ) -> Result<ListDifferencesOutput, ServiceError> {
-        let key = key(&ctx, &input.name);
-        self.watcher.flush(&key).await?;
-        let tx = ctx.store().begin().await?;
-        let row = existing(&tx, &key).await?;
-        drop(tx);
+        let (_, row) = self.current(&ctx, &input.name).await?;
         let page = Page {
             order: match input.order.as_deref() {
                 Some("NEWEST") => Order::MostRecent,

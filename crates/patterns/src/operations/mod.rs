@@ -359,6 +359,14 @@ fn shown(ctx: &Context, name: &str, row: &RunRow) -> shapes::DarkRun {
 }
 
 impl Release {
+    /// A run as it is now, with everything written that was counted.
+    async fn current(&self, ctx: &Context, name: &str) -> Result<(RunKey, RunRow), ServiceError> {
+        let key = key(ctx, name);
+        self.watcher.flush(&key).await?;
+        let row = RUNS.read(ctx.store(), &key).await?.ok_or_else(|| no_run(name))?;
+        Ok((key, row))
+    }
+
     /// Changes the state of a run; nothing happens where it is in that state already.
     async fn set_state(
         &self,

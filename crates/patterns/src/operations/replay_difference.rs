@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use undercast_kernel::{Access, Context, Handler, OutsideRule, ServiceError, Side};
 
-use super::{access, candidate, existing, key, passage, shown_difference};
+use super::{access, candidate, passage, shown_difference};
 use crate::Release;
 use crate::api::release::operations::ReplayDifference;
 use crate::api::release::shapes::{ReplayDifferenceInput, ReplayDifferenceOutput, ReplayVerdict};
@@ -28,10 +28,8 @@ impl Handler<ReplayDifference> for Release {
         ctx: Context,
         input: ReplayDifferenceInput,
     ) -> Result<ReplayDifferenceOutput, ServiceError> {
-        let key = key(&ctx, &input.name);
-        self.watcher.flush(&key).await?;
+        let (key, mut row) = self.current(&ctx, &input.name).await?;
         let tx = ctx.store().begin().await?;
-        let mut row = existing(&tx, &key).await?;
         let id = &input.difference_id;
         let found = Ledger::default().kind(ctx.store(), &row.id, id).await?;
         let (_, samples) = found.ok_or_else(|| no_difference(id))?;

@@ -3,7 +3,7 @@
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
 use super::replay_difference::replay;
-use super::{access, candidate, existing, key, long, shown_kind_of};
+use super::{access, candidate, long, shown_kind_of};
 use crate::Release;
 use crate::api::release::operations::ReplayRecording;
 use crate::api::release::shapes::{ReplayRecordingInput, ReplayRecordingOutput};
@@ -31,11 +31,7 @@ impl Handler<ReplayRecording> for Release {
         if !(1..=PAIRS_MAX).contains(&pairs_max) {
             return Err(invalid(format!("PairsMax: from 1 to {PAIRS_MAX}")));
         }
-        let key = key(&ctx, &input.name);
-        self.watcher.flush(&key).await?;
-        let tx = ctx.store().begin().await?;
-        let mut row = existing(&tx, &key).await?;
-        drop(tx);
+        let (key, mut row) = self.current(&ctx, &input.name).await?;
         if let Some(new) = input.candidate {
             row.candidate = candidate(&ctx, new, &row.target).await?;
         }
