@@ -138,3 +138,46 @@ async fn list(kernel: Kernel) -> Result<Vec<Listed>, ServiceError> {
         .chain(releases)
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::any::Any;
+
+    use undercast_kernel::{Db, Env, OwnSockets, Principal, Seat, Settings, Sockets};
+    use undercast_store::Options;
+
+    use super::*;
+
+    /// A machine on which functions have no network of their own.
+    struct Leaky;
+
+    impl Sockets for Leaky {
+        fn leaks(&self) -> Vec<String> {
+            vec!["calls leave this machine".to_owned()]
+        }
+
+        fn serve(&self, _: Arc<Seat>, _: OwnSockets) -> Box<dyn Any + Send> {
+            Box::new(())
+        }
+    }
+
+    async fn check(kernel: &Kernel, accept_leaks: bool) -> Result<(), ServiceError> {
+        let moves = Arc::new(tokio::sync::Mutex::new(()));
+        let release = Release { watcher: Watcher::new(kernel, LOAD_MAX), moves };
+        let root = Principal::Root { account: "000000000000".to_owned() };
+        let ctx = kernel.context(root, "000000000000", "us-east-1");
+        release.check_isolation(&ctx, accept_leaks)
+    }
+
+    #[tokio::test]
+    async fn where_calls_could_leak_a_run_has_to_be_told_that_it_may_start() {
+        let db = Db::open(Options::memory(), Env::system()).await.unwrap();
+        let kernel = Kernel::new(db, Settings::default());
+        assert!(check(&kernel, false).await.is_ok());
+        kernel.provide_sockets(Arc::new(Leaky));
+        let refused = check(&kernel, false).await.unwrap_err();
+        assert_eq!(refused.code(), "IsolationMissingException");
+        assert!(refused.message().contains("calls leave this machine"), "{refused}");
+        assert!(check(&kernel, true).await.is_ok());
+    }
+}
