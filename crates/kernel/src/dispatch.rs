@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use undercast_smithy::document::{DocumentReader, DocumentWriter};
-use undercast_smithy::{Body, Document, Kind, OperationSchema, ShapeReader};
+use undercast_smithy::{Body, Document, OperationSchema, ShapeReader};
 use undercast_store::{Db, Env, TaskKind};
 
 use crate::http::HttpEndpoint;
@@ -148,9 +148,9 @@ impl Kernel {
         let _ = self.0.sockets.set(port);
     }
 
-    /// Who watches invocations, if anybody does.
+    /// Who watches invocations, while there is something to watch.
     pub fn shadow(&self) -> Option<&Arc<dyn Shadow>> {
-        self.0.shadow.get()
+        self.0.shadow.get().filter(|shadow| shadow.is_awake())
     }
 
     pub fn provide_fetch(&self, port: Arc<dyn Fetch>) {
@@ -285,13 +285,7 @@ impl Kernel {
         input: &Document,
     ) -> BoxFuture<'static, Result<(Document, Body), ServiceError>> {
         let call = self.dispatch(ctx, service, operation, &mut DocumentReader::new(input));
-        async move {
-            let output = call.await?;
-            let mut writer = DocumentWriter::default();
-            output.write(&mut writer);
-            Ok(writer.finish_with_body())
-        }
-        .boxed()
+        async move { Ok(written(&*call.await?)) }.boxed()
     }
 
     /// The call path: decode and check → authorize → meter → operation. The input is read before
@@ -383,10 +377,11 @@ struct Named {
     operation: &'static OperationSchema,
 }
 
-fn document(output: &dyn ErasedOutput) -> Document {
+/// As a document, with the stream that stands beside it.
+fn written(output: &dyn ErasedOutput) -> (Document, Body) {
     let mut writer = DocumentWriter::default();
     output.write(&mut writer);
-    writer.finish_with_body().0
+    writer.finish_with_body()
 }
 
 /// Runs a call with side effects and notes it for the comparison with the other side.
@@ -396,16 +391,12 @@ async fn noted(
     ctx: Context,
     call: Box<dyn ErasedCall>,
 ) -> Result<Box<dyn ErasedOutput>, ServiceError> {
-    let has_stream = named
-        .operation
-        .input
-        .payload()
-        .is_some_and(|(_, member)| matches!(member.schema.kind, Kind::Stream));
+    let has_stream = named.operation.takes_stream();
     // A streamed body stands beside the document: what it was is told by the tag of what became of it.
-    let mut input = document(call.input());
+    let mut input = written(call.input()).0;
     let result = call.handle(ctx).await;
     if let (true, Ok(output), Document::Object(fields)) = (has_stream, &result, &mut input)
-        && let Some(tag) = document(&**output).get("ETag")
+        && let Some(tag) = written(&**output).0.get("ETag")
     {
         fields.insert("Body".to_owned(), tag.clone());
     }

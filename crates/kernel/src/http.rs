@@ -1,5 +1,7 @@
 //! Requests and answers of the front doors, in our own types: no service knows an HTTP library.
 
+use std::collections::BTreeMap;
+
 use futures::future::BoxFuture;
 use undercast_smithy::Body;
 
@@ -35,6 +37,17 @@ impl Request {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
+    /// The parameters of the query string in their order, decoded.
+    pub fn query_pairs(&self) -> Vec<(String, String)> {
+        let pairs = self.query.split('&').filter(|pair| !pair.is_empty());
+        let text = |text: &str| decoded(&text.replace('+', " "));
+        let pair = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (text(name), text(value))
+        };
+        pairs.map(pair).collect()
+    }
+
     /// The host without its port.
     pub fn host_name(&self) -> &str {
         match self.host.rsplit_once(':') {
@@ -64,6 +77,22 @@ impl std::fmt::Debug for Signed {
             Self::Wrongly(_) => "Wrongly",
         })
     }
+}
+
+/// What a percent-encoded text stands for; what is no encoding stays.
+pub fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// Values of the same name joined by commas, as format 2.0 of the events of front doors has them.
+pub fn joined(
+    pairs: impl Iterator<Item = (String, String)>,
+) -> serde_json::Map<String, serde_json::Value> {
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, value) in pairs {
+        all.entry(name).or_default().push(value);
+    }
+    all.into_iter().map(|(name, values)| (name, values.join(",").into())).collect()
 }
 
 #[derive(Debug, Default)]

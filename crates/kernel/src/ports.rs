@@ -58,6 +58,9 @@ pub struct InvokeResponse {
 
 /// Watches what passes, to give it to a candidate in the dark. Provided by the release service.
 pub trait Shadow: Send + Sync + 'static {
+    /// Whether anything is watched at all. Asked on the path of every invocation.
+    fn is_awake(&self) -> bool;
+
     /// The pair that this passage begins; `None` where nobody watches or this one is not in the sample.
     /// Called on the path of every invocation: it does no more than look something up.
     fn pair(&self, ctx: &Context, subject: &Subject<'_>) -> Option<Arc<dyn Pair>>;

@@ -200,7 +200,8 @@ impl Side {
     }
 
     pub(crate) fn note(&self, mut call: SideCall) {
-        let bytes = call.input.to_string().len();
+        let text = call.input.to_string();
+        let bytes = text.len();
         let mut calls = lock(&self.calls);
         if calls.list.len() >= CALLS_MAX
             || calls.bytes + bytes.min(CALL_BYTES_MAX) > CALLS_BYTES_MAX
@@ -209,7 +210,7 @@ impl Side {
             return;
         }
         if bytes > CALL_BYTES_MAX {
-            let hash = blake3::hash(call.input.to_string().as_bytes());
+            let hash = blake3::hash(text.as_bytes());
             call.input = Document::String(format!("{bytes} bytes, BLAKE3 {}", hash.to_hex()));
         }
         calls.bytes += bytes.min(CALL_BYTES_MAX);

@@ -15,7 +15,8 @@ use undercast_smithy::document::{from_document, to_document};
 use crate::api::release::shapes;
 use crate::error::{invalid, no_release};
 use crate::ladder::Phase;
-use crate::store::{LADDERS, LadderRow, RELEASES, ReleaseRow, RunKey};
+use crate::operations::{call, key};
+use crate::store::{LADDERS, LadderRow, RELEASES, ReleaseRow};
 
 type Future<T> = BoxFuture<'static, Result<T, ServiceError>>;
 
@@ -376,19 +377,6 @@ async fn forget(ctx: &Context, name: &str) -> Result<(), ServiceError> {
 
 async fn drop_row(ctx: &Context, name: &str) -> Result<(), ServiceError> {
     ctx.transact(key(ctx, name), |tx, _, key| async move { Ok(LADDERS.delete(&tx, &key)?) }).await
-}
-
-fn key(ctx: &Context, name: &str) -> RunKey {
-    (ctx.account().to_owned(), ctx.region().to_owned(), name.to_owned())
-}
-
-async fn call(
-    ctx: &Context,
-    service: &str,
-    operation: &str,
-    input: Value,
-) -> Result<Value, ServiceError> {
-    ctx.kernel().call(ctx, service, operation, &input).await
 }
 
 fn unless(codes: &'static [&'static str]) -> impl Fn(ServiceError) -> Result<(), ServiceError> {

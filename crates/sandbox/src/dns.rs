@@ -222,17 +222,22 @@ pub enum Reply {
     Ignored,
 }
 
+/// Whether a name in lower case is one of these, or below one. An empty suffix is every name.
+#[must_use]
+pub fn is_below<S: AsRef<str>>(name: &str, suffixes: &[S]) -> bool {
+    suffixes.iter().map(AsRef::as_ref).any(|suffix| {
+        let rest = name.strip_suffix(suffix);
+        rest.is_some_and(|rest| suffix.is_empty() || rest.is_empty() || rest.ends_with('.'))
+    })
+}
+
 /// Answers questions for our names. Pure, and bounded by the length of the message.
 #[must_use]
 pub fn respond(message: &[u8], suffixes: &[String], address: Ipv4Addr) -> Reply {
     let Some(question) = Question::parse(message) else {
         return Reply::Ignored;
     };
-    let ours = suffixes.iter().any(|suffix| {
-        let rest = question.name.strip_suffix(suffix.as_str());
-        rest.is_some_and(|rest| suffix.is_empty() || rest.is_empty() || rest.ends_with('.'))
-    });
-    if !ours {
+    if !is_below(&question.name, suffixes) {
         return Reply::Forward;
     }
     let with_address = question.class == CLASS_IN && matches!(question.kind, TYPE_A | TYPE_ANY);

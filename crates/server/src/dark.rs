@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use undercast_kernel::http::{HttpEndpoint, Request, Response};
 use undercast_kernel::smithy::Body;
 use undercast_kernel::{Kernel, OutsideAction, OwnSockets, Seat, Sockets};
-use undercast_sandbox::dns::SUFFIXES;
+use undercast_sandbox::dns::{SUFFIXES, is_below};
 use undercast_wire::Gateway;
 use undercast_wire::serve::{Wrap, serve_with};
 
@@ -90,10 +90,7 @@ impl HttpEndpoint for Outside {
         let is_ours = host.is_empty()
             || host == self.own_host
             || host.parse::<IpAddr>().is_ok()
-            || SUFFIXES.iter().any(|suffix| {
-                let rest = host.strip_suffix(suffix);
-                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            });
+            || is_below(&host, SUFFIXES);
         !is_ours
     }
 

@@ -275,6 +275,13 @@ pub struct OperationSchema {
     pub no_output: bool,
 }
 
+impl OperationSchema {
+    /// Whether the body of a request is a stream beside the input.
+    pub fn takes_stream(&self) -> bool {
+        self.input.payload().is_some_and(|(_, member)| matches!(member.schema.kind, Kind::Stream))
+    }
+}
+
 /// An operation that the model knows and nobody has implemented: enough to route and to name it.
 #[derive(Debug)]
 pub struct Route {

@@ -27,6 +27,12 @@ pub trait Clock: Send + Sync + 'static {
     fn advance(&self, duration: Duration);
 }
 
+/// The number from 0 up to 1 that random bits stand for.
+#[expect(clippy::cast_precision_loss, reason = "53 bits are what a float holds")]
+pub fn fraction(random: u64) -> f64 {
+    (random >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 pub trait Ids: Send + Sync + 'static {
     fn fill(&self, buf: &mut [u8]);
 
@@ -34,6 +40,11 @@ pub trait Ids: Send + Sync + 'static {
         let mut buf = [0; 8];
         self.fill(&mut buf);
         u64::from_le_bytes(buf)
+    }
+
+    /// A number from 0 up to 1.
+    fn fraction(&self) -> f64 {
+        fraction(self.u64())
     }
 
     /// A version 4 UUID in its hyphenated form.

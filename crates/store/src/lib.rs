@@ -41,7 +41,7 @@ pub use db::{
 };
 pub use effects::{Effect, Effects};
 pub use engine::Pair;
-pub use env::{Clock, Elapsed, Env, Ids, Spawn};
+pub use env::{Clock, Elapsed, Env, Ids, Spawn, fraction};
 pub use error::Error;
 pub use key::{KEY_BYTES_MAX, Key, KeyPrefix, KeyRange};
 pub use overlay::{Overlay, OverlayOptions};

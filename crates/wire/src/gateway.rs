@@ -14,7 +14,7 @@ use undercast_kernel::http::{HttpEndpoint, Response, Signed as SignedBy};
 use undercast_kernel::{
     Context, ErasedOutput, Kernel, Mode, Origin, Principal, Seat, Seats, ServiceError,
 };
-use undercast_smithy::{Body, Kind, OperationSchema, Protocol};
+use undercast_smithy::{Body, OperationSchema, Protocol};
 
 use crate::auth::{self, Caller};
 use crate::codec::query::{Pairs, parse_pairs};
@@ -487,7 +487,7 @@ impl<'g> Call<'g> {
         let operation = self.target.and_then(|target| target.operation);
         let of_body = operation.is_none_or(|o| o.name != "CompleteMultipartUpload");
         let intake = intake::prepare(headers, front_door::stream(body), of_body, verified)?;
-        if operation.is_some_and(has_stream) {
+        if operation.is_some_and(OperationSchema::takes_stream) {
             return Ok(Taken { bytes: Bytes::new(), stream: intake.body, headers: intake.headers });
         }
         let bytes = intake.body.collect(self.gateway.0.options.body_bytes_max).await;
@@ -584,10 +584,6 @@ async fn caught(
             Err(ServiceError::internal(format!("panic: {text}")))
         }
     }
-}
-
-fn has_stream(operation: &OperationSchema) -> bool {
-    operation.input.payload().is_some_and(|(_, member)| matches!(member.schema.kind, Kind::Stream))
 }
 
 fn is_form(parts: &Parts) -> bool {

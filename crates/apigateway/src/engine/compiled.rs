@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use undercast_kernel::http::decoded;
 use undercast_smithy::Document;
 
 use crate::store::Snapshot;
@@ -146,7 +147,7 @@ impl Pattern {
                 }
                 Segment::Parameter(name) => {
                     let value = rest.next().filter(|v| !v.is_empty())?;
-                    parameters.insert(name.clone(), decode(value));
+                    parameters.insert(name.clone(), decoded(value));
                     rank.push(1);
                 }
                 Segment::Greedy(name) => {
@@ -154,7 +155,7 @@ impl Pattern {
                     if tail.iter().all(|t| t.is_empty()) {
                         return None;
                     }
-                    parameters.insert(name.clone(), decode(&tail.join("/")));
+                    parameters.insert(name.clone(), decoded(&tail.join("/")));
                     rank.push(2);
                 }
             }
@@ -163,10 +164,6 @@ impl Pattern {
         let left: Vec<_> = rest.filter(|t| !t.is_empty()).collect();
         left.is_empty().then_some((rank, parameters))
     }
-}
-
-pub(crate) fn decode(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

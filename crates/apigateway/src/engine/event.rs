@@ -1,15 +1,13 @@
 //! The event that a function gets for a request: payload formats 2.0 and 1.0.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use undercast_kernel::http::Request;
+use undercast_kernel::http::{Request, joined};
 use undercast_smithy::Timestamp;
 
-use super::compiled::{Matched, decode};
+use super::compiled::Matched;
 
 /// What is known of a request besides itself.
 pub(crate) struct Surroundings<'a> {
@@ -63,26 +61,6 @@ fn body_text(request: &Request, body: &Bytes) -> (Option<String>, bool) {
         }
         _ => (Some(BASE64.encode(body)), true),
     }
-}
-
-/// Values of the same name joined by commas, as format 2.0 has them.
-fn joined(pairs: impl Iterator<Item = (String, String)>) -> Map<String, Value> {
-    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, value) in pairs {
-        all.entry(name).or_default().push(value);
-    }
-    all.into_iter().map(|(name, values)| (name, values.join(",").into())).collect()
-}
-
-fn query(request: &Request) -> Vec<(String, String)> {
-    let pairs = request.query.split('&').filter(|p| !p.is_empty());
-    let decode = |text: &str| decode(&text.replace('+', " "));
-    pairs
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
-        })
-        .collect()
 }
 
 /// What the function is told of the headers: the host is the API's, hop-by-hop ones are left out.
@@ -176,7 +154,7 @@ fn two(
     if let Value::Object(event) = &mut event {
         for (name, value) in [
             ("cookies", Some(Value::Array(cookies)).filter(|c| c != &json!([]))),
-            ("queryStringParameters", Some(or_null(joined(query(request).into_iter())))),
+            ("queryStringParameters", Some(or_null(joined(request.query_pairs().into_iter())))),
             ("pathParameters", Some(or_null(parameters(matched)))),
             ("stageVariables", Some(or_null(around.variables.clone()))),
             ("body", body.map(Value::from)),
@@ -211,7 +189,7 @@ fn one(
         all
     };
     let headers = headers(request, around);
-    let query = query(request);
+    let query = request.query_pairs();
     let path = if around.stage == "$default" {
         around.path.to_owned()
     } else {

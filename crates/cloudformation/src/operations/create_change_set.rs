@@ -13,7 +13,9 @@ use crate::api::cloudformation::shapes::{CreateChangeSetInput, CreateChangeSetOu
 use crate::error::{no_such_change_set, no_such_stack, validation};
 use crate::plan;
 use crate::stack;
-use crate::store::{CHANGE_SETS, ChangeSetRow, Definition, NAMES, NameRow, STACKS, StackRow};
+use crate::store::{
+    CHANGE_SETS, ChangeRow, ChangeSetRow, Definition, NAMES, NameRow, STACKS, StackRow,
+};
 
 const NO_CHANGES: &str = "The submitted information didn't contain changes. Submit different information to create a change set.";
 
@@ -114,25 +116,8 @@ async fn create(
         && new.kind == "UPDATE"
         && !outputs_only
         && stack.current.as_ref().is_some_and(|old| old.tags == definition.tags);
-    let uuid = tx.ids().uuid();
-    let id = ctx.arn("cloudformation", format!("changeSet/{}/{uuid}", new.name));
-    let row = ChangeSetRow {
-        id: id.clone(),
-        name: new.name.clone(),
-        uuid: uuid.clone(),
-        kind: new.kind.clone(),
-        status: if nothing { "FAILED" } else { "CREATE_COMPLETE" }.to_owned(),
-        reason: nothing.then(|| NO_CHANGES.to_owned()),
-        execution_status: if nothing { "UNAVAILABLE" } else { "AVAILABLE" }.to_owned(),
-        description: new.description.clone(),
-        created_ms: tx.now_ms(),
-        definition,
-        changes,
-        on_failure: new.on_failure.clone(),
-        include_nested: new.include_nested,
-    };
-    let (account, region, stack_uuid) = prefix.clone();
-    CHANGE_SETS.put(tx, &(account, region, stack_uuid, uuid), &row)?;
+    let failed = nothing.then(|| NO_CHANGES.to_owned());
+    let id = keep(tx, ctx, &stack.uuid, new, (definition, changes), failed)?;
     if stack.current.is_none() {
         stack.description.clone_from(&prepared.template.description);
         STACKS.put(tx, &prefix, &stack)?;
@@ -148,32 +133,48 @@ fn fail(
     parts: &Parts,
     new: &New,
 ) -> Result<(String, String), ServiceError> {
+    let definition = Definition {
+        template: stack::keep_template(tx, ctx, &parts.text)?,
+        tags: parts.tags.clone().unwrap_or_default(),
+        capabilities: parts.capabilities.clone(),
+        notification_arns: parts.notification_arns.clone(),
+        ..Definition::default()
+    };
+    let made = (definition, Vec::new());
+    let id = keep(tx, ctx, &stack.uuid, new, made, Some(reason.to_owned()))?;
+    Ok((id, stack.id.clone()))
+}
+
+/// Writes a change set and answers its id. It can be executed unless there is a reason why it failed.
+fn keep(
+    tx: &Tx,
+    ctx: &Context,
+    stack_uuid: &str,
+    new: &New,
+    (definition, changes): (Definition, Vec<ChangeRow>),
+    failed: Option<String>,
+) -> Result<String, ServiceError> {
     let uuid = tx.ids().uuid();
     let id = ctx.arn("cloudformation", format!("changeSet/{}/{uuid}", new.name));
+    let is_good = failed.is_none();
     let row = ChangeSetRow {
         id: id.clone(),
         name: new.name.clone(),
         uuid: uuid.clone(),
         kind: new.kind.clone(),
-        status: "FAILED".to_owned(),
-        reason: Some(reason.to_owned()),
-        execution_status: "UNAVAILABLE".to_owned(),
+        status: if is_good { "CREATE_COMPLETE" } else { "FAILED" }.to_owned(),
+        reason: failed,
+        execution_status: if is_good { "AVAILABLE" } else { "UNAVAILABLE" }.to_owned(),
         description: new.description.clone(),
         created_ms: tx.now_ms(),
-        definition: Definition {
-            template: stack::keep_template(tx, ctx, &parts.text)?,
-            tags: parts.tags.clone().unwrap_or_default(),
-            capabilities: parts.capabilities.clone(),
-            notification_arns: parts.notification_arns.clone(),
-            ..Definition::default()
-        },
-        changes: Vec::new(),
+        definition,
+        changes,
         on_failure: new.on_failure.clone(),
         include_nested: new.include_nested,
     };
-    let (account, region, stack_uuid) = stack::key(ctx, &stack.uuid);
+    let (account, region, stack_uuid) = stack::key(ctx, stack_uuid);
     CHANGE_SETS.put(tx, &(account, region, stack_uuid, uuid), &row)?;
-    Ok((id, stack.id.clone()))
+    Ok(id)
 }
 
 /// Whether outputs are added, removed or changed by the new template.

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use undercast_kernel::{Context, Kernel, Lane, ServiceError};
 use undercast_sandbox::{Host, Sandbox};
-use undercast_store::Tx;
+use undercast_store::{Tx, fraction};
 
 use crate::code::CodeCache;
 use crate::error::no_function;
@@ -212,9 +212,7 @@ pub(crate) async fn config(
 
 /// The version that an alias leads to this time.
 fn choose(alias: &AliasRow, random: u64) -> String {
-    // 53 bits are what a float holds.
-    #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-    let mut point = (random >> 11) as f64 / (1_u64 << 53) as f64;
+    let mut point = fraction(random);
     for (version, weight) in &alias.weights {
         if point < *weight {
             return version.clone();

@@ -4,7 +4,7 @@ use futures::FutureExt;
 use serde_json::{Map, Value, json};
 use undercast_kernel::{Context, Resource, ResourceRequest, ResourceType};
 
-use super::{EXISTS, Future, call, call_unless_gone, copy, text};
+use super::{Future, call, call_unless_gone, call_unless_made, copy, text};
 use crate::layers;
 
 pub(crate) struct LayerVersionType;
@@ -106,12 +106,8 @@ impl ResourceType for LayerPermissionType {
             let digits = principal.as_u64().map(|n| format!("{n:012}").into());
             input.insert("Principal".to_owned(), digits.unwrap_or(principal));
             input.insert("StatementId".to_owned(), statement.clone().into());
-            match call(&ctx, "AddLayerVersionPermission", Value::Object(input)).await {
-                Err(error) if error.code() == EXISTS && request.attempt > 1 => {}
-                other => {
-                    other?;
-                }
-            }
+            let input = Value::Object(input);
+            call_unless_made(&ctx, "AddLayerVersionPermission", input, request.attempt).await?;
             let id = format!("{arn}#{statement}");
             Ok(Resource::new(id.clone()).with("Id", id))
         }

@@ -42,6 +42,19 @@ async fn call_unless_gone(
     }
 }
 
+/// The same for something that an attempt before a crash may have made already; its name is ours alone.
+async fn call_unless_made(
+    ctx: &Context,
+    operation: &str,
+    input: Value,
+    attempt: u32,
+) -> Result<(), ServiceError> {
+    match call(ctx, operation, input).await {
+        Err(error) if error.code() == EXISTS && attempt > 1 => Ok(()),
+        other => other.map(drop),
+    }
+}
+
 /// The name under which a function stands in a template: a name or an ARN.
 fn text(value: &Value, member: &str) -> String {
     let found = value.get(member).and_then(Value::as_str);

@@ -4,7 +4,7 @@ use futures::FutureExt;
 use serde_json::{Map, Value, json};
 use undercast_kernel::{Context, Resource, ResourceRequest, ResourceType};
 
-use super::{EXISTS, Future, call, call_unless_gone, copy, text};
+use super::{Future, call_unless_gone, call_unless_made, copy, text};
 use crate::name::FunctionName;
 
 pub(crate) struct PermissionType;
@@ -59,13 +59,8 @@ impl ResourceType for PermissionType {
                 }
             }
             input.insert("StatementId".to_owned(), id.clone().into());
-            match call(&ctx, "AddPermission", Value::Object(input)).await {
-                // The statement's name is ours alone.
-                Err(error) if error.code() == EXISTS && request.attempt > 1 => {}
-                other => {
-                    other?;
-                }
-            }
+            let input = Value::Object(input);
+            call_unless_made(&ctx, "AddPermission", input, request.attempt).await?;
             Ok(Resource::new(id.clone()).with("Id", id))
         }
         .boxed()

@@ -1,13 +1,11 @@
 //! The event that a function gets for a request to its URL: payload format 2.0.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use undercast_kernel::Context;
-use undercast_kernel::http::Request;
+use undercast_kernel::http::{Request, decoded, joined};
 use undercast_smithy::Timestamp;
 
 /// What is known of a request besides itself.
@@ -34,7 +32,7 @@ const TEXTS: &[&str] = &[
 ];
 
 pub(super) fn build(request: &Request, body: &Bytes, around: &Around<'_>) -> Value {
-    let path = decode(around.path);
+    let path = decoded(around.path);
     let (text, is_encoded) = body_text(request, body);
     let mut event = json!({
         "version": "2.0",
@@ -48,7 +46,7 @@ pub(super) fn build(request: &Request, body: &Bytes, around: &Around<'_>) -> Val
     let cookies = request.headers.iter().filter(|(name, _)| name == "cookie");
     let cookies: Vec<&str> =
         cookies.flat_map(|(_, value)| value.split(';').map(str::trim)).collect();
-    let query = joined(query(request).into_iter());
+    let query = joined(request.query_pairs().into_iter());
     // What is empty is left out.
     if let Value::Object(event) = &mut event {
         let mut put = |name: &str, value: Value| event.insert(name.to_owned(), value);
@@ -144,46 +142,14 @@ fn body_text(request: &Request, body: &Bytes) -> (Option<String>, bool) {
     }
 }
 
-/// Values of the same name joined by commas.
-fn joined(pairs: impl Iterator<Item = (String, String)>) -> Map<String, Value> {
-    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, value) in pairs {
-        all.entry(name).or_default().push(value);
-    }
-    all.into_iter().map(|(name, values)| (name, values.join(",").into())).collect()
-}
-
-fn query(request: &Request) -> Vec<(String, String)> {
-    let pairs = request.query.split('&').filter(|pair| !pair.is_empty());
-    let text = |text: &str| decode(&text.replace('+', " "));
-    let pair = |pair: &str| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (text(name), text(value))
-    };
-    pairs.map(pair).collect()
-}
-
-fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
-    while let Some(byte) = bytes.get(at) {
-        let digits = bytes.get(at + 1..at + 3).filter(|_| *byte == b'%');
-        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
-        let decoded = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        out.push(decoded.unwrap_or(*byte));
-        at += if decoded.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_encoded_is_decoded_and_the_rest_stays() {
-        assert_eq!(decode("/a%20b/%C3%BC"), "/a b/ü");
-        assert_eq!(decode("100%"), "100%");
-        assert_eq!(decode("%zz%4"), "%zz%4");
+        assert_eq!(decoded("/a%20b/%C3%BC"), "/a b/ü");
+        assert_eq!(decoded("100%"), "100%");
+        assert_eq!(decoded("%zz%4"), "%zz%4");
     }
 }

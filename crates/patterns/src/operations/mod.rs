@@ -58,7 +58,7 @@ fn arn(ctx: &Context, name: &str) -> String {
     ctx.arn("undercast-release", format!("dark-run/{name}"))
 }
 
-fn key(ctx: &Context, name: &str) -> RunKey {
+pub(crate) fn key(ctx: &Context, name: &str) -> RunKey {
     (ctx.account().to_owned(), ctx.region().to_owned(), name.to_owned())
 }
 
@@ -187,7 +187,7 @@ fn missing(field: &str, error: &ServiceError) -> ServiceError {
     invalid(format!("{field}: {}", error.message()))
 }
 
-async fn call(
+pub(crate) async fn call(
     ctx: &Context,
     service: &str,
     operation: &str,

@@ -67,9 +67,9 @@ pub(crate) async fn drive(
     let _one = moves.lock().await;
     let mut command = command;
     loop {
-        let before = decide(kernel, key, None, "", true).await?.0;
-        act(kernel, key, &before).await?;
-        let (row, moved) = decide(kernel, key, command.take(), reason, false).await?;
+        // What was decided before a crash is done first.
+        act(kernel, key, &release(kernel, key).await?).await?;
+        let (row, moved) = decide(kernel, key, command.take(), reason).await?;
         act(kernel, key, &row).await?;
         let row = done(kernel, key).await?;
         if !moved || row.state.is_final() {
@@ -78,18 +78,18 @@ pub(crate) async fn drive(
     }
 }
 
-/// Asks the ladder and writes what follows. `only_look`: gives what is pending since before.
+async fn release(kernel: &Kernel, key: &RunKey) -> Result<ReleaseRow, ServiceError> {
+    RELEASES.read(kernel.db(), key).await?.ok_or_else(|| no_release(&key.2))
+}
+
+/// Asks the ladder and writes what follows.
 async fn decide(
     kernel: &Kernel,
     key: &RunKey,
     command: Option<Command>,
     reason: &str,
-    only_look: bool,
 ) -> Result<(ReleaseRow, bool), ServiceError> {
-    let row = RELEASES.read(kernel.db(), key).await?.ok_or_else(|| no_release(&key.2))?;
-    if only_look {
-        return Ok((row, false));
-    }
+    let row = release(kernel, key).await?;
     let run = dark_run(kernel, key, &row).await?;
     let summary = match &run {
         Some(id) => Ledger::default().summary(kernel.db(), id).await?.unwrap_or_default(),

@@ -164,10 +164,7 @@ impl Active {
     }
 
     fn is_in_sample(&self) -> bool {
-        // 53 bits are what a float holds.
-        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-        let point = (self.kernel.env().ids.u64() >> 11) as f64 / (1_u64 << 53) as f64;
-        point < self.row.share
+        self.kernel.env().ids.fraction() < self.row.share
     }
 
     fn reason_to_shed(&self, machine: &Machine) -> Option<&'static str> {
@@ -235,6 +232,8 @@ impl Active {
         let verdict = compare(&primary, &candidate, &self.rules);
         let now_ms = self.kernel.env().clock.now_ms();
         let passage = || Passage::new(&given, &primary, side).encode();
+        // Not under the lock: every primary that is admitted waits for that.
+        let kept = self.row.recording.as_ref().and_then(|_| passage());
         {
             let mut noted = lock(&self.state.noted);
             let Noted { tally, passages, recorded, refused: hosts } = &mut *noted;
@@ -242,15 +241,14 @@ impl Active {
             tally.note(&verdict, primary.duration_ms, candidate_ms, now_ms, || {
                 let id = self.kernel.env().ids.hex(16);
                 if passages.len() < RECORDS_WAITING_MAX
-                    && let Some(passage) = passage()
+                    && let Some(passage) = kept.clone().or_else(passage)
                 {
                     passages.insert(id.clone(), passage);
                 }
                 RecordedPair { id }
             });
-            if self.row.recording.is_some()
-                && recorded.len() < RECORDS_WAITING_MAX
-                && let Some(passage) = passage()
+            if recorded.len() < RECORDS_WAITING_MAX
+                && let Some(passage) = kept
             {
                 recorded.push((now_ms, passage));
             }

@@ -11,6 +11,7 @@ mod pair;
 mod passage;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use undercast_kernel::{Arn, Context, Kernel, Pair, Served, ServiceError, Shadow, Subject};
@@ -30,6 +31,8 @@ pub(crate) struct Watcher {
     kernel: Kernel,
     machine: Machine,
     index: RwLock<Arc<Index>>,
+    /// The index is not empty.
+    is_awake: AtomicBool,
     /// One reload at a time, so that a later one sees what an earlier one kept.
     reloading: tokio::sync::Mutex<()>,
 }
@@ -48,6 +51,7 @@ impl Watcher {
             machine: Machine::new(kernel.env().clone(), load_max),
             kernel: kernel.clone(),
             index: RwLock::default(),
+            is_awake: AtomicBool::new(false),
             reloading: tokio::sync::Mutex::default(),
         })
     }
@@ -102,7 +106,9 @@ impl Watcher {
                 active.flush().await?;
             }
         }
+        let is_awake = !new.by_target.is_empty() || !new.moving.is_empty();
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        self.is_awake.store(is_awake, Ordering::Relaxed);
         Ok(())
     }
 
@@ -133,11 +139,12 @@ impl Watcher {
 }
 
 impl Shadow for Watcher {
+    fn is_awake(&self) -> bool {
+        self.is_awake.load(Ordering::Relaxed)
+    }
+
     fn pair(&self, _: &Context, subject: &Subject<'_>) -> Option<Arc<dyn Pair>> {
         let index = self.index();
-        if index.by_target.is_empty() {
-            return None;
-        }
         let find = |target: TargetRow| index.by_target.get(&target);
         let active = match *subject {
             Subject::Function { arn, qualifier } => {
@@ -157,9 +164,6 @@ impl Shadow for Watcher {
     fn served(&self, subject: &Subject<'_>, version: &str, served: Served) {
         let index = self.index();
         let Subject::Function { arn, qualifier } = *subject else { return };
-        if index.moving.is_empty() {
-            return;
-        }
         let target = TargetRow::Alias { function: arn.to_owned(), alias: qualifier.to_owned() };
         if let Some(counting) = index.moving.get(&target) {
             counting.note(version, served);
