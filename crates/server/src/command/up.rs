@@ -10,7 +10,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use tokio::net::TcpListener;
 use undercast_kernel::http::HttpEndpoint;
-use undercast_kernel::{Db, Env, Ids, Kernel, Mode, ServiceError, Settings, Sockets, Vault};
+use undercast_kernel::{Db, Env, Ids, Kernel, Mode, Settings, Sockets, Vault};
 use undercast_lambda::{OpenSandbox, Sandboxes};
 use undercast_sandbox::{Endpoint, IsolationLevel, Network, Sandbox};
 use undercast_store::{Durability, Error as StoreError, Location, Options, TaskRunner};
@@ -21,6 +21,7 @@ use crate::authority::{Authority, write_secret};
 use crate::control::{About, Control};
 use crate::dark::DarkSockets;
 use crate::fetch::Outward;
+use crate::keeper::{self, Keeper};
 use crate::listeners::{Inner, bind_inner, tls};
 use crate::services;
 use crate::terminal::{Colour, Failure, note, paint};
@@ -114,7 +115,7 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
             None
         }
     };
-    let vault = vault(&args.data, db.env().ids.as_ref())?;
+    let vault = keeper::vault(&args.data, db.env().ids.as_ref())?;
     let kernel = Kernel::new(db.clone(), settings(&args, address, inner.as_ref(), vault));
     let sandbox = open_sandbox(&args, &kernel, &authority, inner.as_ref())?;
     let dark = Arc::new(OnceLock::new());
@@ -135,10 +136,12 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
         },
     ));
     let token = control_token(&args.data, db.env().ids.as_ref())?;
-    if args.secure {
-        write_root_key(&kernel, &args.data).await?;
+    let keeper = Keeper::new(args.data.clone(), kernel.clone());
+    if args.store == "memory" {
+        Keeper::forget(&args.data).map_err(|e| e.to_string())?;
     }
-    start(&kernel).await.map_err(|e| e.to_string())?;
+    keeper.finish().await.map_err(|e| format!("the restore that had begun: {e}"))?;
+    keeper.start().await.map_err(|e| e.to_string())?;
     let runner = TaskRunner::start(db.clone(), kernel.task_kinds());
     let about = About {
         store: store_name(&args),
@@ -147,7 +150,7 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
         notes: notes.clone(),
         token,
     };
-    let gateway = gateway(&args, &kernel, &sandbox, about);
+    let gateway = gateway(&args, &kernel, &sandbox, about, keeper);
     sockets.open(&gateway);
     announce(&args, &kernel, address, &sandbox, &notes);
     let wrap = if args.secure { Some(tls(&authority, address.ip())?) } else { None };
@@ -192,8 +195,10 @@ async fn open_store(args: &Args) -> Result<Db, Failure> {
         DurabilityArg::Interval => Durability::Interval,
         DurabilityArg::None => Durability::None,
     };
+    let env = Env::system();
+    env.clock.advance(keeper::offset(&args.data).map_err(|e| format!("the clock: {e}"))?);
     patiently(
-        || Db::open(options.clone(), Env::system()),
+        || Db::open(options.clone(), env.clone()),
         |error| matches!(error, StoreError::Locked { .. }),
     )
     .await
@@ -306,22 +311,6 @@ fn sandbox_options(
     Ok(options)
 }
 
-/// What secrets are sealed with. Lost, and no access key that was issued before works any more.
-fn vault(data: &Path, ids: &dyn Ids) -> Result<Vault, Failure> {
-    let path = data.join("secrets-key");
-    let failed = |error: String| format!("{}: {error}", path.display());
-    let mut key = [0; 32];
-    match std::fs::read(&path) {
-        Ok(kept) => key = kept.try_into().map_err(|_| failed("it is no key of 32 bytes".into()))?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            ids.fill(&mut key);
-            write_secret(&path, key).map_err(|e| failed(e.to_string()))?;
-        }
-        Err(error) => return Err(failed(error.to_string())),
-    }
-    Ok(Vault::new(&key))
-}
-
 /// What shows that somebody may control the cloud: who can read the data folder can.
 fn control_token(data: &Path, ids: &dyn Ids) -> Result<String, Failure> {
     let path = data.join("control-token");
@@ -333,44 +322,14 @@ fn control_token(data: &Path, ids: &dyn Ids) -> Result<String, Failure> {
     Ok(token)
 }
 
-async fn write_root_key(kernel: &Kernel, data: &Path) -> Result<(), Failure> {
-    let path = data.join("root-key");
-    if path.exists() {
-        return Ok(());
-    }
-    let account = kernel.settings().account.clone();
-    let (id, secret) =
-        undercast_iam::root_key(kernel, &account).await.map_err(|e| e.to_string())?;
-    let text = format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
-    write_secret(&path, &text).map_err(|e| format!("{}: {e}", path.display()))?;
-    note(&format!("A root key is in {}", path.display()));
-    Ok(())
-}
-
-/// What services do before the first call.
-async fn start(kernel: &Kernel) -> Result<(), ServiceError> {
-    for service in kernel.services() {
-        if let Some(start) = &service.start {
-            start(kernel.clone()).await?;
-        }
-    }
-    Ok(())
-}
-
-fn gateway(args: &Args, kernel: &Kernel, sandbox: &Sandbox, about: About) -> Gateway {
-    let reset_kernel = kernel.clone();
-    let control = Control {
-        about,
-        sandbox: sandbox.clone(),
-        reset: Arc::new(move || {
-            let kernel = reset_kernel.clone();
-            async move {
-                kernel.db().clear().await?;
-                start(&kernel).await
-            }
-            .boxed()
-        }),
-    };
+fn gateway(
+    args: &Args,
+    kernel: &Kernel,
+    sandbox: &Sandbox,
+    about: About,
+    keeper: Keeper,
+) -> Gateway {
+    let control = Control { about, sandbox: sandbox.clone(), keeper: Arc::new(keeper) };
     let options = undercast_wire::Options {
         routes: vec![Arc::new(control) as Arc<dyn HttpEndpoint>],
         echo: args.echo.then(undercast_wire::echo::Echo::default),
