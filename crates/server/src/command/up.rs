@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use undercast_kernel::http::HttpEndpoint;
 use undercast_kernel::{Db, Env, Ids, Kernel, Mode, Settings, Sockets, Vault};
 use undercast_lambda::{OpenSandbox, Sandboxes};
-use undercast_sandbox::{Endpoint, IsolationLevel, Network, Sandbox};
+use undercast_sandbox::{Background, Endpoint, IsolationLevel, Network, Sandbox};
 use undercast_store::{Durability, Error as StoreError, Location, Options, TaskRunner};
 use undercast_wire::Gateway;
 use undercast_wire::serve::serve_with;
@@ -56,6 +56,9 @@ pub(crate) struct Args {
     /// How many instances may run candidates in the dark at once.
     #[arg(long, env = "UNDERCAST_DARK_INSTANCES_MAX", default_value_t = 4)]
     dark_instances_max: usize,
+    /// How much memory, in MiB, all candidates in the dark may use together.
+    #[arg(long, env = "UNDERCAST_DARK_MEMORY_MAX", default_value_t = 2048)]
+    dark_memory_max: u64,
     /// With more runnable processes for each processor than this, candidates rest.
     #[arg(long, env = "UNDERCAST_DARK_LOAD_MAX", default_value_t = undercast_patterns::LOAD_MAX)]
     dark_load_max: f64,
@@ -275,7 +278,7 @@ fn dark_sandbox(
     }
     options.instances_max = args.dark_instances_max;
     options.idle = Duration::from_secs(60);
-    options.nice = 19;
+    options.background = Some(Background { memory_bytes_max: args.dark_memory_max << 20 });
     let opened = Arc::clone(opened);
     Ok(Arc::new(move || {
         let sandbox = Sandbox::new(options.clone())
