@@ -155,6 +155,9 @@ pub trait Sockets: Send + Sync + 'static {
     /// What could leak from the dark on this machine; nothing where instances have networks of their own.
     fn leaks(&self) -> Vec<String>;
 
+    /// From now on, live functions reach these hosts outside through the cloud, which remembers what they answer.
+    fn relay(&self, hosts: Vec<String>);
+
     /// Serves until the returned guard is dropped. Every call that arrives is made from `seat`.
     fn serve(&self, seat: Arc<Seat>, sockets: OwnSockets) -> Box<dyn std::any::Any + Send>;
 }
