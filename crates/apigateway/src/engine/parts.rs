@@ -11,6 +11,7 @@ pub(crate) const ROUTE: &str = "route";
 pub(crate) const INTEGRATION: &str = "integration";
 pub(crate) const STAGE: &str = "stage";
 pub(crate) const DEPLOYMENT: &str = "deployment";
+pub(crate) const AUTHORIZER: &str = "authorizer";
 
 const ID_CHARS: usize = 10;
 const PARTS_MAX: usize = 1_000;
@@ -57,6 +58,7 @@ fn title(kind: &str) -> &'static str {
         ROUTE => "Route",
         INTEGRATION => "Integration",
         STAGE => "Stage",
+        AUTHORIZER => "Authorizer",
         _ => "Deployment",
     }
 }
@@ -116,6 +118,34 @@ pub(crate) async fn delete_api(tx: &Tx, ctx: &Context, api: &str) -> Result<(), 
     Ok(())
 }
 
+/// What a stage serves, as it stands.
+pub(crate) async fn snapshot(tx: &Tx, ctx: &Context, api: &str) -> Result<Snapshot, ServiceError> {
+    let documents = |rows: Vec<PartRow>| rows.into_iter().map(|row| row.document).collect();
+    Ok(Snapshot {
+        routes: documents(list(tx, ctx, api, ROUTE).await?),
+        integrations: documents(list(tx, ctx, api, INTEGRATION).await?),
+        authorizers: documents(list(tx, ctx, api, AUTHORIZER).await?),
+    })
+}
+
+/// What a stage serves: its deployment, or everything as it stands.
+pub(crate) async fn served(
+    tx: &Tx,
+    ctx: &Context,
+    api: &str,
+    stage: &str,
+) -> Result<Snapshot, ServiceError> {
+    let stage = get(tx, ctx, api, STAGE, stage).await?.document;
+    if stage.get("AutoDeploy").and_then(Document::as_bool).unwrap_or(false) {
+        return snapshot(tx, ctx, api).await;
+    }
+    let Some(id) = stage.get("DeploymentId").and_then(Document::as_str) else {
+        return Ok(Snapshot::default());
+    };
+    let key = (api.to_owned(), DEPLOYMENT.to_owned(), id.to_owned());
+    Ok(PARTS.get(tx, &key).await?.and_then(|row| row.snapshot).unwrap_or_default())
+}
+
 /// Keeps the routes and integrations as they stand; a stage that names the deployment serves them.
 pub(crate) async fn deploy(
     tx: &Tx,
@@ -123,11 +153,7 @@ pub(crate) async fn deploy(
     api: &str,
     description: Option<&String>,
 ) -> Result<(String, PartRow), ServiceError> {
-    let documents = |rows: Vec<PartRow>| rows.into_iter().map(|row| row.document).collect();
-    let snapshot = Snapshot {
-        routes: documents(list(tx, ctx, api, ROUTE).await?),
-        integrations: documents(list(tx, ctx, api, INTEGRATION).await?),
-    };
+    let snapshot = snapshot(tx, ctx, api).await?;
     if snapshot.routes.is_empty() {
         return Err(bad("At least one route is required before deploying the Api."));
     }

@@ -2,16 +2,20 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::access;
+use super::{access, passing};
 use crate::ApiGateway;
 use crate::api::apigatewayv2::operations::CreateIntegration;
 use crate::api::apigatewayv2::shapes::{CreateIntegrationInput, CreateIntegrationOutput};
+use crate::engine::checks::check_integration;
 use crate::engine::parts::{INTEGRATION, merge, new_id, put, without};
 use undercast_smithy::to_document;
 
 impl Handler<CreateIntegration> for ApiGateway {
     fn authorize(&self, ctx: &Context, input: &CreateIntegrationInput) -> Vec<Access> {
-        access(ctx, "POST", &format!("/apis/{}/integrations", input.api_id))
+        passing(
+            access(ctx, "POST", &format!("/apis/{}/integrations", input.api_id)),
+            input.credentials_arn.as_ref(),
+        )
     }
 
     async fn handle(
@@ -23,7 +27,7 @@ impl Handler<CreateIntegration> for ApiGateway {
 
             let id = new_id(&tx, 7);
             let document = merge(&serde_json::json!({"IntegrationId": id, "ConnectionType": "INTERNET", "PayloadFormatVersion": "1.0", "TimeoutInMillis": 30_000, "IntegrationMethod": "POST"}), &without(to_document(&*input), &["ApiId"]));
-            super::check_integration(&document)?;
+            check_integration(&tx, &ctx, &document).await?;
             let row = put(&tx, &ctx, &input.api_id, (INTEGRATION, &id), document).await?;
             super::read(row.document)
 })

@@ -6,6 +6,7 @@ use super::access;
 use crate::ApiGateway;
 use crate::api::apigatewayv2::operations::UpdateStage;
 use crate::api::apigatewayv2::shapes::{UpdateStageInput, UpdateStageOutput};
+use crate::engine::checks::check_stage;
 use crate::engine::parts::{STAGE, get, merge, put, without};
 use undercast_smithy::to_document;
 
@@ -23,7 +24,7 @@ impl Handler<UpdateStage> for ApiGateway {
             let old = get(&tx, &ctx, &input.api_id, STAGE, &input.stage_name).await?;
             let document =
                 merge(&old.document, &without(to_document(&*input), &["ApiId", "StageName"]));
-            super::check_stage(&tx, &ctx, &input.api_id, &document).await?;
+            check_stage(&tx, &ctx, &input.api_id, &document).await?;
             let row = put(&tx, &ctx, &input.api_id, (STAGE, &input.stage_name), document).await?;
             super::read(super::shown_part(row))
         })
