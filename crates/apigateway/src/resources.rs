@@ -200,6 +200,56 @@ fn input(of: &Type, request: &ResourceRequest) -> Map<String, Value> {
     input
 }
 
+/// The keys of a map that the old properties had and the new ones have not.
+fn gone<'a>(request: &'a ResourceRequest, map: &str) -> Vec<&'a String> {
+    let has = |key: &String| request.properties.get(map).is_some_and(|m| m.get(key).is_some());
+    let old = request.old.get(map).and_then(Value::as_object);
+    old.into_iter().flat_map(|old| old.keys()).filter(|key| !has(key)).collect()
+}
+
+/// Maps are changed key by key: what is gone from the template is given empty.
+fn forget(input: &mut Map<String, Value>, request: &ResourceRequest) {
+    for (map, empty) in [
+        ("RequestParameters", json!("")),
+        ("StageVariables", json!("")),
+        ("ResponseParameters", json!({})),
+    ] {
+        for key in gone(request, map) {
+            let given = input.entry(map).or_insert_with(|| json!({}));
+            if let Value::Object(given) = given {
+                given.insert(key.clone(), empty.clone());
+            }
+        }
+    }
+}
+
+/// Takes off what only an operation of its own takes off.
+async fn take_off(ctx: &Context, of: &Type, request: &ResourceRequest) -> Result<(), ServiceError> {
+    let is_gone =
+        |name: &str| request.properties.get(name).is_none() && request.old.get(name).is_some();
+    if of.noun == "Api" && is_gone("CorsConfiguration") {
+        call(ctx, "DeleteCorsConfiguration", json!({"ApiId": request.physical_id})).await?;
+    }
+    if of.noun != "Stage" {
+        return Ok(());
+    }
+    let stage = json!({"ApiId": request.text("ApiId"), "StageName": request.physical_id});
+    if is_gone("AccessLogSettings") {
+        call(ctx, "DeleteAccessLogSettings", stage.clone()).await?;
+    }
+    for key in gone(request, "RouteSettings") {
+        let mut input = stage.clone();
+        if let Value::Object(input) = &mut input {
+            input.insert("RouteKey".to_owned(), key.clone().into());
+        }
+        match call(ctx, "DeleteRouteSettings", input).await {
+            Err(error) if error.code() == "NotFoundException" => {}
+            other => other.map(|_| ())?,
+        }
+    }
+    Ok(())
+}
+
 /// Templates write `{"200": {"ResponseParameters": [{"Destination": key, "Source": value}]}}`, the API takes
 /// `{"200": {key: value}}`.
 fn response_parameters(given: &Value) -> Value {
@@ -277,13 +327,9 @@ impl ResourceType for &'static Type {
             for name in ["Tags", "ProtocolType"] {
                 input.remove(name);
             }
-            let cors_gone = of.noun == "Api"
-                && request.properties.get("CorsConfiguration").is_none()
-                && request.old.get("CorsConfiguration").is_some();
+            forget(&mut input, &request);
             call(&ctx, &format!("Update{}", of.noun), Value::Object(input)).await?;
-            if cors_gone {
-                call(&ctx, "DeleteCorsConfiguration", json!({"ApiId": id})).await?;
-            }
+            take_off(&ctx, of, &request).await?;
             resource(&ctx, of, id).await
         }
         .boxed()

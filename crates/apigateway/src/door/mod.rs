@@ -132,18 +132,23 @@ impl FrontDoor {
         if is_closed == Some(true) && request.stand_in.is_none() {
             return Ok(None);
         }
+        let stages = self.stages.get(kernel, &key, api.revision).await?;
+        let domain = format!("{}.execute-api.{}.amazonaws.com", key.2, key.1);
         let (first, rest) = split_first(&address.path);
-        for (name, path) in [(first, rest), ("$default".to_owned(), address.path.clone())] {
-            if let Some(stage) = self.stages.get(kernel, &key, &name, api.revision).await? {
-                let raw_path = match name.as_str() {
-                    "$default" => path.clone(),
-                    name => format!("/{name}{path}"),
-                };
-                let domain = format!("{}.execute-api.{}.amazonaws.com", key.2, key.1);
-                return Ok(Some(Found { stage, path, raw_path, domain }));
+        let found = match (stages.get(&first), stages.get("$default")) {
+            (Some(stage), _) => Found {
+                stage: Arc::clone(stage),
+                raw_path: format!("/{first}{rest}"),
+                path: rest,
+                domain,
+            },
+            (None, Some(stage)) => {
+                let path = address.path;
+                Found { stage: Arc::clone(stage), raw_path: path.clone(), path, domain }
             }
-        }
-        Ok(None)
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(found))
     }
 
     async fn find_mapped(
@@ -163,7 +168,8 @@ impl FrontDoor {
         let Some(api) = APIS.read(kernel.db(), &key).await? else {
             return Ok(None);
         };
-        let stage = self.stages.get(kernel, &key, &mapping.stage, api.revision).await?;
+        let stages = self.stages.get(kernel, &key, api.revision).await?;
+        let stage = stages.get(&mapping.stage).cloned();
         let raw_path = request.path.clone();
         Ok(stage.map(|stage| Found { stage, path, raw_path, domain: host }))
     }

@@ -10,20 +10,21 @@ use undercast_store::Tx;
 use super::callers::Results;
 use super::{Destination, PRINCIPAL};
 use crate::engine::compiled::Compiled;
-use crate::engine::parts::{STAGE, served};
+use crate::engine::parts::{STAGE, list, require_api, served};
 use crate::engine::throttle::Bucket;
 use crate::limits::{ACCOUNT_BURST, ACCOUNT_RATE, STAGES_MAX};
-use crate::store::{APIS, ApiKey, PARTS};
+use crate::store::ApiKey;
 
-/// API id and the stage's name.
-type Key = (String, String);
+/// The stages of one API, by name.
+pub(crate) type OfApi = HashMap<String, Arc<Stage>>;
 
-/// Each is good while its API has the same revision: with it, everything that was remembered for it goes.
+/// The stages of an API are good while it has the same revision: with it, everything that was remembered for
+/// them goes.
 #[derive(Default)]
 pub(crate) struct Stages {
-    known: Mutex<HashMap<Key, (u64, Arc<Stage>)>>,
+    known: Mutex<HashMap<String, (u64, Arc<OfApi>)>>,
     /// By account and region; longer-lived than the stages.
-    accounts: Mutex<HashMap<Key, Arc<Bucket>>>,
+    accounts: Mutex<HashMap<(String, String), Arc<Bucket>>>,
 }
 
 pub(crate) struct Stage {
@@ -51,31 +52,27 @@ impl Stages {
         &self,
         kernel: &Kernel,
         api: &ApiKey,
-        name: &str,
         revision: u64,
-    ) -> Result<Option<Arc<Stage>>, ServiceError> {
-        let cache_key = (api.2.clone(), name.to_owned());
+    ) -> Result<Arc<OfApi>, ServiceError> {
         {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((_, stage)) = known.get(&cache_key).filter(|(r, _)| *r == revision) {
-                return Ok(Some(Arc::clone(stage)));
+            if let Some((_, stages)) = known.get(&api.2).filter(|(r, _)| *r == revision) {
+                return Ok(Arc::clone(stages));
             }
         }
         let ctx = kernel.service_context(PRINCIPAL, &api.0, &api.1);
         let bucket = self.account_bucket(&ctx);
-        let input = (api.2.clone(), name.to_owned(), bucket);
-        let loaded = ctx.transact(input, |tx, ctx, input| async move {
-            load(&tx, &ctx, &input.0, &input.1, &input.2).await
+        let loaded = ctx.transact((api.2.clone(), bucket), |tx, ctx, input| async move {
+            load(&tx, &ctx, &input.0, &input.1).await
         });
-        let Some(stage) = loaded.await?.map(Arc::new) else {
-            return Ok(None);
-        };
+        let (revision, stages) = loaded.await?;
+        let stages = Arc::new(stages);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= STAGES_MAX {
             known.clear();
         }
-        known.insert(cache_key, (revision, Arc::clone(&stage)));
-        Ok(Some(stage))
+        known.insert(api.2.clone(), (revision, Arc::clone(&stages)));
+        Ok(stages)
     }
 
     fn account_bucket(&self, ctx: &Context) -> Arc<Bucket> {
@@ -90,41 +87,39 @@ impl Stages {
     }
 }
 
+/// The stages, and the revision that they are of.
 async fn load(
     tx: &Tx,
     ctx: &Context,
     api: &str,
-    name: &str,
     account_bucket: &Arc<Bucket>,
-) -> Result<Option<Stage>, ServiceError> {
-    let key = (api.to_owned(), STAGE.to_owned(), name.to_owned());
-    let Some(row) = PARTS.get(tx, &key).await? else {
-        return Ok(None);
-    };
-    let of_stage = |member: &str| row.document.get(member);
-    let served = served(tx, ctx, api, name).await?;
-    let key = (ctx.account().to_owned(), ctx.region().to_owned(), api.to_owned());
-    let cors = APIS.get(tx, &key).await?;
-    let cors = cors.and_then(|row| row.document.get("CorsConfiguration").cloned());
-    let log = of_stage("AccessLogSettings").and_then(|settings| {
-        let text = |member: &str| settings.get(member).and_then(Value::as_str);
-        let to = Destination::parse(text("DestinationArn")?, api, name)?;
-        Some(Log { to, format: text("Format")?.to_owned() })
-    });
-    let now = ctx.env().clock.monotonic();
-    Ok(Some(Stage {
-        account: key.0,
-        region: key.1,
-        api: key.2,
-        name: name.to_owned(),
-        variables: of_stage("StageVariables")
-            .and_then(Value::as_object)
-            .cloned()
-            .unwrap_or_default(),
-        cors,
-        compiled: Compiled::new(&served, &row.document, now),
-        log,
-        account_bucket: Arc::clone(account_bucket),
-        results: Results::default(),
-    }))
+) -> Result<(u64, OfApi), ServiceError> {
+    let row = require_api(tx, ctx, api).await?;
+    let cors = row.document.get("CorsConfiguration");
+    let mut stages = OfApi::new();
+    for stage in list(tx, ctx, api, STAGE).await? {
+        let document = &stage.document;
+        let Some(name) = document.get("StageName").and_then(Value::as_str) else { continue };
+        let served = served(tx, ctx, api, document).await?;
+        let log = document.get("AccessLogSettings").and_then(|settings| {
+            let text = |member: &str| settings.get(member).and_then(Value::as_str);
+            let to = Destination::parse(text("DestinationArn")?, api, name)?;
+            Some(Log { to, format: text("Format")?.to_owned() })
+        });
+        let variables = document.get("StageVariables").and_then(Value::as_object).cloned();
+        let stage = Stage {
+            account: ctx.account().to_owned(),
+            region: ctx.region().to_owned(),
+            api: api.to_owned(),
+            name: name.to_owned(),
+            variables: variables.unwrap_or_default(),
+            cors: cors.cloned(),
+            compiled: Compiled::new(&served, document, ctx.env().clock.monotonic()),
+            log,
+            account_bucket: Arc::clone(account_bucket),
+            results: Results::default(),
+        };
+        stages.insert(name.to_owned(), Arc::new(stage));
+    }
+    Ok((row.revision, stages))
 }

@@ -133,9 +133,8 @@ pub(crate) async fn served(
     tx: &Tx,
     ctx: &Context,
     api: &str,
-    stage: &str,
+    stage: &Document,
 ) -> Result<Snapshot, ServiceError> {
-    let stage = get(tx, ctx, api, STAGE, stage).await?.document;
     if stage.get("AutoDeploy").and_then(Document::as_bool).unwrap_or(false) {
         return snapshot(tx, ctx, api).await;
     }
@@ -181,6 +180,27 @@ pub(crate) fn merge(old: &Document, new: &Document) -> Document {
         }
     }
     Document::Object(merged)
+}
+
+/// The same, where some members are maps that are changed key by key: what is given empty goes.
+pub(crate) fn merge_maps(old: &Document, new: &Document, maps: &[&str]) -> Document {
+    let mut merged = merge(old, new);
+    for name in maps {
+        let Some(given) = new.get(*name).and_then(Document::as_object) else { continue };
+        let mut map = old.get(*name).and_then(Document::as_object).cloned().unwrap_or_default();
+        for (key, value) in given {
+            let is_empty = value.as_str() == Some("")
+                || *name == "ResponseParameters" && value.as_object().is_some_and(|m| m.is_empty());
+            match is_empty {
+                true => map.shift_remove(key),
+                false => map.insert(key.clone(), value.clone()),
+            };
+        }
+        if let Document::Object(merged) = &mut merged {
+            merged.insert((*name).to_owned(), Document::Object(map));
+        }
+    }
+    merged
 }
 
 /// The document without some members.

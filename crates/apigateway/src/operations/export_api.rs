@@ -7,7 +7,7 @@ use crate::ApiGateway;
 use crate::api::apigatewayv2::operations::ExportApi;
 use crate::api::apigatewayv2::shapes::{ExportApiInput, ExportApiOutput};
 use crate::engine::export;
-use crate::engine::parts::{require_api, served, snapshot};
+use crate::engine::parts::{STAGE, get, require_api, served, snapshot};
 use crate::error::bad;
 
 impl Handler<ExportApi> for ApiGateway {
@@ -33,7 +33,10 @@ impl Handler<ExportApi> for ApiGateway {
             }
             let row = require_api(&tx, &ctx, &input.api_id).await?;
             let parts = match &input.stage_name {
-                Some(stage) => served(&tx, &ctx, &input.api_id, stage).await?,
+                Some(stage) => {
+                    let stage = get(&tx, &ctx, &input.api_id, STAGE, stage).await?.document;
+                    served(&tx, &ctx, &input.api_id, &stage).await?
+                }
                 None => snapshot(&tx, &ctx, &input.api_id).await?,
             };
             let extensions = input.include_extensions.unwrap_or(true);

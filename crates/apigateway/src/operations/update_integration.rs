@@ -7,7 +7,7 @@ use crate::ApiGateway;
 use crate::api::apigatewayv2::operations::UpdateIntegration;
 use crate::api::apigatewayv2::shapes::{UpdateIntegrationInput, UpdateIntegrationOutput};
 use crate::engine::checks::check_integration;
-use crate::engine::parts::{INTEGRATION, get, merge, put, without};
+use crate::engine::parts::{INTEGRATION, get, merge_maps, put, without};
 use undercast_smithy::to_document;
 
 impl Handler<UpdateIntegration> for ApiGateway {
@@ -23,8 +23,9 @@ impl Handler<UpdateIntegration> for ApiGateway {
     ) -> Result<UpdateIntegrationOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let old = get(&tx, &ctx, &input.api_id, INTEGRATION, &input.integration_id).await?;
-            let document =
-                merge(&old.document, &without(to_document(&*input), &["ApiId", "IntegrationId"]));
+            let given = without(to_document(&*input), &["ApiId", "IntegrationId"]);
+            let maps = ["RequestParameters", "ResponseParameters"];
+            let document = merge_maps(&old.document, &given, &maps);
             check_integration(&tx, &ctx, &document).await?;
             let row = put(&tx, &ctx, &input.api_id, (INTEGRATION, &input.integration_id), document)
                 .await?;

@@ -83,6 +83,17 @@ def test_requests_are_logged(new_api, function, backend, issuer, call, client, a
     assert error(api.gateway.update_stage, ApiId=api.id, StageName="$default", AccessLogSettings=settings)[0] == "NotImplemented"
 
 
+def test_maps_are_changed_key_by_key(new_api, function):
+    api = api_of(new_api, function)
+    change = lambda **more: api.gateway.update_stage(ApiId=api.id, StageName="$default", **more)
+    change(StageVariables={"a": "1", "b": "2"}, RouteSettings={"GET /a": {"ThrottlingBurstLimit": 5}})
+    assert change(StageVariables={"b": "", "c": "3"})["StageVariables"] == {"a": "1", "c": "3"}
+    assert change(RouteSettings={})["RouteSettings"] == {"GET /a": {"ThrottlingBurstLimit": 5}}
+    to = api.to_function(function("f"), RequestParameters={"append:header.a": "1", "append:header.b": "2"}, ResponseParameters={"200": {"append:header.c": "3"}})
+    changed = api.gateway.update_integration(ApiId=api.id, IntegrationId=to, RequestParameters={"append:header.a": ""}, ResponseParameters={"200": {}})
+    assert (changed["RequestParameters"], changed["ResponseParameters"]) == ({"append:header.b": "2"}, {})
+
+
 def test_the_endpoint_can_be_closed(new_api, function, call):
     api = api_of(new_api, function)
     api.gateway.update_api(ApiId=api.id, DisableExecuteApiEndpoint=True)
