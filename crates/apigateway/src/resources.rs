@@ -475,9 +475,18 @@ async fn resource(ctx: &Context, of: &Type, id: String) -> Result<Resource, Serv
     })
 }
 
-/// APIs, for `undercast ls`.
+/// APIs and domain names, for `undercast ls`.
 pub(crate) async fn list(kernel: Kernel) -> Result<Vec<Listed>, ServiceError> {
     let rows = APIS.list(kernel.db(), APIS.all(), 10_000, false).await?;
+    let domains = DOMAINS.list(kernel.db(), DOMAINS.all(), ROWS_MAX, false).await?;
+    let domains = domains.into_iter().map(|((account, region, name), _)| Listed {
+        kind: "AWS::ApiGatewayV2::DomainName",
+        arn: format!("arn:aws:apigateway:{region}::/domainnames/{name}"),
+        note: String::new(),
+        name,
+        account,
+        region,
+    });
     Ok(rows
         .into_iter()
         .map(|((account, region, id), row)| {
@@ -496,5 +505,6 @@ pub(crate) async fn list(kernel: Kernel) -> Result<Vec<Listed>, ServiceError> {
                 region,
             }
         })
+        .chain(domains)
         .collect())
 }

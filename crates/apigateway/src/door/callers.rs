@@ -201,7 +201,7 @@ impl Visit<'_> {
         };
         // Without an identity there is nothing to remember an answer by.
         let remembers = *ttl_ms > 0 && !sources.is_empty();
-        let key = format!("{}\u{0}{}", authorizer.id, sources.join("\u{0}"));
+        let key = format!("{} {}", authorizer.id, json!(sources));
         let now_ms = self.around.now_ms;
         let known = remembers.then(|| self.stage.results.get(&key, now_ms)).flatten();
         let method = &self.request.method;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use futures::lock::Mutex;
 use undercast_kernel::{Kernel, ServiceError};
 use undercast_store::Db;
 
@@ -14,6 +15,8 @@ use crate::store::{HOSTS, MAPPINGS, MappingRow};
 #[derive(Debug, Default)]
 pub(crate) struct Domains {
     hosts: RwLock<HashSet<String>>,
+    /// One reader after the other, so that the last one to write has seen everything.
+    turn: Mutex<()>,
     follows: AtomicBool,
 }
 
@@ -33,6 +36,7 @@ impl Domains {
 
     /// Reads the hosts anew.
     pub(crate) async fn reload(&self, kernel: &Kernel) -> Result<(), ServiceError> {
+        let _turn = self.turn.lock().await;
         let rows = HOSTS.list(kernel.db(), HOSTS.all(), ROWS_MAX, false).await?;
         let new = rows.into_iter().map(|(name, _)| name).collect();
         *self.hosts.write().unwrap_or_else(PoisonError::into_inner) = new;

@@ -20,7 +20,7 @@ pub(crate) struct Issuers {
 
 /// What an issuer answered, and when.
 pub(crate) struct Issuer {
-    pub(crate) keys: Result<Vec<Key>, String>,
+    pub(crate) keys: Result<Arc<[Key]>, String>,
     asked: Duration,
 }
 
@@ -44,22 +44,30 @@ impl Issuers {
             if now.saturating_sub(known.asked) < Duration::from_secs(good_for_s) {
                 return known;
             }
+            // While this one asks, others do with what is known.
+            if let Ok(keys) = &known.keys {
+                self.keep(issuer, Issuer { keys: Ok(keys.clone()), asked: now });
+            }
         }
         let time = Duration::from_millis(ISSUER_TIMEOUT_MS);
         let keys = kernel.env().timeout(time, fetch(kernel, issuer)).await;
         let keys =
             keys.unwrap_or_else(|_| Err("OIDC discovery endpoint communication error".to_owned()));
-        let answered = Arc::new(Issuer { keys, asked: now });
+        self.keep(issuer, Issuer { keys, asked: now })
+    }
+
+    fn keep(&self, name: &str, issuer: Issuer) -> Arc<Issuer> {
+        let issuer = Arc::new(issuer);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= ISSUERS_MAX {
             known.clear();
         }
-        known.insert(issuer.to_owned(), Arc::clone(&answered));
-        answered
+        known.insert(name.to_owned(), Arc::clone(&issuer));
+        issuer
     }
 }
 
-async fn fetch(kernel: &Kernel, issuer: &str) -> Result<Vec<Key>, String> {
+async fn fetch(kernel: &Kernel, issuer: &str) -> Result<Arc<[Key]>, String> {
     let at = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let lost = |why| {
         tracing::warn!(target: "undercast::apigateway", "{issuer}: {why}");
@@ -72,7 +80,7 @@ async fn fetch(kernel: &Kernel, issuer: &str) -> Result<Vec<Key>, String> {
         tracing::warn!(target: "undercast::apigateway", "{at}: {why}");
         "JWKS communication error".to_owned()
     })?;
-    Ok(jwt::keys(&set))
+    Ok(jwt::keys(&set).into())
 }
 
 async fn document(kernel: &Kernel, url: &str) -> Result<Value, String> {

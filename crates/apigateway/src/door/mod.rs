@@ -267,8 +267,8 @@ impl Visit<'_> {
             return (refused(outcome, 404, "Not Found"), None);
         };
         let now = self.kernel.env().clock.monotonic();
-        let has_room = matched.throttle.is_none_or(|bucket| bucket.take(now));
-        if self.is_live() && !(has_room && self.stage.account_bucket.take(now)) {
+        let own = || matched.throttle.is_none_or(|bucket| bucket.take(now));
+        if self.is_live() && !(own() && self.stage.account_bucket.take(now)) {
             return (refused(outcome, 429, "Too Many Requests"), None);
         }
         let authorized = match self.admit(matched).await {

@@ -60,7 +60,8 @@ fn check_name(ctx: &Context, name: &str) -> Result<(), ServiceError> {
         let first = rest.split('.').next_back().unwrap_or_default();
         name.starts_with("*.") || rest.contains('.') || ctx.kernel().service(first).is_some()
     });
-    let is_own = OWN.iter().any(|of| below(of)) || hosts.iter().any(|host| covers(host));
+    let is_own = OWN.iter().any(|of| below(of))
+        || hosts.iter().any(|host| covers(host) || host.contains('.') && below(host));
     match is_own || bare == "localhost" || of_service {
         true => Err(bad(format!("The domain name {name} leads to the cloud itself"))),
         false => Ok(()),

@@ -6,7 +6,8 @@ use undercast_store::Tx;
 
 use super::checks::{check_authorizer, check_integration, check_route};
 use super::parts::{
-    AUTHORIZER, INTEGRATION, ROUTE, delete, key, list, merge, new_id, put, require_api,
+    AUTHORIZER, INTEGRATION, ROUTE, delete, integration_defaults, key, list, merge, new_id, put,
+    require_api,
 };
 use crate::error::bad;
 use crate::store::{APIS, ApiRow};
@@ -168,12 +169,9 @@ fn resolve<'a>(document: &'a Value, given: &'a Value) -> &'a Value {
 
 /// By the names that the API has for its members.
 fn integration(given: &Value) -> Value {
-    let mut made = json!({
-        "ConnectionType": "INTERNET", "PayloadFormatVersion": "1.0", "TimeoutInMillis": 30_000,
-        "IntegrationMethod": "POST",
-    });
     let get = |name: &str| given.get(name).filter(|v| !v.is_null()).cloned();
-    let kind = get("type").and_then(|kind| Some(json!(kind.as_str()?.to_uppercase())));
+    let kind = get("type").and_then(|kind| Some(kind.as_str()?.to_uppercase()));
+    let mut made = integration_defaults(kind.as_deref().unwrap_or_default());
     let number =
         get("timeoutInMillis").map(|n| match n.as_str().and_then(|n| n.parse::<i64>().ok()) {
             Some(number) => json!(number),
@@ -181,7 +179,7 @@ fn integration(given: &Value) -> Value {
         });
     let version = get("payloadFormatVersion").map(version);
     for (name, value) in [
-        ("IntegrationType", kind),
+        ("IntegrationType", kind.map(Value::from)),
         ("IntegrationUri", get("uri")),
         ("IntegrationMethod", get("httpMethod")),
         ("IntegrationSubtype", get("integrationSubtype").or_else(|| get("subtype"))),

@@ -5,6 +5,7 @@ use undercast_smithy::Document;
 use undercast_store::Tx;
 
 use crate::error::{bad, not_found};
+use crate::limits::TIMEOUT_MS;
 use crate::store::{APIS, ApiKey, ApiRow, OWNERS, PARTS, PartRow, Snapshot};
 
 pub(crate) const ROUTE: &str = "route";
@@ -201,6 +202,18 @@ pub(crate) fn merge_maps(old: &Document, new: &Document, maps: &[&str]) -> Docum
         }
     }
     merged
+}
+
+/// What an integration is where nothing is said. A function is called with POST; another server's method has
+/// to be named.
+pub(crate) fn integration_defaults(kind: &str) -> Document {
+    let mut defaults = serde_json::json!({
+        "ConnectionType": "INTERNET", "PayloadFormatVersion": "1.0", "TimeoutInMillis": TIMEOUT_MS,
+    });
+    if let (Document::Object(defaults), "AWS_PROXY") = (&mut defaults, kind) {
+        defaults.insert("IntegrationMethod".to_owned(), "POST".into());
+    }
+    defaults
 }
 
 /// The document without some members.

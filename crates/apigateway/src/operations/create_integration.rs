@@ -7,7 +7,8 @@ use crate::ApiGateway;
 use crate::api::apigatewayv2::operations::CreateIntegration;
 use crate::api::apigatewayv2::shapes::{CreateIntegrationInput, CreateIntegrationOutput};
 use crate::engine::checks::check_integration;
-use crate::engine::parts::{INTEGRATION, merge, new_id, put, without};
+use crate::engine::parts::{INTEGRATION, integration_defaults, merge, new_id, put, without};
+use serde_json::json;
 use undercast_smithy::to_document;
 
 impl Handler<CreateIntegration> for ApiGateway {
@@ -24,13 +25,14 @@ impl Handler<CreateIntegration> for ApiGateway {
         input: CreateIntegrationInput,
     ) -> Result<CreateIntegrationOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
-
             let id = new_id(&tx, 7);
-            let document = merge(&serde_json::json!({"IntegrationId": id, "ConnectionType": "INTERNET", "PayloadFormatVersion": "1.0", "TimeoutInMillis": 30_000, "IntegrationMethod": "POST"}), &without(to_document(&*input), &["ApiId"]));
+            let mut document = integration_defaults(&input.integration_type);
+            document = merge(&document, &without(to_document(&*input), &["ApiId"]));
+            document = merge(&document, &json!({"IntegrationId": id}));
             check_integration(&tx, &ctx, &document).await?;
             let row = put(&tx, &ctx, &input.api_id, (INTEGRATION, &id), document).await?;
             super::read(row.document)
-})
-.await
+        })
+        .await
     }
 }

@@ -116,6 +116,8 @@ def test_mappings_that_cannot_be_are_refused(new_api, error, function):
     assert make(IntegrationUri="x")[0] == "BadRequestException"
     assert make(IntegrationMethod="FETCH")[0] == "BadRequestException"
     assert make(TimeoutInMillis=30001)[0] == "BadRequestException"
+    code, _ = error(api.gateway.create_integration, ApiId=api.id, IntegrationType="HTTP_PROXY", IntegrationUri="http://x", PayloadFormatVersion="1.0")
+    assert code == "BadRequestException", "a server's method has to be named"
     assert make(IntegrationType="MOCK")[0] == "BadRequestException"
     assert make(ConnectionType="VPC_LINK", ConnectionId="nope")[0] == "BadRequestException"
     assert api.gateway.get_integrations(ApiId=api.id)["Items"] == []
