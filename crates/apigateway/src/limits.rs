@@ -12,7 +12,7 @@ pub(crate) const ACCOUNT_BURST: f64 = 5_000.0;
 /// How long the keys of an issuer are kept.
 pub(crate) const KEYS_GOOD_FOR_S: u64 = 2 * 60 * 60;
 /// Until an issuer is asked again for a key that it did not have, or could not be asked for.
-pub(crate) const KEYS_AGAIN_S: u64 = 5;
+pub(crate) const KEYS_AGAIN_S: u64 = 1;
 pub(crate) const ISSUERS_MAX: usize = 1_000;
 pub(crate) const ISSUER_BYTES_MAX: u64 = 1 << 20;
 pub(crate) const ISSUER_TIMEOUT_MS: u64 = 5_000;

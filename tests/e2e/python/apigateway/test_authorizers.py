@@ -177,3 +177,47 @@ def test_in_secure_mode_policies_decide(secure_cloud, call):
     assert get("/iam/b", key) == forbidden
     assert get("/iam/a", key, tamper=True) == forbidden
     assert get("/iam/a") == forbidden
+
+
+def test_in_secure_mode_an_integration_can_do_what_its_role_can(secure_cloud):
+    import ssl
+    import urllib.error
+    import urllib.request
+
+    sqs, gateway, iam = (secure_cloud.client(name) for name in ("sqs", "apigatewayv2", "iam"))
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    role = iam.create_role(RoleName="gateway", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    queue = sqs.create_queue(QueueName="q")["QueueUrl"]
+    api = gateway.create_api(Name="a", ProtocolType="HTTP")["ApiId"]
+    gateway.create_stage(ApiId=api, StageName="$default", AutoDeploy=True)
+    to = gateway.create_integration(
+        ApiId=api, IntegrationType="AWS_PROXY", IntegrationSubtype="SQS-SendMessage", CredentialsArn=role, PayloadFormatVersion="1.0",
+        RequestParameters={"QueueUrl": queue, "MessageBody": "$request.body"},
+    )["IntegrationId"]
+    gateway.create_route(ApiId=api, RouteKey="POST /send", Target=f"integrations/{to}")
+    trusted = ssl.create_default_context(cafile=str(secure_cloud.folder / "authority/ca.pem"))
+
+    def post():
+        request = urllib.request.Request(f"{secure_cloud.url}/_aws/execute-api/{api}/send", data=b"hello", method="POST")
+        try:
+            with urllib.request.urlopen(request, context=trusted) as response:
+                return response.status
+        except urllib.error.HTTPError as e:
+            return e.code
+
+    count = lambda: sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]["ApproximateNumberOfMessages"]
+    assert (post(), count()) == (403, "0")
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}]}
+    iam.put_role_policy(RoleName="gateway", PolicyName="p", PolicyDocument=json.dumps(allow))
+    assert (post(), count()) == (200, "1")
+    # Whoever makes the integration has to be allowed to pass the role on.
+    iam.create_user(UserName="u")
+    key = iam.create_access_key(UserName="u")["AccessKey"]
+    only = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "apigateway:*", "Resource": "*"}]}
+    iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=json.dumps(only))
+    user = secure_cloud.client("apigatewayv2", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    make = lambda **more: user.create_integration(ApiId=api, IntegrationType="AWS_PROXY", PayloadFormatVersion="1.0", **more)
+    with pytest.raises(user.exceptions.ClientError) as refused:
+        make(IntegrationSubtype="SQS-PurgeQueue", CredentialsArn=role, RequestParameters={"QueueUrl": queue})
+    assert "iam:PassRole" in str(refused.value)
+    assert make(IntegrationUri="arn:aws:lambda:us-east-1:000000000000:function:f")["IntegrationId"]
