@@ -88,8 +88,12 @@ fn own_door<'a>(kernel: &'a Kernel, request: &Request) -> Option<&'a Arc<dyn Htt
     let name = request.host_name().to_ascii_lowercase();
     let mut outline = blank(&request.method);
     outline.host.clone_from(&request.host);
+    let settings = kernel.settings();
+    let own = [&settings.public_url, &settings.callback_url];
+    let is_own = OWN_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+        || own.iter().any(|url| parts(url).is_some_and(|(_, host, ..)| host == request.host));
     // Elsewhere a path says nothing about whose it is.
-    if OWN_SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
+    if is_own {
         outline.path.clone_from(&request.path);
     }
     let is_dark = request.side.as_ref().is_some_and(|side| *side.lane() != Lane::Live);

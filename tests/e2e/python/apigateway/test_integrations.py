@@ -57,6 +57,19 @@ def test_requests_that_go_round_end(new_api, call):
     assert call(f"{api.url}/x").status == 500
 
 
+def test_one_api_leads_to_another(new_api, function, call, cloud):
+    behind, front = new_api(), new_api()
+    behind.route("GET /b/{x}", behind.to_function(function()))
+    by_name = front.integration(IntegrationType="HTTP_PROXY", IntegrationUri=f"https://{behind.id}.execute-api.us-east-1.amazonaws.com/b/{{x}}", IntegrationMethod="GET", PayloadFormatVersion="1.0")
+    by_path = front.integration(IntegrationType="HTTP_PROXY", IntegrationUri=f"{cloud.url}/_aws/execute-api/{behind.id}/b/{{x}}", IntegrationMethod="GET", PayloadFormatVersion="1.0")
+    front.route("GET /name/{x}", by_name)
+    front.route("GET /path/{x}", by_path)
+    for way in ("name", "path"):
+        event = call(f"{front.url}/{way}/1?q=2").json()
+        assert (event["requestContext"]["apiId"], event["pathParameters"], event["rawQueryString"]) == (behind.id, {"x": "1"}, "q=2")
+        assert event["headers"]["via"] == "HTTP/1.1 AmazonAPIGateway"
+
+
 def test_stage_variables_choose_the_server(new_api, backend, call):
     api = new_api()
     host = backend.url.split("//")[1]
