@@ -244,12 +244,25 @@ pub(crate) fn issue(
     })
 }
 
-/// Makes a permanent key of the account itself: what the first secure start writes into its data folder.
-pub async fn root_key(kernel: &Kernel, account: &str) -> Result<(String, String), ServiceError> {
+/// Makes a permanent key of the account itself, or sees to it that the one that was made is known: what a secure start
+/// keeps in its data folder.
+pub async fn root_key(
+    kernel: &Kernel,
+    account: &str,
+    made: Option<(String, String)>,
+) -> Result<(String, String), ServiceError> {
     let ctx = kernel.service_context("iam.amazonaws.com", account, "us-east-1");
-    ctx.transact((), |tx, ctx, _| async move {
-        let access_key = format!("AKIA{}", tx.ids().alphanumeric(16).to_uppercase());
-        let secret = tx.ids().alphanumeric(40);
+    ctx.transact(made, |tx, ctx, made| async move {
+        let (access_key, secret) = match &*made {
+            Some(made) => made.clone(),
+            None => (
+                format!("AKIA{}", tx.ids().alphanumeric(16).to_uppercase()),
+                tx.ids().alphanumeric(40),
+            ),
+        };
+        if KEYS.get(&tx, &access_key).await?.is_some() {
+            return Ok((access_key, secret));
+        }
         let row = KeyRow {
             account: ctx.account().to_owned(),
             secret: ctx.kernel().settings().vault.seal(tx.ids(), &access_key, &secret)?,

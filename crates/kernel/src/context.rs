@@ -23,6 +23,7 @@ struct Inner {
     /// An operation has been entered: what it calls is a part of it.
     is_inside: bool,
     origin: Origin,
+    trace: Option<Arc<str>>,
 }
 
 /// Live, or dark: in a dark lane the store is an overlay and effects are held back.
@@ -75,6 +76,7 @@ impl Context {
             side: None,
             is_inside: false,
             origin,
+            trace: None,
         }))
     }
 
@@ -106,6 +108,12 @@ impl Context {
     #[must_use]
     pub fn with_origin(&self, origin: Origin) -> Self {
         self.change(|inner| inner.origin = origin)
+    }
+
+    /// The same call as a part of a trace: what is called and invoked for it is, too.
+    #[must_use]
+    pub fn with_trace(&self, root: &str) -> Self {
+        self.change(|inner| inner.trace = Some(root.into()))
     }
 
     /// The same call on one side of a pair: in its lane, on its store, noted if it has effects.
@@ -151,6 +159,11 @@ impl Context {
 
     pub fn request_id(&self) -> &str {
         &self.0.request_id
+    }
+
+    /// The root of the X-Ray trace that this call is a part of.
+    pub fn trace(&self) -> Option<&Arc<str>> {
+        self.0.trace.as_ref()
     }
 
     pub fn lane(&self) -> &Lane {

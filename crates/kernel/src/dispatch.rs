@@ -14,9 +14,9 @@ use crate::http::HttpEndpoint;
 use crate::operation::ErasedCall;
 use crate::side::has_effects;
 use crate::{
-    Access, AliasMover, Authorize, Context, Credentials, Decision, ErasedOutput, Fetch, Invoke,
-    Origin, Principal, Released, ResourceType, Seats, Service, ServiceError, Shadow, Side,
-    SideCall, Sockets, Vault,
+    Access, AliasMover, Authorize, Context, Credentials, Decision, Entry, ErasedHandler,
+    ErasedOutput, Fetch, Invoke, Journal, Origin, Principal, Released, ResourceType, Seats,
+    Service, ServiceError, Shadow, Side, SideCall, Sockets, Vault, What,
 };
 
 /// How strict the cloud is.
@@ -74,6 +74,7 @@ struct Inner {
     fetch: OnceLock<Arc<dyn Fetch>>,
     seats: Seats,
     meter: Meter,
+    journal: Journal,
 }
 
 struct Services {
@@ -108,6 +109,7 @@ impl Kernel {
             fetch: OnceLock::new(),
             seats: Seats::default(),
             meter: Meter::default(),
+            journal: Journal::default(),
         }))
     }
 
@@ -184,6 +186,10 @@ impl Kernel {
 
     pub fn meter(&self) -> &Meter {
         &self.0.meter
+    }
+
+    pub fn journal(&self) -> &Journal {
+        &self.0.journal
     }
 
     pub fn services(&self) -> &[Service] {
@@ -288,7 +294,7 @@ impl Kernel {
         async move { Ok(written(&*call.await?)) }.boxed()
     }
 
-    /// The call path: decode and check → authorize → meter → operation. The input is read before
+    /// The call path: decode and check → authorize → operation → meter and journal. The input is read before
     /// this returns; identity and lane are in `ctx` already.
     pub fn dispatch(
         &self,
@@ -298,40 +304,52 @@ impl Kernel {
         reader: &mut dyn ShapeReader,
     ) -> BoxFuture<'static, Result<Box<dyn ErasedOutput>, ServiceError>> {
         self.0.meter.calls.fetch_add(1, Ordering::Relaxed);
-        let decoded = self.decode(service, operation, reader);
+        let found = self.find(service, operation);
+        let named = found.as_ref().ok().map(|(named, ..)| *named);
+        let decoded = found.and_then(|(named, service, handler)| {
+            let decoded = handler.decode(reader);
+            let (call, violations) = decoded.map_err(|error| (service.unreadable)(&error))?;
+            match violations.is_empty() {
+                true => Ok((named, call)),
+                false => Err((service.refuse)(&violations)),
+            }
+        });
         let kernel = self.clone();
         let ctx = ctx.clone();
         async move {
+            let clock = &kernel.env().clock;
+            let (at_ms, begun) = (clock.now_ms(), clock.monotonic());
             let result = match decoded {
-                Ok((operation, call)) => kernel.run(ctx, operation, call).await,
+                Ok((named, call)) => kernel.run(ctx.clone(), named, call).await,
                 Err(error) => Err(error),
             };
             if result.is_err() {
                 kernel.0.meter.errors.fetch_add(1, Ordering::Relaxed);
+            }
+            if let Some(Named { service, operation }) = named {
+                let what = What::Call { service, operation: operation.name };
+                let took = clock.monotonic().saturating_sub(begun);
+                let error = result.as_ref().err().map(|error| error.code().to_owned());
+                kernel.0.journal.note(Entry::of(&ctx, at_ms, took, what, error));
             }
             result
         }
         .boxed()
     }
 
-    fn decode(
+    fn find(
         &self,
         service: &str,
         operation: &str,
-        reader: &mut dyn ShapeReader,
-    ) -> Result<(Named, Box<dyn ErasedCall>), ServiceError> {
+    ) -> Result<(Named, &Service, &dyn ErasedHandler), ServiceError> {
         let service = self
             .service(service)
             .ok_or_else(|| ServiceError::not_implemented(service, operation))?;
         let handler = service
             .handler(operation)
             .ok_or_else(|| ServiceError::not_implemented(service.schema.id, operation))?;
-        let (call, violations) =
-            handler.decode(reader).map_err(|error| (service.unreadable)(&error))?;
-        match violations.is_empty() {
-            true => Ok((Named { service: service.schema.id, operation: handler.schema() }, call)),
-            false => Err((service.refuse)(&violations)),
-        }
+        let named = Named { service: service.schema.id, operation: handler.schema() };
+        Ok((named, service, handler))
     }
 
     async fn run(

@@ -7,6 +7,8 @@ use undercast_smithy::Body;
 
 use crate::{Context, Kernel};
 
+pub const TRACE_HEADER: &str = "x-amzn-trace-id";
+
 /// A request as a front door sees it. Header names are in lower case.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -35,6 +37,11 @@ impl Request {
     /// The first header of that name (given in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// The root of the trace that the request is a part of. Every request that is noted has one.
+    pub fn trace(&self) -> Option<&str> {
+        crate::trace_root(self.header(TRACE_HEADER)?)
     }
 
     /// The parameters of the query string in their order, decoded.
@@ -149,6 +156,11 @@ pub trait HttpEndpoint: Send + Sync + 'static {
     /// signature covers it.
     fn asks_who_calls(&self) -> bool {
         false
+    }
+
+    /// Whether its requests are noted in the journal.
+    fn is_noted(&self) -> bool {
+        true
     }
 
     /// Whether other doors are asked first: for one whose addresses do not tell them from all others.

@@ -15,6 +15,7 @@ pub mod context;
 pub mod dispatch;
 pub mod error;
 pub mod http;
+mod journal;
 pub mod keyspace;
 pub mod operation;
 pub mod ports;
@@ -28,6 +29,7 @@ pub use arn::Arn;
 pub use context::{Context, Lane, Origin};
 pub use dispatch::{Kernel, Mode, Settings};
 pub use error::ServiceError;
+pub use journal::{Entry, Journal, What, new_root, trace_root};
 pub use operation::{Access, ErasedHandler, ErasedOutput, Handler, Operation};
 pub use ports::{
     Answered, Authorize, Credentials, Decision, Fetch, Given, Guise, HttpGiven, Invoke, InvokeKind,

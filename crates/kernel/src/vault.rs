@@ -1,7 +1,7 @@
 //! Secrets at rest: sealed with a key that is not in the store.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,10 @@ use undercast_store::Ids;
 use crate::ServiceError;
 
 /// Seals and opens secrets by AES-256-GCM. Without a key it leaves them as they are. Cheap to clone.
+///
+/// It seals with its first key; the others open what came from elsewhere.
 #[derive(Clone, Default)]
-pub struct Vault(Option<Arc<LessSafeKey>>);
+pub struct Vault(Arc<RwLock<Vec<LessSafeKey>>>);
 
 /// A secret as it is kept: a field of a row.
 #[derive(Clone, Serialize, Deserialize)]
@@ -26,7 +28,7 @@ pub enum Sealed {
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Vault(a key)" } else { "Vault(no key)" })
+        write!(f, "Vault({} keys)", self.keys().len())
     }
 }
 
@@ -42,13 +44,27 @@ fn sealing(what: impl fmt::Display) -> ServiceError {
 
 impl Vault {
     pub fn new(key: &[u8; 32]) -> Self {
-        let key = UnboundKey::new(&AES_256_GCM, key).ok();
-        Self(key.map(|key| Arc::new(LessSafeKey::new(key))))
+        let vault = Self::default();
+        vault.add(key);
+        vault
+    }
+
+    /// From now on, what was sealed with this key opens as well.
+    pub fn add(&self, key: &[u8; 32]) {
+        if let Ok(key) = UnboundKey::new(&AES_256_GCM, key) {
+            let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            keys.push(LessSafeKey::new(key));
+        }
+    }
+
+    fn keys(&self) -> RwLockReadGuard<'_, Vec<LessSafeKey>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `name` says whose secret it is: under another name it does not open.
     pub fn seal(&self, ids: &dyn Ids, name: &str, secret: &str) -> Result<Sealed, ServiceError> {
-        let Some(key) = &self.0 else {
+        let keys = self.keys();
+        let Some(key) = keys.first() else {
             return Ok(Sealed::Plain(secret.to_owned()));
         };
         let mut nonce = [0; NONCE_LEN];
@@ -68,14 +84,16 @@ impl Vault {
             Sealed::Plain(secret) => return Ok(secret.clone()),
             Sealed::Sealed(bytes) => bytes,
         };
-        let key = self.0.as_ref().ok_or_else(|| sealing("there is no key"))?;
         let (nonce, text) =
             bytes.split_first_chunk::<NONCE_LEN>().ok_or_else(|| sealing("it is cut off"))?;
-        let mut text = text.to_vec();
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let opened = key.open_in_place(nonce, Aad::from(name.as_bytes()), &mut text);
-        let opened = opened.map_err(|_| sealing("it was sealed with another key"))?;
-        String::from_utf8(opened.to_vec()).map_err(sealing)
+        for key in self.keys().iter() {
+            let mut text = text.to_vec();
+            let nonce = Nonce::assume_unique_for_key(*nonce);
+            if let Ok(opened) = key.open_in_place(nonce, Aad::from(name.as_bytes()), &mut text) {
+                return String::from_utf8(opened.to_vec()).map_err(sealing);
+            }
+        }
+        Err(sealing("it was sealed with another key"))
     }
 }
 
@@ -96,6 +114,9 @@ mod tests {
         assert!(vault.open("AKIA2", &sealed).is_err());
         assert!(Vault::new(&[2; 32]).open("AKIA1", &sealed).is_err());
         assert!(Vault::default().open("AKIA1", &sealed).is_err());
+        let other = Vault::new(&[2; 32]);
+        other.add(&[1; 32]);
+        assert_eq!(other.open("AKIA1", &sealed).unwrap(), "secret");
         let Sealed::Sealed(again) = vault.seal(&*ids, "AKIA1", "secret").unwrap() else {
             panic!("it is not sealed")
         };

@@ -26,6 +26,7 @@ use undercast_sandbox::{
 
 const WARM: usize = 1100;
 const COLD: usize = 20;
+const RATE_TIME: Duration = Duration::from_secs(2);
 
 struct Quiet;
 
@@ -81,6 +82,19 @@ async fn measure() {
             }
             report("warm", &warm, &bare_warm);
             report("cold", &cold, &bare_cold);
+            for n in [2, 8] {
+                let (mut ours, mut bare) = (0.0, 0.0);
+                for _ in 0..2 {
+                    ours += rate_through_sandbox(&sandbox, &function, n).await;
+                    bare += rate_bare(&program, &client, &code_dir, n);
+                }
+                println!(
+                    "  {n} instances: {:.0} a second; bare {:.0}; {:.0} %",
+                    ours / 2.0,
+                    bare / 2.0,
+                    ours / bare * 100.0
+                );
+            }
         }
     }
 }
@@ -165,6 +179,62 @@ fn warm_bare(program: &Path, client: &Path, code: &Path) -> Vec<f64> {
     child.kill().unwrap();
     child.wait().unwrap();
     times.split_off(100)
+}
+
+/// Invocations a second, `n` at a time.
+async fn rate_through_sandbox(sandbox: &Sandbox, function: &Function, n: usize) -> f64 {
+    let function = Arc::new(function.clone());
+    let loops = (0..n).map(|_| {
+        let (function, sandbox) = (Arc::clone(&function), sandbox.clone());
+        tokio::spawn(async move {
+            let host: Arc<dyn Host> = Arc::new(Quiet);
+            let invoke = || sandbox.invoke(&function, invocation(&function, 0), &host);
+            // All processes are there before anything is counted.
+            for _ in 0..50 {
+                invoke().await.unwrap();
+            }
+            let (since, mut count) = (Instant::now(), 0);
+            while since.elapsed() < RATE_TIME {
+                invoke().await.unwrap();
+                count += 1;
+            }
+            f64::from(count) / since.elapsed().as_secs_f64()
+        })
+    });
+    let rates = futures_of(loops.collect()).await;
+    rates.iter().sum()
+}
+
+async fn futures_of(tasks: Vec<tokio::task::JoinHandle<f64>>) -> Vec<f64> {
+    let mut all = Vec::new();
+    for task in tasks {
+        all.push(task.await.unwrap());
+    }
+    all
+}
+
+fn rate_bare(program: &Path, client: &Path, code: &Path, n: usize) -> f64 {
+    let ready = std::sync::Barrier::new(n);
+    std::thread::scope(|scope| {
+        let one = || {
+            let (mut stub, mut child) = start(program, client, code);
+            for _ in 0..50 {
+                stub.invoke();
+            }
+            ready.wait();
+            let (since, mut count) = (Instant::now(), 0);
+            while since.elapsed() < RATE_TIME {
+                stub.invoke();
+                count += 1;
+            }
+            let rate = f64::from(count) / since.elapsed().as_secs_f64();
+            child.kill().unwrap();
+            child.wait().unwrap();
+            rate
+        };
+        let loops: Vec<_> = (0..n).map(|_| scope.spawn(one)).collect();
+        loops.into_iter().map(|each| each.join().unwrap()).sum()
+    })
 }
 
 fn start(program: &Path, client: &Path, code: &Path) -> (Stub, Child) {

@@ -41,6 +41,6 @@ pub use error::Error;
 pub use function::{Credentials, Ends, Function, Host, Invocation, LogLine};
 pub use isolation::{Isolation, IsolationChoice, IsolationLevel, MemoryLimit};
 pub use launcher::launcher_main;
-pub use options::{Endpoint, Network, Options, RuntimeLibs};
+pub use options::{Background, Endpoint, Network, Options, RuntimeLibs};
 pub use pool::{InstanceInfo, InstanceState, Sandbox};
 pub use unpack::{UnpackError, UnpackLimits, UnpackReport, unpack};

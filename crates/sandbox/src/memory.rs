@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::isolation::MemoryLimit;
+use crate::options::Background;
 
 /// Groups in which instances can be put.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub(crate) struct Cgroups {
     pub(crate) missing: Option<String>,
 }
 
-/// Where a directory per instance is made: memory first, then (v1) pids. Removed with the last instance.
+/// Where a directory per instance is made: memory first, then (v1) others. Removed with the last instance.
 #[derive(Debug)]
 struct Parents(Vec<PathBuf>);
 
@@ -30,18 +31,23 @@ pub(crate) struct Cgroup {
 
 impl Cgroups {
     /// Looks for a writable memory controller, version 2 first.
-    pub(crate) fn find() -> Self {
+    pub(crate) fn find(background: Option<&Background>) -> Self {
+        let found = Self::look(background.is_some());
+        if let Some(background) = background {
+            found.parents.put_behind(background);
+        }
+        found
+    }
+
+    fn look(with_cpu: bool) -> Self {
         let Ok(own) = fs::read_to_string("/proc/self/cgroup") else {
             return Self::without("no control groups on this host");
         };
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-        Self::version_2(&own, &mounts).or_else(|| Self::version_1(&own, &mounts)).unwrap_or_else(
-            || {
-                Self::without(
-                    "no writable memory control group: resident memory is watched instead",
-                )
-            },
-        )
+        let found = Self::version_2(&own, &mounts, with_cpu)
+            .or_else(|| Self::version_1(&own, &mounts, with_cpu));
+        let missing = "no writable memory control group: resident memory is watched instead";
+        found.unwrap_or_else(|| Self::without(missing))
     }
 
     fn without(why: &str) -> Self {
@@ -52,7 +58,7 @@ impl Cgroups {
         }
     }
 
-    fn version_2(own: &str, mounts: &str) -> Option<Self> {
+    fn version_2(own: &str, mounts: &str, with_cpu: bool) -> Option<Self> {
         let mount = mount_point(mounts, "cgroup2", None)?;
         let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
         let own = join(&mount, path);
@@ -62,6 +68,9 @@ impl Cgroups {
             .flatten()
             .find_map(|base| {
                 sweep(base);
+                if with_cpu {
+                    let _ = fs::write(base.join("cgroup.subtree_control"), "+cpu");
+                }
                 let dir = base.join(name());
                 fs::create_dir(&dir).ok()?;
                 let usable = dir.join("memory.max").exists()
@@ -78,7 +87,7 @@ impl Cgroups {
             })
     }
 
-    fn version_1(own: &str, mounts: &str) -> Option<Self> {
+    fn version_1(own: &str, mounts: &str, with_cpu: bool) -> Option<Self> {
         let name = name();
         let make = |controller: &str| -> Option<PathBuf> {
             let mount = mount_point(mounts, "cgroup", Some(controller))?;
@@ -94,7 +103,8 @@ impl Cgroups {
             Some(dir)
         };
         let memory = make("memory")?;
-        let parents = std::iter::once(memory).chain(make("pids")).collect();
+        let cpu = with_cpu.then(|| make("cpu")).flatten();
+        let parents = std::iter::once(memory).chain(make("pids")).chain(cpu).collect();
         Some(Self {
             version: Some(MemoryLimit::CgroupV1),
             parents: Arc::new(Parents(parents)),
@@ -115,12 +125,37 @@ impl Cgroups {
             fs::create_dir(&dir).ok()?;
             group.dirs.push(dir);
         }
-        let (memory, pids) = (group.dirs.first()?, group.dirs.last()?);
-        let file =
-            if version == MemoryLimit::CgroupV2 { "memory.max" } else { "memory.limit_in_bytes" };
-        fs::write(memory.join(file), bytes_max.to_string()).ok()?;
-        let _ = fs::write(pids.join("pids.max"), processes_max.to_string());
+        fs::write(group.dirs.first()?.join(memory_file(version)), bytes_max.to_string()).ok()?;
+        write_where_it_is(&group.dirs, "pids.max", &processes_max.to_string());
         Some(group)
+    }
+}
+
+fn memory_file(version: MemoryLimit) -> &'static str {
+    if version == MemoryLimit::CgroupV2 { "memory.max" } else { "memory.limit_in_bytes" }
+}
+
+/// Writes a file of whichever of these directories has it.
+fn write_where_it_is(dirs: &[PathBuf], file: &str, value: &str) {
+    for path in dirs.iter().map(|dir| dir.join(file)).filter(|path| path.exists()) {
+        if let Err(error) = fs::write(&path, value) {
+            tracing::debug!("{}: {error}", path.display());
+        }
+    }
+}
+
+impl Parents {
+    /// All instances together get a small share of a busy processor, and no more memory than this.
+    fn put_behind(&self, background: &Background) {
+        let memory = background.memory_bytes_max.to_string();
+        for version in [MemoryLimit::CgroupV1, MemoryLimit::CgroupV2] {
+            write_where_it_is(&self.0, memory_file(version), &memory);
+        }
+        // A quarter of what one process of others gets: enough to come to an end, however busy those are. With less
+        // than that, candidates starved and what they did not answer in time looked like a difference.
+        for (file, value) in [("cpu.shares", "256"), ("cpu.weight", "25")] {
+            write_where_it_is(&self.0, file, value);
+        }
     }
 }
 

@@ -25,8 +25,15 @@ pub struct Options {
     /// Stop instances that wait for an event, as Lambda freezes them.
     pub freeze: bool,
     pub network: Network,
-    /// How much less than others instances get of the processor: 0 to 19.
-    pub nice: i32,
+    /// Instances stand behind everybody else.
+    pub background: Option<Background>,
+}
+
+/// What instances get that stand behind everybody else: the lowest priority, and where there are control groups together a
+/// small share of a busy processor and this much memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Background {
+    pub memory_bytes_max: u64,
 }
 
 /// Which network an instance has.
@@ -55,7 +62,7 @@ impl Options {
             search_path: None,
             freeze: true,
             network: Network::Host,
-            nice: 0,
+            background: None,
         }
     }
 }

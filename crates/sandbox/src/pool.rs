@@ -95,7 +95,7 @@ impl Sandbox {
     /// The working area cannot be written.
     pub fn new(options: Options) -> Result<Self, Error> {
         let files = RuntimeFiles::prepare(&options)?;
-        let cgroups = Cgroups::find();
+        let cgroups = Cgroups::find(options.background.as_ref());
         let isolation = process::probe(&options, &cgroups);
         tracing::info!(%isolation, "sandbox is ready");
         let runtimes = Runtimes::new(options.search_path.clone());

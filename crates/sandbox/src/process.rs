@@ -36,6 +36,8 @@ use crate::runtimes::{Interpreter, Kind};
 /// Users of instances, when we may choose them: far from those of people and services.
 const UID_FIRST: u32 = 1_500_000_000;
 const UID_COUNT: u64 = 60_000;
+/// The lowest priority that a process can have.
+const NICE_MAX: i32 = 19;
 
 /// Starts the process of an instance. The place in the pool is already counted.
 pub(crate) async fn start(
@@ -87,7 +89,7 @@ pub(crate) async fn start(
         namespaces: pool.isolation.level == IsolationLevel::Namespaces,
         user_namespace: pool.isolation.user_namespace,
         network: own_network,
-        nice: pool.options.nice,
+        nice: if pool.options.background.is_some() { NICE_MAX } else { 0 },
     };
     let (launched, logs) =
         launch(&pool.options.launcher, &stage, &spec).await.map_err(Error::io("launcher"))?;
@@ -192,9 +194,10 @@ fn watch(
         Arc::clone(instance),
         launched.child.id(),
     ));
+    let has_namespace = pool.isolation.level == IsolationLevel::Namespaces;
     let instance = Arc::clone(instance);
     clock::spawn(async move {
-        let end = monitor(&instance, launched).await;
+        let end = monitor(&instance, launched, has_namespace).await;
         api.abort();
         if let Some(names) = names {
             names.abort();
@@ -251,11 +254,11 @@ enum End {
 }
 
 /// Follows the process to its end, or ends it when told to.
-async fn monitor(instance: &Arc<Instance>, launched: Launched) -> End {
+async fn monitor(instance: &Arc<Instance>, launched: Launched, has_namespace: bool) -> End {
     let Launched { mut child, control } = launched;
     let (reader, mut writer) = control.into_split();
     let mut lines = BufReader::new(reader).lines();
-    let mut heard = Heard::default();
+    let mut heard = Heard { has_namespace, ..Heard::default() };
     let mut registered = false;
     let mut step = Step::Runs;
     loop {
@@ -333,6 +336,8 @@ fn millis(wait: Duration) -> u64 {
 /// What the launcher has said.
 #[derive(Default)]
 struct Heard {
+    /// Processes have other numbers inside.
+    has_namespace: bool,
     /// The first process of the namespace, as we number it.
     init: Option<u32>,
     runs: bool,
@@ -373,10 +378,11 @@ impl Heard {
         if !self.runs || !matches!(word, "init" | "pid") {
             return;
         }
-        // Inside the namespace the runtime has another number: here it is the child of the first process.
-        let pid = match self.init {
-            Some(init) => child_of(init),
-            None => rest.parse().ok(),
+        // The number that is told is that inside: here the runtime is the child of the first process, of which another
+        // process tells, before this or after.
+        let pid = match (self.has_namespace, self.init) {
+            (true, init) => init.and_then(child_of),
+            (false, _) => rest.parse().ok(),
         };
         if let Some(pid) = pid {
             instance.meter.watch(pid);

@@ -38,12 +38,28 @@ struct Client {
 impl Client {
     async fn connect(url: &str) -> Self {
         let host = url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
-        let socket = TcpStream::connect(&host).await.unwrap();
-        socket.set_nodelay(true).unwrap();
+        let socket = connected(&host).await;
         Self { socket, host, buffer: Vec::with_capacity(64 << 10) }
     }
 
+    /// A peer may close a connection that has served its time: the call is made once more on another.
     async fn call(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, Bytes) {
+        for _ in 0..3 {
+            match self.try_call(method, path, headers, body).await {
+                Some(answer) => return answer,
+                None => self.socket = connected(&self.host).await,
+            }
+        }
+        panic!("the connection is closed again and again");
+    }
+
+    async fn try_call(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &[u8],
+    ) -> Option<(u16, Bytes)> {
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: {}\r\n{headers}content-length: {}\r\n\r\n",
             self.host,
@@ -51,11 +67,14 @@ impl Client {
         );
         let mut request = head.into_bytes();
         request.extend_from_slice(body);
-        self.socket.write_all(&request).await.unwrap();
+        self.socket.write_all(&request).await.ok()?;
         self.buffer.clear();
         loop {
-            let n = self.socket.read_buf(&mut self.buffer).await.unwrap();
-            assert!(n > 0, "the connection was closed");
+            let n = self.socket.read_buf(&mut self.buffer).await.ok()?;
+            if n == 0 {
+                assert!(self.buffer.is_empty(), "the connection was closed in an answer");
+                return None;
+            }
             let Some(end) = find(&self.buffer, b"\r\n\r\n") else { continue };
             let head = String::from_utf8_lossy(&self.buffer[..end]).to_lowercase();
             let length = head.split("content-length: ").nth(1).and_then(|t| t.split("\r\n").next());
@@ -64,7 +83,7 @@ impl Client {
                 assert!(self.socket.read_buf(&mut self.buffer).await.unwrap() > 0);
             }
             let status = head[9..12].parse().unwrap();
-            return (status, Bytes::copy_from_slice(&self.buffer[end + 4..end + 4 + length]));
+            return Some((status, Bytes::copy_from_slice(&self.buffer[end + 4..end + 4 + length])));
         }
     }
 
@@ -109,6 +128,12 @@ impl Client {
         assert_eq!(answer.matches(r#""Id""#).count(), handles.len(), "{answer}");
         handles.len() as u64
     }
+}
+
+async fn connected(host: &str) -> TcpStream {
+    let socket = TcpStream::connect(host).await.unwrap();
+    socket.set_nodelay(true).unwrap();
+    socket
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {

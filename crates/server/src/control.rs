@@ -3,12 +3,17 @@
 
 use std::sync::Arc;
 
-use futures::FutureExt;
+use std::time::Duration;
+
 use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 use undercast_kernel::http::{HttpEndpoint, Request, Response};
-use undercast_kernel::{Kernel, Mode, Principal, ServiceError};
+use undercast_kernel::{Entry, Kernel, Mode, Principal, ServiceError, What};
 use undercast_sandbox::Sandbox;
+use undercast_smithy::{Body, Timestamp};
+
+use crate::keeper::Keeper;
 
 const BODY_BYTES_MAX: u64 = 80 << 20;
 
@@ -26,7 +31,7 @@ pub(crate) struct About {
 pub(crate) struct Control {
     pub(crate) about: About,
     pub(crate) sandbox: Sandbox,
-    pub(crate) reset: Arc<dyn Fn() -> BoxFuture<'static, Result<(), ServiceError>> + Send + Sync>,
+    pub(crate) keeper: Arc<Keeper>,
 }
 
 impl HttpEndpoint for Control {
@@ -34,6 +39,10 @@ impl HttpEndpoint for Control {
         request.path.starts_with("/_undercast/health")
             || request.path.starts_with("/_undercast/control/")
             || request.path.starts_with("/_localstack/")
+    }
+
+    fn is_noted(&self) -> bool {
+        false
     }
 
     fn serve(&self, kernel: Kernel, request: Request) -> BoxFuture<'static, Response> {
@@ -47,33 +56,62 @@ impl HttpEndpoint for Control {
                 let response = Response::json(200, &localstack_health(&kernel));
                 async move { response }.boxed()
             }
-            ("POST", "/_localstack/state/reset" | "/_undercast/control/reset") => {
-                if let Err(refusal) = self.allow(&kernel, &request) {
-                    return async move { refusal }.boxed();
-                }
-                let reset = (self.reset)();
-                async move {
-                    match reset.await {
-                        Ok(()) => Response::json(200, &json!({"status": "reset"})),
-                        Err(error) => failure(&error),
-                    }
-                }
-                .boxed()
+            ("POST", "/_localstack/state/reset") => {
+                self.guarded(kernel, request, "POST", "/_undercast/control/reset")
             }
-            ("POST", "/_undercast/control/call") => match self.allow(&kernel, &request) {
-                Ok(()) => call(kernel, request).boxed(),
-                Err(refusal) => async move { refusal }.boxed(),
-            },
-            ("GET", "/_undercast/control/list") => match self.allow(&kernel, &request) {
-                Ok(()) => list(kernel).boxed(),
-                Err(refusal) => async move { refusal }.boxed(),
-            },
+            (method, path) if path.starts_with("/_undercast/control/") => {
+                let (method, path) = (method.to_owned(), path.to_owned());
+                self.guarded(kernel, request, &method, &path)
+            }
             _ => async { Response::json(404, &json!({"message": "no such route"})) }.boxed(),
         }
     }
 }
 
 impl Control {
+    fn guarded(
+        &self,
+        kernel: Kernel,
+        request: Request,
+        method: &str,
+        path: &str,
+    ) -> BoxFuture<'static, Response> {
+        if let Err(refusal) = self.allow(&kernel, &request) {
+            return async move { refusal }.boxed();
+        }
+        let keeper = Arc::clone(&self.keeper);
+        let route = (method.to_owned(), path.trim_start_matches("/_undercast/control/").to_owned());
+        async move {
+            let result = match (route.0.as_str(), route.1.as_str()) {
+                ("POST", "call") => return call(kernel, request).await,
+                ("GET", "list") => return list(kernel).await,
+                ("GET", "tail") => return tail(&kernel),
+                ("GET", "export") => {
+                    let exported = keeper.export().await;
+                    return exported.map_or_else(
+                        |error| failure(&error),
+                        |body| Response { body, ..Response::new(200) },
+                    );
+                }
+                ("GET", "trace") => Ok(trace(&kernel, &parameter(&request, "id"))),
+                ("POST", "reset") => keeper.reset().await,
+                ("POST", "snapshot") => keeper.snapshot(&parameter(&request, "name")).await,
+                ("DELETE", "snapshot") => keeper.delete(&parameter(&request, "name")).await,
+                ("GET", "snapshots") => keeper.list().await,
+                ("POST", "restore") => keeper.restore(&parameter(&request, "name")).await,
+                ("POST", "import") => keeper.import(&request.body).await,
+                ("GET", "time") => keeper.time(),
+                ("POST", "time") => match parameter(&request, "advance_ms").parse() {
+                    Ok(ms) => keeper.advance(Duration::from_millis(ms)),
+                    Err(_) => Err(ServiceError::new("BadRequest", "advance_ms is no number")),
+                },
+                _ => return Response::json(404, &json!({"message": "no such route"})),
+            };
+            result.map_or_else(|error| failure(&error), |answer| Response::json(200, &answer))
+        }
+        .boxed()
+    }
+
     /// In open mode anybody on this machine but a web page may; in secure mode who has the token.
     fn allow(&self, kernel: &Kernel, request: &Request) -> Result<(), Response> {
         let shown = request.header("authorization").and_then(|h| h.strip_prefix("Bearer "));
@@ -112,6 +150,53 @@ impl Control {
             "notes": self.about.notes,
         })
     }
+}
+
+fn parameter(request: &Request, name: &str) -> String {
+    let found = request.query_pairs().into_iter().find(|(given, _)| given == name);
+    found.map(|(_, value)| value).unwrap_or_default()
+}
+
+fn told(entry: &Entry) -> Value {
+    let mut told = json!({
+        "at": Timestamp::from_millis(entry.at_ms).iso8601_millis(),
+        "at_ms": entry.at_ms,
+        "took_us": entry.took_us,
+        "request": entry.request_id,
+        "trace": entry.trace,
+        "account": entry.account,
+        "caller": entry.caller,
+        "dark": entry.is_dark,
+        "error": entry.error,
+    });
+    let what = match &entry.what {
+        What::Call { service, operation } => {
+            json!({"kind": "call", "service": service, "operation": operation})
+        }
+        What::Invocation { function, version, is_cold } => {
+            json!({"kind": "invocation", "function": function, "version": version, "cold": is_cold})
+        }
+        What::Http { method, host, path, status } => {
+            json!({"kind": "http", "method": method, "host": host, "path": path, "status": status})
+        }
+    };
+    if let (Value::Object(told), Value::Object(what)) = (&mut told, what) {
+        told.extend(what);
+    }
+    told
+}
+
+/// All that belongs to a request or trace and is still remembered.
+fn trace(kernel: &Kernel, id: &str) -> Value {
+    kernel.journal().of(id).iter().map(|entry| told(entry)).collect()
+}
+
+/// One line of JSON for everything that happens, until the client has enough.
+fn tail(kernel: &Kernel) -> Response {
+    let lines = kernel.journal().listen();
+    let lines = lines.map(|entry| Ok(format!("{}\n", told(&entry)).into()));
+    let body = Body::from_stream(lines.boxed(), None);
+    Response { body, ..Response::new(200).header("content-type", "application/x-ndjson") }
 }
 
 /// The form that clients of LocalStack wait for.

@@ -6,6 +6,7 @@ mod command;
 mod control;
 mod dark;
 mod fetch;
+mod keeper;
 mod listeners;
 mod package;
 mod services;
@@ -42,6 +43,13 @@ enum Command {
     Logs(command::logs::Args),
     Invoke(command::invoke::Args),
     Ls(command::ls::Args),
+    Tail(command::tail::Args),
+    Trace(command::trace::Args),
+    Snapshot(command::snapshot::Args),
+    Restore(command::restore::Args),
+    Export(command::export::Args),
+    Import(command::import::Args),
+    Time(command::time::Args),
     Reset(command::reset::Args),
 }
 
@@ -60,6 +68,13 @@ fn main() -> ExitCode {
         Command::Logs(args) => command::logs::run(args),
         Command::Invoke(args) => command::invoke::run(args),
         Command::Ls(args) => command::ls::run(args),
+        Command::Tail(args) => command::tail::run(args),
+        Command::Trace(args) => command::trace::run(args),
+        Command::Snapshot(args) => command::snapshot::run(args),
+        Command::Restore(args) => command::restore::run(args),
+        Command::Export(args) => command::export::run(args),
+        Command::Import(args) => command::import::run(args),
+        Command::Time(args) => command::time::run(args),
         Command::Reset(args) => command::reset::run(args),
     };
     match result {

@@ -52,6 +52,29 @@ pub(crate) fn complain(failure: &str) {
     eprintln!("{word}: {failure}");
 }
 
+/// Shows how far something is, on a terminal; an empty text takes it away.
+pub(crate) fn progress(text: &str) {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K{text}");
+    }
+}
+
+/// Bytes in the unit that fits.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..0x10_0000 => format!("{} KiB", bytes >> 10),
+        0x10_0000..0x4000_0000 => format!("{} MiB", bytes >> 20),
+        _ => format!("{}.{} GiB", bytes >> 30, ((bytes & 0x3fff_ffff) * 10) >> 30),
+    }
+}
+
+/// What a restore changed.
+pub(crate) fn changes(answer: &serde_json::Value) -> String {
+    let part = |name: &str| answer.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
+    format!("{} rows and {} files differed", part("rows") + part("counters"), part("blobs"))
+}
+
 /// Goes up over `lines` lines and clears them, to draw a live picture again.
 pub(crate) fn rewind(lines: usize) {
     if lines > 0 {

@@ -37,6 +37,12 @@ pub(crate) trait Attempt: Send + Sync {
         reverse: bool,
     ) -> BoxFuture<'a, Result<Vec<Pair>, Error>>;
     fn sum<'a>(&'a self, key: &'a Bytes) -> BoxFuture<'a, Result<i64, Error>>;
+    /// The first `limit` counters from `start` on that are not zero, in order.
+    fn counters<'a>(
+        &'a self,
+        start: Bytes,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<(Bytes, i64)>, Error>>;
     /// Up to `n` rows that nobody else holds, neither this attempt by an earlier claim nor in `except`.
     fn claim<'a>(
         &'a self,

@@ -24,7 +24,7 @@ use crate::table::Table;
 use crate::tx::Tx;
 
 /// Which owners name a blob.
-const LINKS: Table<(Vec<u8>, Vec<u8>), ()> = Table::new(0xfff1, "b");
+pub(crate) const LINKS: Table<(Vec<u8>, Vec<u8>), ()> = Table::new(0xfff1, "b");
 
 /// The name of a blob: the BLAKE3 hash of its content, and its length. Small enough to stand in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -159,6 +159,15 @@ impl Blobs {
     /// The file that holds the blob, if blobs are local files.
     pub fn path(&self, id: &BlobId) -> Option<PathBuf> {
         self.store.path(*id)
+    }
+
+    pub(crate) async fn all(&self) -> Result<Vec<BlobId>, Error> {
+        self.store.older_than(Duration::ZERO).await
+    }
+
+    /// Makes the blob young; false if it is not there.
+    pub(crate) async fn touch(&self, id: &BlobId) -> Result<bool, Error> {
+        self.store.touch(*id).await
     }
 
     pub(crate) async fn clear(&self) -> Result<(), Error> {

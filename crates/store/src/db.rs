@@ -15,6 +15,7 @@ use crate::engine::{Engine, MemoryEngine};
 use crate::env::{Env, yield_now};
 use crate::error::Error;
 use crate::folder::Folder;
+use crate::gate::{Gate, Shut};
 use crate::local::Local;
 use crate::overlay::{Overlay, OverlayOptions};
 use crate::postgres::Postgres;
@@ -109,6 +110,7 @@ pub struct Db {
     hot: Arc<HotKeys>,
     recorder: Option<Recorder>,
     begun: Arc<std::sync::atomic::AtomicU32>,
+    gate: Arc<Gate>,
 }
 
 impl std::fmt::Debug for Db {
@@ -158,7 +160,15 @@ impl Db {
     }
 
     pub(crate) fn new(backend: Arc<dyn Backend>, env: Env, blobs: Blobs) -> Db {
-        Db { backend, env, blobs, hot: Arc::default(), recorder: None, begun: Arc::default() }
+        Db {
+            backend,
+            env,
+            blobs,
+            hot: Arc::default(),
+            recorder: None,
+            begun: Arc::default(),
+            gate: Arc::default(),
+        }
     }
 
     pub fn env(&self) -> &Env {
@@ -208,7 +218,17 @@ impl Db {
         if self.begun.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 16 == 15 {
             yield_now().await;
         }
-        Ok(Tx::new(self.backend.begin().await?, self.env.clone(), self.recorder.clone()))
+        let pass = self.gate.pass().await;
+        Ok(Tx::new(self.backend.begin().await?, self.env.clone(), self.recorder.clone(), pass))
+    }
+
+    /// Changes when all that is stored is exchanged for something else: nothing that was kept in memory of it counts then.
+    pub fn era(&self) -> u64 {
+        self.gate.era()
+    }
+
+    pub(crate) async fn shut(&self) -> Shut<'_> {
+        self.gate.shut().await
     }
 
     /// Tells of commits under `prefix` from now on.

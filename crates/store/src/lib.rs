@@ -14,6 +14,7 @@
 //! - What is acknowledged is on disk. After a failed sync nothing is acknowledged any more.
 //! - Nothing scans from the start of a prefix whose head is worked off: keep a cursor (`Watch::take_lowest`).
 
+mod archive;
 mod backend;
 mod blobs;
 mod db;
@@ -22,6 +23,7 @@ pub mod engine;
 mod env;
 mod error;
 mod folder;
+mod gate;
 mod key;
 mod local;
 mod overlay;
@@ -34,6 +36,7 @@ mod tasks;
 mod tx;
 mod watch;
 
+pub use archive::{Archived, Extras};
 pub use blobs::{BlobHash, BlobId, BlobStore, Blobs, Collected, Source};
 pub use db::{
     Db, Durability, EngineKind, Location, Options, TRANSACTION_BYTES_MAX, TRANSACTION_LIMIT,

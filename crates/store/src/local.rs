@@ -192,8 +192,11 @@ fn read_sum(view: &dyn View, key: &[u8]) -> Result<i64, Error> {
     let Some(value) = view.get(&physical(COUNTER, key))? else {
         return Ok(0);
     };
-    let bytes =
-        value.as_ref().try_into().map_err(|_| Error::corrupt("a counter is not eight bytes"))?;
+    decode_sum(&value)
+}
+
+fn decode_sum(value: &[u8]) -> Result<i64, Error> {
+    let bytes = value.try_into().map_err(|_| Error::corrupt("a counter is not eight bytes"))?;
     Ok(i64::from_be_bytes(bytes))
 }
 
@@ -520,6 +523,19 @@ impl Attempt for LocalAttempt {
 
     fn sum<'a>(&'a self, key: &'a Bytes) -> BoxFuture<'a, Result<i64, Error>> {
         ready(read_sum(&*self.view, key)).boxed()
+    }
+
+    fn counters<'a>(
+        &'a self,
+        start: Bytes,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<(Bytes, i64)>, Error>> {
+        let range = KeyRange::prefix(&[COUNTER][..]).from_key(physical(COUNTER, &start));
+        let read = || {
+            let pairs = self.view.range(&range, limit, false)?;
+            pairs.into_iter().map(|(key, sum)| Ok((key.slice(1..), decode_sum(&sum)?))).collect()
+        };
+        ready(read()).boxed()
     }
 
     fn claim<'a>(

@@ -260,6 +260,14 @@ impl Attempt for DarkAttempt {
         })
     }
 
+    fn counters<'a>(
+        &'a self,
+        _start: Bytes,
+        _limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<(Bytes, i64)>, Error>> {
+        Box::pin(async { Err(Error::unavailable("an overlay does not list its counters")) })
+    }
+
     fn claim<'a>(
         &'a self,
         range: KeyRange,

@@ -11,6 +11,7 @@ use crate::db::{TRANSACTION_BYTES_MAX, TRANSACTION_LIMIT, VALUE_BYTES_MAX, too_s
 use crate::engine::Pair;
 use crate::env::{Env, Ids};
 use crate::error::{Error, lock};
+use crate::gate::Pass;
 use crate::key::{KEY_BYTES_MAX, KeyRange};
 use crate::recorder::Recorder;
 use crate::tasks::TaskChange;
@@ -27,6 +28,7 @@ struct Inner {
     attempt: Mutex<Option<Arc<dyn Attempt>>>,
     env: Env,
     recorder: Option<Recorder>,
+    pass: Pass,
     now_ms: i64,
     began: std::time::Duration,
     buffer: Mutex<Buffer>,
@@ -71,13 +73,19 @@ fn check(what: &'static str, bytes: usize, bytes_max: usize) -> Result<(), Error
 }
 
 impl Tx {
-    pub(crate) fn new(attempt: Arc<dyn Attempt>, env: Env, recorder: Option<Recorder>) -> Tx {
+    pub(crate) fn new(
+        attempt: Arc<dyn Attempt>,
+        env: Env,
+        recorder: Option<Recorder>,
+        pass: Pass,
+    ) -> Tx {
         let inner = Inner {
             attempt: Mutex::new(Some(attempt)),
             now_ms: env.clock.now_ms(),
             began: env.clock.monotonic(),
             env,
             recorder,
+            pass,
             buffer: Mutex::default(),
         };
         Tx { inner: Arc::new(inner) }
@@ -261,6 +269,7 @@ impl Tx {
         if self.inner.env.clock.monotonic().saturating_sub(self.inner.began) > TRANSACTION_LIMIT {
             return Err(too_slow());
         }
+        let _committing = self.inner.pass.commit()?;
         let Some(recorder) = &self.inner.recorder else {
             return attempt.commit(changes).await.map(drop);
         };

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
-use undercast_kernel::http::{HttpEndpoint, Response, Signed as SignedBy};
+use undercast_kernel::http::{HttpEndpoint, Response, Signed as SignedBy, TRACE_HEADER};
 use undercast_kernel::{
-    Context, ErasedOutput, Kernel, Mode, Origin, Principal, Seat, Seats, ServiceError,
+    Context, Entry, ErasedOutput, Kernel, Mode, Origin, Principal, Seat, Seats, ServiceError, What,
+    new_root, trace_root,
 };
 use undercast_smithy::{Body, OperationSchema, Protocol};
 
@@ -213,9 +214,47 @@ impl Gateway {
         if is_dark && !door.has_dark_side() {
             return Ok(front_door::reply(closed_in_the_dark(&request.path)));
         }
-        Ok(front_door::reply(door.serve(inner.kernel.clone(), request).await))
+        if !door.is_noted() {
+            return Ok(front_door::reply(door.serve(inner.kernel.clone(), request).await));
+        }
+        let env = inner.kernel.env();
+        if request.trace().is_none() {
+            request.headers.retain(|(name, _)| name != TRACE_HEADER);
+            let root = format!("Root={}", new_root(env));
+            request.headers.push((TRACE_HEADER.to_owned(), root));
+        }
+        let (at_ms, begun) = (env.clock.now_ms(), env.clock.monotonic());
+        let mut entry = Entry {
+            at_ms,
+            took_us: 0,
+            request_id: String::new(),
+            trace: request.trace().map(Arc::from),
+            account: String::new(),
+            caller: None,
+            is_dark,
+            what: What::Http {
+                method: request.method.clone(),
+                host: request.host.clone(),
+                path: request.path.clone(),
+                status: 0,
+            },
+            error: None,
+        };
+        let response = door.serve(inner.kernel.clone(), request).await;
+        let took = env.clock.monotonic().saturating_sub(begun);
+        let id = response.headers.iter().find(|(name, _)| REQUEST_ID_HEADERS.contains(&&**name));
+        entry.request_id = id.map(|(_, id)| id.clone()).unwrap_or_default();
+        entry.took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        if let What::Http { status, .. } = &mut entry.what {
+            *status = response.status;
+        }
+        inner.kernel.journal().note(entry);
+        Ok(front_door::reply(response))
     }
 }
+
+/// Under which names front doors tell the id of a request.
+const REQUEST_ID_HEADERS: [&str; 3] = ["apigw-requestid", "x-amzn-requestid", "x-amzn-RequestId"];
 
 fn closed_in_the_dark(path: &str) -> Response {
     let message = format!("{path} is not served in the dark lane");
@@ -430,6 +469,11 @@ impl<'g> Call<'g> {
         };
         let Caller { principal, account, .. } = caller;
         let ctx = kernel.request_context(principal, account, region, self.request_id, origin);
+        let trace = self.parts.headers.get(TRACE_HEADER).and_then(|header| header.to_str().ok());
+        let ctx = match trace.and_then(trace_root) {
+            Some(root) => ctx.with_trace(root),
+            None => ctx,
+        };
         match self.seat(signature) {
             Some(seat) => seat.enter(&ctx),
             None => ctx,

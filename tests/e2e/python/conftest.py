@@ -236,6 +236,26 @@ def deploy(client):
     return run
 
 
+@pytest.fixture
+def logged(client):
+    """Waits for lines of a function's log: they, and the group itself, are written after the answer."""
+    logs = client("logs")
+
+    def wait(function, enough, seconds=20):
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                lines = [e["message"].strip() for e in logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]]
+            except logs.exceptions.ResourceNotFoundException:
+                lines = []
+            if enough(lines):
+                return lines
+            assert time.monotonic() < deadline, lines
+            time.sleep(0.02)
+
+    return wait
+
+
 def settled(cloudformation, stack, seconds=60):
     deadline = time.monotonic() + seconds
     while True:

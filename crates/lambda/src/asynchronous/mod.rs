@@ -88,7 +88,7 @@ pub(crate) async fn enqueue(
         request_id: event.request_id,
         payload: Payload::keep(ctx.store(), event.payload).await?,
         client_context: event.client_context,
-        trace_id: event.trace_id,
+        trace_id: event.trace_id.or_else(|| Some(format!("Root={}", ctx.trace()?))),
         queued_ms: 0,
         attempts: 0,
         refusals: 0,

@@ -9,6 +9,7 @@ mod logs;
 mod ready;
 mod run;
 mod stream;
+mod trace;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

@@ -10,6 +10,7 @@ use undercast_kernel::{
 };
 use undercast_sandbox::{Answer, AnswerStatus, Error, Invocation};
 
+use super::trace::Noted;
 use super::{Functions, Running, Target};
 use crate::error::throttled;
 use crate::limits::SYNC_BYTES_MAX;
@@ -51,6 +52,7 @@ impl Functions {
         target: &Target,
         event: Event,
     ) -> Result<Outcome, ServiceError> {
+        let event = event.traced(ctx, target);
         let clock = &ctx.env().clock;
         let begun = clock.monotonic();
         let outcome = match pair(ctx, target) {
@@ -74,6 +76,7 @@ impl Functions {
         event: Event,
         pair: Arc<dyn Pair>,
     ) -> Result<Outcome, ServiceError> {
+        let event = event.traced(ctx, target);
         let given = given(target, &event);
         let clock = &ctx.env().clock;
         let begun = clock.monotonic();
@@ -92,7 +95,22 @@ impl Functions {
         target: &Target,
         event: Event,
     ) -> Result<Outcome, ServiceError> {
-        let (answer, running) = self.begin(ctx, target, event).await?;
+        let noted = Noted {
+            request_id: event.request_id.clone(),
+            trace_id: event.trace_id.clone(),
+            name: &target.name,
+            version: &target.version,
+        };
+        let clock = &ctx.env().clock;
+        let begun = clock.monotonic();
+        let took = || clock.monotonic().saturating_sub(begun);
+        let (answer, running) = match self.begin(ctx, target, event).await {
+            Ok(begun) => begun,
+            Err(error) => {
+                noted.note(ctx, took(), false, Some(error.code().to_owned()));
+                return Err(error);
+            }
+        };
         let (payload, broken) = match answer.payload.collect(SYNC_BYTES_MAX).await {
             Ok(payload) => (payload, false),
             Err(error) => (error.payload, true),
@@ -103,12 +121,15 @@ impl Functions {
             AnswerStatus::FunctionError { kind } => kind,
             AnswerStatus::Ok => "Unhandled".to_owned(),
         };
+        let error = failed.then_some(kind);
+        let was_cold = answer.init_ms.is_some();
+        noted.note(ctx, took(), was_cold, error.clone());
         Ok(Outcome {
             payload,
-            error: failed.then_some(kind),
+            error,
             version: target.version.clone(),
             log: answer.log_tail,
-            was_cold: answer.init_ms.is_some(),
+            was_cold,
         })
     }
 

@@ -10,6 +10,7 @@ use undercast_kernel::{Answered, Context, Given, Pair, Served, ServiceError};
 use undercast_sandbox::{AnswerBody, AnswerStatus, ResponseStream, StreamError};
 
 use super::run::{given, pair, tell};
+use super::trace::Noted;
 use super::{Event, Functions, Running, Target};
 use crate::limits::STREAM_BYTES_MAX;
 use crate::name::FunctionName;
@@ -45,6 +46,8 @@ impl Functions {
         target: &Target,
         event: Event,
     ) -> Result<Streamed, ServiceError> {
+        let event = event.traced(ctx, target);
+        let (request_id, trace_id) = (event.request_id.clone(), event.trace_id.clone());
         let begun = ctx.env().clock.monotonic();
         let watched = pair(ctx, target).map(|pair| Watched {
             given: given(target, &event),
@@ -72,6 +75,8 @@ impl Functions {
             bytes: 0,
             watched,
             running,
+            request_id,
+            trace_id,
             ctx: ctx.clone(),
             name: target.name.clone(),
             version: target.version.clone(),
@@ -102,6 +107,8 @@ struct Flow {
     bytes: usize,
     watched: Option<Watched>,
     running: Option<Running>,
+    request_id: String,
+    trace_id: Option<String>,
     ctx: Context,
     name: FunctionName,
     version: String,
@@ -159,6 +166,14 @@ impl Flow {
             };
             pair.answered(given, Answered::Function { payload, error }, took);
         }
+        let noted = Noted {
+            request_id: self.request_id,
+            trace_id: self.trace_id,
+            name: &self.name,
+            version: &self.version,
+        };
+        let error = self.end.error.as_ref().map(|(kind, _)| kind.clone());
+        noted.note(&self.ctx, took, self.is_cold, error);
         let served = Served { took, failed: self.end.error.is_some(), is_cold: self.is_cold };
         tell(&self.ctx, &self.name, &self.version, served);
         Piece::End(self.end)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use undercast_kernel::http::{HttpEndpoint, Request, Response, Signed};
+use undercast_kernel::http::{HttpEndpoint, Request, Response, Signed, TRACE_HEADER};
 use undercast_kernel::{Access, Context, Kernel, Mode, ServiceError};
 
 use super::event::{Around, build};
@@ -127,7 +127,7 @@ impl Visit<'_> {
         let event = Event {
             request_id: self.request_id.to_owned(),
             payload: build(self.request, &body, &around).to_string().into(),
-            trace_id: self.request.header("x-amzn-trace-id").map(str::to_owned),
+            trace_id: self.request.header(TRACE_HEADER).map(str::to_owned),
             ..Event::default()
         };
         let mut ctx = self.kernel.service_context("lambda.amazonaws.com", account, region);

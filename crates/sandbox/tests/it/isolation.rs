@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use undercast_sandbox::IsolationLevel;
+use undercast_sandbox::{Background, IsolationLevel, MemoryLimit};
 
-use crate::fixture::{Fixture, fixture, process_level};
+use crate::fixture::{Fixture, fixture, fixture_with, process_level};
 
 fn isolated() -> Option<Fixture> {
     let f = fixture();
@@ -147,5 +147,50 @@ async fn the_authority_and_the_name_server_are_ours() {
     if f.sandbox.isolation().level == IsolationLevel::Namespaces {
         let (_, text) = shell(&f, "cat /etc/resolv.conf").await;
         assert!(text.starts_with("nameserver 127.0.0.53\n"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_the_background_instances_get_a_small_share() {
+    let memory_bytes_max = 700 << 20;
+    let f = fixture_with(|o| o.background = Some(Background { memory_bytes_max }));
+    let function = f.function(
+        "nodejs20.x",
+        "index.handler",
+        &[("index.js", "exports.handler = async () => require('os').getPriority();")],
+    );
+    assert_eq!(f.call(&Arc::new(function), "1").await, json!(19));
+    let pid = f.sandbox.instances()[0].pid.unwrap();
+    if f.sandbox.isolation().memory == MemoryLimit::Watched {
+        eprintln!("skipped: {}", f.sandbox.isolation());
+        return;
+    }
+    // It is moved into its group beside its start.
+    let mut own = String::new();
+    for _ in 0..500 {
+        own = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        if own.lines().filter(|line| line.contains("/undercast-")).count() >= 3
+            || own.lines().any(|line| line.starts_with("0::") && line.contains("/undercast-"))
+        {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    // The directory in which those of the instances are, by its file.
+    let read = |controller: &str, file: &str| {
+        let path = own.lines().find_map(|line| {
+            let (_, rest) = line.split_once(':')?;
+            let (name, path) = rest.split_once(':')?;
+            (name == controller).then(|| path.to_owned())
+        })?;
+        let path = std::path::Path::new(path.trim_start_matches('/')).parent()?.join(file);
+        std::fs::read_to_string(std::path::Path::new("/sys/fs/cgroup").join(controller).join(path))
+            .ok()
+    };
+    let limit = read("memory", "memory.limit_in_bytes").or_else(|| read("", "memory.max"));
+    let share = read("cpu", "cpu.shares").or_else(|| read("", "cpu.weight"));
+    assert_eq!(limit.as_deref().map(str::trim), Some(&*memory_bytes_max.to_string()), "{own}");
+    if let Some(share) = share {
+        assert!(["256", "25"].contains(&share.trim()), "{share}");
     }
 }

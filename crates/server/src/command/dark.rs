@@ -189,7 +189,7 @@ async fn start(args: Start) -> Result<ExitCode, Failure> {
     if let Some(pairs) = args.record {
         set("Recording", json!({"PairsMax": pairs}));
     }
-    let client = Client::new(&args.target);
+    let client = Client::new(&args.target)?;
     let answer = call(&client, "StartDarkRun", input.into()).await?;
     if args.target.json {
         say(&answer.to_string());
@@ -211,7 +211,7 @@ async fn kinds(client: &Client, name: &str, order: &str, n: usize) -> Result<Vec
 }
 
 async fn watch(args: Watch) -> Result<ExitCode, Failure> {
-    let client = Client::new(&args.target);
+    let client = Client::new(&args.target)?;
     let mut drawn = 0;
     let mut before: Option<(u64, u64)> = None;
     let mut shown = String::new();
@@ -365,7 +365,7 @@ fn bar(share: Option<f64>) -> String {
 }
 
 async fn diff(args: Named) -> Result<ExitCode, Failure> {
-    let client = Client::new(&args.target);
+    let client = Client::new(&args.target)?;
     let found = kinds(&client, &args.name, "MOST_FREQUENT", 100).await?;
     if args.target.json {
         say(&Value::from(found).to_string());
@@ -388,7 +388,7 @@ async fn diff(args: Named) -> Result<ExitCode, Failure> {
 }
 
 async fn show(args: Show) -> Result<ExitCode, Failure> {
-    let client = Client::new(&args.target);
+    let client = Client::new(&args.target)?;
     let Some(id) = args.difference else {
         let run = describe(&client, &args.name).await?;
         if args.target.json {
@@ -419,7 +419,7 @@ async fn show(args: Show) -> Result<ExitCode, Failure> {
 }
 
 async fn replay(args: Replay) -> Result<ExitCode, Failure> {
-    let client = Client::new(&args.target);
+    let client = Client::new(&args.target)?;
     let candidate = args.candidate.as_deref().map(|text| tried(&args.target, text));
     let input = json!({"Name": args.name, "DifferenceId": args.difference, "Candidate": candidate});
     let answer = call(&client, "ReplayDifference", input).await?;
@@ -443,14 +443,14 @@ async fn replay(args: Replay) -> Result<ExitCode, Failure> {
 }
 
 async fn stop(args: Named) -> Result<ExitCode, Failure> {
-    let client = Client::new(&args.target);
+    let client = Client::new(&args.target)?;
     call(&client, "StopDarkRun", json!({"Name": args.name})).await?;
     note(&format!("{} is stopped", args.name));
     Ok(ExitCode::SUCCESS)
 }
 
 async fn ls(args: All) -> Result<ExitCode, Failure> {
-    let client = Client::new(&args.target);
+    let client = Client::new(&args.target)?;
     let mut runs = Vec::new();
     let mut token = Value::Null;
     loop {

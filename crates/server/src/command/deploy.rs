@@ -35,7 +35,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let name = args.stack.clone().or(stem).unwrap_or_else(|| "stack".to_owned());
     let parameters = parameters(&args.parameters)?;
     block_on(async {
-        let client = Client::new(&args.target);
+        let client = Client::new(&args.target)?;
         let template = package::template(&client, &args.template).await?;
         if !change(&client, &name, template, &parameters).await? {
             note("no changes");

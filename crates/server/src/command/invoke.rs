@@ -37,7 +37,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
             "LogType": if args.asynchronous { "None" } else { "Tail" },
             "Payload": base64(event.as_bytes()),
         });
-        let output = Client::new(&args.target).call("lambda", "Invoke", input).await?;
+        let output = Client::new(&args.target)?.call("lambda", "Invoke", input).await?;
         if args.target.json {
             say(&output.to_string());
         } else {

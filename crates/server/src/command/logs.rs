@@ -34,7 +34,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         format!("/aws/lambda/{}", args.name)
     };
     block_on(async {
-        let client = Client::new(&args.target);
+        let client = Client::new(&args.target)?;
         let (mut from, mut seen) = (0, BTreeSet::new());
         loop {
             match read(&client, &group, args.filter.as_ref(), from).await {

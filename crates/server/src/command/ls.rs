@@ -18,7 +18,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     block_on(async {
-        let listed = Client::new(&args.target).get("/_undercast/control/list").await?;
+        let listed = Client::new(&args.target)?.get("/_undercast/control/list").await?;
         let mut rows: Vec<Value> = listed.as_array().cloned().unwrap_or_default();
         if let Some(filter) = &args.filter {
             rows.retain(|row| row.to_string().contains(filter.as_str()));

@@ -109,7 +109,7 @@ async fn step(args: Step, operation: &str) -> Result<ExitCode, Failure> {
 }
 
 async fn show(target: &Target, operation: &str, input: Value) -> Result<ExitCode, Failure> {
-    let answer = Client::new(target).call("release", operation, input).await?;
+    let answer = Client::new(target)?.call("release", operation, input).await?;
     let release = answer.get("Release").cloned().unwrap_or_default();
     match target.json {
         true => say(&release.to_string()),
@@ -122,7 +122,7 @@ async fn status(args: Status) -> Result<ExitCode, Failure> {
     if let Some(name) = args.name {
         return show(&args.target, "DescribeRelease", json!({"Name": name})).await;
     }
-    let client = Client::new(&args.target);
+    let client = Client::new(&args.target)?;
     let answer = client.call("release", "ListReleases", json!({"MaxResults": 100})).await?;
     let releases = answer.get("Releases").and_then(Value::as_array).cloned().unwrap_or_default();
     if args.target.json {

@@ -20,7 +20,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         return Err("this deletes everything; say --yes".to_owned());
     }
     block_on(async {
-        let answer = Client::new(&args.target).post("/_undercast/control/reset").await?;
+        let answer = Client::new(&args.target)?.post("/_undercast/control/reset").await?;
         say(&if args.target.json { answer.to_string() } else { "everything is gone".to_owned() });
         Ok(ExitCode::SUCCESS)
     })

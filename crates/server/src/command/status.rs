@@ -16,7 +16,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     block_on(async {
-        let health = Client::new(&args.target).get("/_undercast/health").await?;
+        let health = Client::new(&args.target)?.get("/_undercast/health").await?;
         if args.target.json {
             say(&health.to_string());
             return Ok(ExitCode::SUCCESS);

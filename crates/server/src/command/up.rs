@@ -10,9 +10,9 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use tokio::net::TcpListener;
 use undercast_kernel::http::HttpEndpoint;
-use undercast_kernel::{Db, Env, Ids, Kernel, Mode, ServiceError, Settings, Sockets, Vault};
+use undercast_kernel::{Db, Env, Ids, Kernel, Mode, Settings, Sockets, Vault};
 use undercast_lambda::{OpenSandbox, Sandboxes};
-use undercast_sandbox::{Endpoint, IsolationLevel, Network, Sandbox};
+use undercast_sandbox::{Background, Endpoint, IsolationLevel, Network, Sandbox};
 use undercast_store::{Durability, Error as StoreError, Location, Options, TaskRunner};
 use undercast_wire::Gateway;
 use undercast_wire::serve::serve_with;
@@ -21,6 +21,7 @@ use crate::authority::{Authority, write_secret};
 use crate::control::{About, Control};
 use crate::dark::DarkSockets;
 use crate::fetch::Outward;
+use crate::keeper::{self, Keeper};
 use crate::listeners::{Inner, bind_inner, tls};
 use crate::services;
 use crate::terminal::{Colour, Failure, note, paint};
@@ -55,6 +56,9 @@ pub(crate) struct Args {
     /// How many instances may run candidates in the dark at once.
     #[arg(long, env = "UNDERCAST_DARK_INSTANCES_MAX", default_value_t = 4)]
     dark_instances_max: usize,
+    /// How much memory, in MiB, all candidates in the dark may use together.
+    #[arg(long, env = "UNDERCAST_DARK_MEMORY_MAX", default_value_t = 2048)]
+    dark_memory_max: u64,
     /// With more runnable processes for each processor than this, candidates rest.
     #[arg(long, env = "UNDERCAST_DARK_LOAD_MAX", default_value_t = undercast_patterns::LOAD_MAX)]
     dark_load_max: f64,
@@ -114,7 +118,7 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
             None
         }
     };
-    let vault = vault(&args.data, db.env().ids.as_ref())?;
+    let vault = keeper::vault(&args.data, db.env().ids.as_ref())?;
     let kernel = Kernel::new(db.clone(), settings(&args, address, inner.as_ref(), vault));
     let sandbox = open_sandbox(&args, &kernel, &authority, inner.as_ref())?;
     let dark = Arc::new(OnceLock::new());
@@ -135,10 +139,12 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
         },
     ));
     let token = control_token(&args.data, db.env().ids.as_ref())?;
-    if args.secure {
-        write_root_key(&kernel, &args.data).await?;
+    let keeper = Keeper::new(args.data.clone(), kernel.clone());
+    if args.store == "memory" {
+        Keeper::forget(&args.data).map_err(|e| e.to_string())?;
     }
-    start(&kernel).await.map_err(|e| e.to_string())?;
+    keeper.finish().await.map_err(|e| format!("the restore that had begun: {e}"))?;
+    keeper.start().await.map_err(|e| e.to_string())?;
     let runner = TaskRunner::start(db.clone(), kernel.task_kinds());
     let about = About {
         store: store_name(&args),
@@ -147,7 +153,7 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
         notes: notes.clone(),
         token,
     };
-    let gateway = gateway(&args, &kernel, &sandbox, about);
+    let gateway = gateway(&args, &kernel, &sandbox, about, keeper);
     sockets.open(&gateway);
     announce(&args, &kernel, address, &sandbox, &notes);
     let wrap = if args.secure { Some(tls(&authority, address.ip())?) } else { None };
@@ -192,8 +198,10 @@ async fn open_store(args: &Args) -> Result<Db, Failure> {
         DurabilityArg::Interval => Durability::Interval,
         DurabilityArg::None => Durability::None,
     };
+    let env = Env::system();
+    env.clock.advance(keeper::offset(&args.data).map_err(|e| format!("the clock: {e}"))?);
     patiently(
-        || Db::open(options.clone(), Env::system()),
+        || Db::open(options.clone(), env.clone()),
         |error| matches!(error, StoreError::Locked { .. }),
     )
     .await
@@ -270,7 +278,7 @@ fn dark_sandbox(
     }
     options.instances_max = args.dark_instances_max;
     options.idle = Duration::from_secs(60);
-    options.nice = 19;
+    options.background = Some(Background { memory_bytes_max: args.dark_memory_max << 20 });
     let opened = Arc::clone(opened);
     Ok(Arc::new(move || {
         let sandbox = Sandbox::new(options.clone())
@@ -306,22 +314,6 @@ fn sandbox_options(
     Ok(options)
 }
 
-/// What secrets are sealed with. Lost, and no access key that was issued before works any more.
-fn vault(data: &Path, ids: &dyn Ids) -> Result<Vault, Failure> {
-    let path = data.join("secrets-key");
-    let failed = |error: String| format!("{}: {error}", path.display());
-    let mut key = [0; 32];
-    match std::fs::read(&path) {
-        Ok(kept) => key = kept.try_into().map_err(|_| failed("it is no key of 32 bytes".into()))?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            ids.fill(&mut key);
-            write_secret(&path, key).map_err(|e| failed(e.to_string()))?;
-        }
-        Err(error) => return Err(failed(error.to_string())),
-    }
-    Ok(Vault::new(&key))
-}
-
 /// What shows that somebody may control the cloud: who can read the data folder can.
 fn control_token(data: &Path, ids: &dyn Ids) -> Result<String, Failure> {
     let path = data.join("control-token");
@@ -333,44 +325,14 @@ fn control_token(data: &Path, ids: &dyn Ids) -> Result<String, Failure> {
     Ok(token)
 }
 
-async fn write_root_key(kernel: &Kernel, data: &Path) -> Result<(), Failure> {
-    let path = data.join("root-key");
-    if path.exists() {
-        return Ok(());
-    }
-    let account = kernel.settings().account.clone();
-    let (id, secret) =
-        undercast_iam::root_key(kernel, &account).await.map_err(|e| e.to_string())?;
-    let text = format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
-    write_secret(&path, &text).map_err(|e| format!("{}: {e}", path.display()))?;
-    note(&format!("A root key is in {}", path.display()));
-    Ok(())
-}
-
-/// What services do before the first call.
-async fn start(kernel: &Kernel) -> Result<(), ServiceError> {
-    for service in kernel.services() {
-        if let Some(start) = &service.start {
-            start(kernel.clone()).await?;
-        }
-    }
-    Ok(())
-}
-
-fn gateway(args: &Args, kernel: &Kernel, sandbox: &Sandbox, about: About) -> Gateway {
-    let reset_kernel = kernel.clone();
-    let control = Control {
-        about,
-        sandbox: sandbox.clone(),
-        reset: Arc::new(move || {
-            let kernel = reset_kernel.clone();
-            async move {
-                kernel.db().clear().await?;
-                start(&kernel).await
-            }
-            .boxed()
-        }),
-    };
+fn gateway(
+    args: &Args,
+    kernel: &Kernel,
+    sandbox: &Sandbox,
+    about: About,
+    keeper: Keeper,
+) -> Gateway {
+    let control = Control { about, sandbox: sandbox.clone(), keeper: Arc::new(keeper) };
     let options = undercast_wire::Options {
         routes: vec![Arc::new(control) as Arc<dyn HttpEndpoint>],
         echo: args.echo.then(undercast_wire::echo::Echo::default),

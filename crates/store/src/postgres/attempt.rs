@@ -113,6 +113,15 @@ impl PgAttempt {
         row.try_get(0).map_err(failed)
     }
 
+    async fn read_counters(&self, start: Bytes, limit: usize) -> Result<Vec<(Bytes, i64)>, Error> {
+        let mut reader = self.reader.lock().await;
+        let pooled = started(&mut reader, &self.core.readers, BEGIN_READ).await?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let (client, _) = pooled.session()?;
+        let rows = client.query(COUNTERS, &[&start.as_ref(), &limit]).await.map_err(failed)?;
+        rows.iter().map(|row| Ok((key_of(row)?, row.try_get(1).map_err(failed)?))).collect()
+    }
+
     async fn take(
         &self,
         mut range: KeyRange,
@@ -174,6 +183,8 @@ impl PgAttempt {
     }
 }
 
+const COUNTERS: &str = "select key, sum(value)::bigint from undercast.counters
+    where key >= $1 group by key having sum(value) <> 0 order by key limit $2";
 const BEGIN_READ: &str = "begin isolation level repeatable read read only";
 /// Each claim looks at what is committed at that moment, so it does not stumble over rows that are gone.
 const BEGIN_CLAIM: &str = "begin isolation level read committed";
@@ -210,6 +221,14 @@ impl Attempt for PgAttempt {
 
     fn sum<'a>(&'a self, key: &'a Bytes) -> BoxFuture<'a, Result<i64, Error>> {
         Box::pin(self.read_sum(key))
+    }
+
+    fn counters<'a>(
+        &'a self,
+        start: Bytes,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<(Bytes, i64)>, Error>> {
+        Box::pin(self.read_counters(start, limit))
     }
 
     fn claim<'a>(

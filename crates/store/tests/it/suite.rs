@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::join_all;
 use undercast_store::{
-    Db, Error, KEY_BYTES_MAX, KeyRange, Recorder, Row, Table, Tx, VALUE_BYTES_MAX,
+    Db, Error, Extras, KEY_BYTES_MAX, KeyRange, Recorder, Row, Table, Tx, VALUE_BYTES_MAX,
 };
 
 /// Hands the names of all cases to another macro.
@@ -24,6 +24,7 @@ macro_rules! with_cases {
             own_rows_are_not_claimed, limits_are_enforced, large_values_come_back, watches_tell,
             a_transaction_is_over_when_it_ends, typed_tables_page, snapshots_do_not_move, clear_leaves_nothing,
             transfers_keep_the_total, an_empty_range_is_empty, before_images_are_recorded,
+            an_archive_brings_everything_back, a_damaged_archive_changes_nothing, what_began_before_a_restore_runs_again,
         }
     };
 }
@@ -547,4 +548,147 @@ pub async fn before_images_are_recorded(db: Db) {
         .map(|row| (&row.key[..], row.before.as_deref(), row.after.as_deref()))
         .collect();
     assert_eq!(rows, [(&b"a"[..], Some(&b"1"[..]), None), (b"c", None, Some(&b"2"[..]))]);
+}
+
+/// Everything that a store shows.
+async fn shown(db: &Db, counters: &[&str]) -> (Vec<(Bytes, Bytes)>, Vec<i64>) {
+    let tx = db.begin().await.unwrap();
+    let rows = tx.range(KeyRange::all(), 100_000, false).await.unwrap();
+    let sums = join_all(counters.iter().map(|counter| tx.sum(counter.as_bytes()))).await;
+    (rows, sums.into_iter().map(Result::unwrap).collect())
+}
+
+async fn add(db: &Db, counter: &'static str, delta: i64) {
+    db.transact(|tx| async move { tx.add(counter, delta) }).await.unwrap();
+}
+
+async fn put_blob(
+    db: &Db,
+    content: &'static [u8],
+    owner: &'static [u8],
+) -> undercast_store::BlobId {
+    let id = db.blobs().put(content).await.unwrap();
+    db.transact(|tx| async move { tx.link_blob(&id, owner) }).await.unwrap();
+    id
+}
+
+pub async fn an_archive_brings_everything_back(db: Db) {
+    let counters = ["kept", "changed", "new", "gone"];
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("archive");
+    for start in (0..6000).step_by(500) {
+        let rows: Vec<(String, String)> =
+            (start..start + 500).map(|n| (format!("row {n:05}"), "x".repeat(n % 90))).collect();
+        let rows: Vec<(&str, &str)> = rows.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        put(&db, &rows).await;
+    }
+    add(&db, "kept", 7).await;
+    add(&db, "changed", -3).await;
+    add(&db, "gone", 1).await;
+    add(&db, "gone", -1).await;
+    let blob = put_blob(&db, b"a blob", b"owner").await;
+    db.blobs().put(&b"nobody's"[..]).await.unwrap();
+    let before = shown(&db, &counters).await;
+    let extras = Extras::from([("a name".to_owned(), b("a note")), ("b".to_owned(), b(""))]);
+    let saved = db.save(&file, &extras).await.unwrap();
+    assert_eq!((saved.rows, saved.counters, saved.blobs), (6001, 2, 1));
+    assert_eq!(Db::check_archive(&file).await.unwrap(), (saved, extras));
+    // Nothing is different.
+    assert_eq!(db.restore(&file).await.unwrap(), Default::default());
+    db.transact(|tx| async move {
+        tx.put("row 00007", "changed")?;
+        tx.put("row 00007a", "added")?;
+        tx.delete("row 05999")?;
+        tx.put("a", "before all")?;
+        tx.put("z", "after all")?;
+        tx.unlink_blob(&blob, b"owner")?;
+        tx.add("changed", 1)?;
+        tx.add("new", 9)?;
+        tx.add("gone", 5)
+    })
+    .await
+    .unwrap();
+    assert_eq!(db.blobs().collect(&db, Duration::ZERO).await.unwrap().blobs, 2);
+    let mut watch = db.watch(b"row 00007a");
+    let restored = db.restore(&file).await.unwrap();
+    assert_eq!((restored.rows, restored.counters, restored.blobs), (6, 3, 1));
+    watch.changed().await;
+    assert_eq!(shown(&db, &counters).await, before);
+    assert_eq!(db.blobs().get(&blob).await.unwrap(), "a blob");
+    // The same into a store that is empty.
+    db.clear().await.unwrap();
+    db.restore(&file).await.unwrap();
+    assert_eq!(shown(&db, &counters).await, before);
+    // What is written afterwards counts from there.
+    add(&db, "kept", 1).await;
+    assert_eq!(shown(&db, &["kept"]).await.1, [8]);
+}
+
+pub async fn a_damaged_archive_changes_nothing(db: Db) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("archive");
+    put(&db, &[("a", "1"), ("b", "2")]).await;
+    put_blob(&db, b"a blob", b"owner").await;
+    db.save(&file, &Extras::new()).await.unwrap();
+    put(&db, &[("a", "3")]).await;
+    let before = shown(&db, &[]).await;
+    let whole = std::fs::read(&file).unwrap();
+    let damaged = (0..whole.len()).map(|at| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        bytes
+    });
+    let cut = (0..whole.len()).map(|length| whole[..length].to_vec());
+    for bytes in damaged.chain(cut).step_by(3) {
+        std::fs::write(&file, bytes).unwrap();
+        let refused = db.restore(&file).await;
+        assert!(matches!(refused, Err(Error::Format { .. })), "{refused:?}");
+    }
+    assert_eq!(shown(&db, &[]).await, before);
+}
+
+pub async fn what_began_before_a_restore_runs_again(db: Db) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("archive");
+    put(&db, &[("a", "old")]).await;
+    db.save(&file, &Extras::new()).await.unwrap();
+    put(&db, &[("a", "new"), ("claimed", "1")]).await;
+    let early = db.begin().await.unwrap();
+    assert_eq!(early.get(b"a").await.unwrap().unwrap(), "new");
+    let blind = db.begin().await.unwrap();
+    blind.put("late", "x").unwrap();
+    early.put("seen", "new").unwrap();
+    let era = db.era();
+    db.restore(&file).await.unwrap();
+    assert_ne!(db.era(), era);
+    for tx in [early, blind] {
+        assert!(matches!(tx.commit().await, Err(Error::Conflict { .. })));
+    }
+    assert_eq!(shown(&db, &[]).await.0, [(b("a"), b("old"))]);
+    // Many write while the store is exchanged again and again: afterwards it is what was saved, or more.
+    let writers = (0..4).map(|writer| {
+        let db = db.clone();
+        async move {
+            for n in 0..50 {
+                put(
+                    &db,
+                    &[
+                        (&format!("w{writer}"), &format!("{n}")),
+                        (&format!("v{writer}"), &format!("{n}")),
+                    ],
+                )
+                .await;
+            }
+        }
+    });
+    let restores = async {
+        for _ in 0..10 {
+            db.restore(&file).await.unwrap();
+        }
+    };
+    futures::join!(join_all(writers), restores);
+    let rows: std::collections::BTreeMap<_, _> = shown(&db, &[]).await.0.into_iter().collect();
+    for writer in 0..4 {
+        assert_eq!(rows.get(&b(&format!("w{writer}"))), rows.get(&b(&format!("v{writer}"))));
+    }
 }

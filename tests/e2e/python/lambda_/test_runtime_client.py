@@ -4,7 +4,6 @@ function, and behind a wrapper script on a managed runtime."""
 import io
 import json
 import sys
-import time
 import zipfile
 from importlib.metadata import files, requires
 from pathlib import Path
@@ -54,9 +53,9 @@ def package():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is a wheel for Linux alone")
 @pytest.mark.parametrize("runtime", [pytest.param("provided.al2023", marks=pytest.mark.skipif(not SYSTEM, reason=f"there is no {MINOR} below /usr")), MINOR])
-def test_awss_own_runtime_client_works_unchanged(client, runtime):
+def test_awss_own_runtime_client_works_unchanged(client, logged, runtime):
     assert any(need.startswith("simplejson") for need in requires("awslambdaric"))
-    lam, logs = client("lambda"), client("logs")
+    lam = client("lambda")
     lam.create_function(FunctionName="ric", Runtime=runtime, Environment={"Variables": {} if runtime.startswith("provided") else {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrap.sh"}}, Handler="app.handler", Role="arn:aws:iam::000000000000:role/r", Timeout=20, MemorySize=256, Code={"ZipFile": package()})
 
     def invoke(event):
@@ -73,11 +72,4 @@ def test_awss_own_runtime_client_works_unchanged(client, runtime):
     failed, error = invoke({"fail": 1})
     assert failed["FunctionError"] == "Unhandled" and error["errorType"] == "KeyError" and error["stackTrace"], error
     assert len(invoke({"big": 1_000_000})[1]) == 1_000_000
-    # What a function prints is written by and by.
-    deadline = time.monotonic() + 20
-    while True:
-        messages = [e["message"].strip() for e in logs.filter_log_events(logGroupName="/aws/lambda/ric")["events"]]
-        if "heard é" in messages:
-            break
-        assert time.monotonic() < deadline, messages
-        time.sleep(0.05)
+    logged("ric", lambda lines: "heard é" in lines)

@@ -69,8 +69,8 @@ def template(batch):
     }
 
 
-def test_a_template_makes_changes_and_deletes_all_of_it(client, deploy, error):
-    fn, sqs, logs, cloudformation = (client(s) for s in ("lambda", "sqs", "logs", "cloudformation"))
+def test_a_template_makes_changes_and_deletes_all_of_it(client, deploy, error, logged):
+    fn, sqs, cloudformation = (client(s) for s in ("lambda", "sqs", "cloudformation"))
     stack = deploy("work", template(5))
     assert stack["StackStatus"] == "CREATE_COMPLETE", stack
     outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
@@ -82,15 +82,7 @@ def test_a_template_makes_changes_and_deletes_all_of_it(client, deploy, error):
     assert fn.get_event_source_mapping(UUID=outputs["Mapping"])["BatchSize"] == 5
     assert fn.get_function(FunctionName=name)["Tags"]["aws:cloudformation:stack-name"] == "work"
     sqs.send_message(QueueUrl=outputs["Queue"], MessageBody="a letter")
-    for _ in range(500):
-        try:
-            events = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
-        except logs.exceptions.ResourceNotFoundException:
-            events = []
-        if "WORKED ON a letter" in json.dumps(events):
-            break
-    else:
-        raise AssertionError(events)
+    logged(name, lambda lines: any("WORKED ON a letter" in line for line in lines))
     stack = deploy("work", template(7), kind="UPDATE")
     assert stack["StackStatus"] == "UPDATE_COMPLETE", stack
     assert fn.get_event_source_mapping(UUID=outputs["Mapping"])["BatchSize"] == 7
