@@ -12,9 +12,20 @@ pub(crate) type ApiKey = (String, String, String);
 pub(crate) const APIS: Table<ApiKey, ApiRow> = Table::new(keyspace::APIGATEWAY, "apis");
 /// API id: ids are unique in the whole cloud, since hosts are made of them.
 pub(crate) const OWNERS: Table<String, OwnerRow> = Table::new(keyspace::APIGATEWAY, "owners");
-/// API id, `route`, `integration`, `stage` or `deployment`, its id.
+/// API id, `route`, `integration`, `authorizer`, `stage` or `deployment`, its id.
 pub(crate) const PARTS: Table<(String, String, String), PartRow> =
     Table::new(keyspace::APIGATEWAY, "parts");
+/// Account, region, domain name.
+pub(crate) const DOMAINS: Table<(String, String, String), KeptRow> =
+    Table::new(keyspace::APIGATEWAY, "domains");
+/// Domain name: in the whole cloud, one owner.
+pub(crate) const HOSTS: Table<String, OwnerRow> = Table::new(keyspace::APIGATEWAY, "hosts");
+/// Domain name, id of the mapping.
+pub(crate) const MAPPINGS: Table<(String, String), MappingRow> =
+    Table::new(keyspace::APIGATEWAY, "mappings");
+/// Account, region, id.
+pub(crate) const VPC_LINKS: Table<(String, String, String), KeptRow> =
+    Table::new(keyspace::APIGATEWAY, "vpc-links");
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ApiRow {
@@ -43,6 +54,33 @@ pub(crate) struct PartRow {
 pub(crate) struct Snapshot {
     pub(crate) routes: Vec<Document>,
     pub(crate) integrations: Vec<Document>,
+    #[serde(default)]
+    pub(crate) authorizers: Vec<Document>,
+}
+
+/// A domain name or a VPC link.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct KeptRow {
+    pub(crate) document: Document,
+    pub(crate) created_ms: i64,
+}
+
+/// Which requests to a domain go to which API.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct MappingRow {
+    pub(crate) id: String,
+    pub(crate) api: String,
+    pub(crate) stage: String,
+    /// The segments that a path begins with; empty for all paths.
+    pub(crate) key: String,
+}
+
+impl Row for KeptRow {
+    const VERSION: u8 = 1;
+}
+
+impl Row for MappingRow {
+    const VERSION: u8 = 1;
 }
 
 impl Row for ApiRow {

@@ -29,8 +29,8 @@ pub struct Request {
     pub side: Option<std::sync::Arc<crate::Side>>,
     /// Who signed it, for doors that ask.
     pub caller: Signed,
-    /// A function that takes the place of the one that the route leads to.
-    pub stand_in: Option<String>,
+    /// Set where the request is made again for a candidate.
+    pub stand_in: Option<Box<StandIn>>,
 }
 
 impl Request {
@@ -62,6 +62,15 @@ impl Request {
             _ => &self.host,
         }
     }
+}
+
+/// What is different when a request is made again for a candidate.
+#[derive(Debug, Clone, Default)]
+pub struct StandIn {
+    /// A function that takes the place of the one that the route leads to.
+    pub function: Option<String>,
+    /// What the door found out about the primary's caller.
+    pub authorized: Option<undercast_smithy::Document>,
 }
 
 /// Whether a request for a front door is signed as a call to AWS is, and by whom.

@@ -130,6 +130,8 @@ pub struct HttpGiven {
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
     pub source_ip: String,
+    /// What the door found out about the caller, in a form of its own.
+    pub authorized: Option<undercast_smithy::Document>,
 }
 
 /// What a side answered.

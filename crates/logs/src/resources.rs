@@ -69,7 +69,8 @@ impl ResourceType for LogGroupType {
                 .collect();
             let input = json!({
                 "logGroupName": name, "kmsKeyId": p.get("KmsKeyId"),
-                "logGroupClass": p.get("LogGroupClass"), "tags": tags,
+                "logGroupClass": p.get("LogGroupClass"),
+                "tags": (!tags.is_empty()).then_some(tags),
             });
             unless(call(&ctx, "CreateLogGroup", input).await, THERE, request.attempt > 1)?;
             set_retention(&ctx, &name, &request).await?;

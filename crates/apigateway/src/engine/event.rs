@@ -9,7 +9,11 @@ use undercast_smithy::Timestamp;
 
 use super::compiled::Matched;
 
+/// Stands beside a Lambda authorizer's context; format 2.0 does not tell it.
+pub(crate) const PRINCIPAL: &str = "principalId";
+
 /// What is known of a request besides itself.
+#[derive(Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
     pub(crate) account: &'a str,
     pub(crate) api: &'a str,
@@ -19,8 +23,12 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) now_ms: i64,
     /// The path within the stage.
     pub(crate) path: &'a str,
+    /// The path as the client gave it: with the stage, or with the key of a domain's mapping.
+    pub(crate) raw_path: &'a str,
     /// The host that the function is told.
     pub(crate) domain: &'a str,
+    /// What was found out about the caller: `{"jwt": …}`, `{"lambda": …, "principalId": …}` or `{"iam": …}`.
+    pub(crate) authorized: Option<&'a Value>,
 }
 
 pub(crate) fn build(
@@ -63,8 +71,8 @@ fn body_text(request: &Request, body: &Bytes) -> (Option<String>, bool) {
     }
 }
 
-/// What the function is told of the headers: the host is the API's, hop-by-hop ones are left out.
-fn headers(request: &Request, around: &Surroundings<'_>) -> Vec<(String, String)> {
+/// What is told of the headers: the host is the API's, hop-by-hop ones are left out.
+pub(crate) fn headers(request: &Request, around: &Surroundings<'_>) -> Vec<(String, String)> {
     let hop = [
         "connection",
         "keep-alive",
@@ -94,7 +102,7 @@ fn headers(request: &Request, around: &Surroundings<'_>) -> Vec<(String, String)
 }
 
 /// `24/Nov/2026:08:00:00 +0000`.
-fn log_time(ms: i64) -> String {
+pub(crate) fn log_time(ms: i64) -> String {
     Timestamp::from_millis(ms).format("%d/%b/%Y:%H:%M:%S +0000")
 }
 
@@ -113,11 +121,7 @@ fn two(
     matched: &Matched<'_>,
     around: &Surroundings<'_>,
 ) -> Value {
-    let raw_path = if around.stage == "$default" {
-        around.path.to_owned()
-    } else {
-        format!("/{}{}", around.stage, around.path)
-    };
+    let raw_path = around.raw_path;
     let headers = headers(request, around);
     let cookies: Vec<Value> = headers
         .iter()
@@ -151,6 +155,13 @@ fn two(
         },
         "isBase64Encoded": encoded,
     });
+    if let Some(Value::Object(authorizer)) = around.authorized {
+        let mut authorizer = authorizer.clone();
+        authorizer.shift_remove(PRINCIPAL);
+        if let Some(Value::Object(context)) = event.get_mut("requestContext") {
+            context.insert("authorizer".to_owned(), Value::Object(authorizer));
+        }
+    }
     if let Value::Object(event) = &mut event {
         for (name, value) in [
             ("cookies", Some(Value::Array(cookies)).filter(|c| c != &json!([]))),
@@ -190,12 +201,8 @@ fn one(
     };
     let headers = headers(request, around);
     let query = request.query_pairs();
-    let path = if around.stage == "$default" {
-        around.path.to_owned()
-    } else {
-        format!("/{}{}", around.stage, around.path)
-    };
-    json!({
+    let path = around.raw_path;
+    let mut event = json!({
         "version": "1.0",
         "resource": matched.resource,
         "path": path,
@@ -231,5 +238,69 @@ fn one(
         "stageVariables": or_null(around.variables.clone()),
         "body": body,
         "isBase64Encoded": encoded,
-    })
+    });
+    if let (Some(authorized), Some(Value::Object(context))) =
+        (around.authorized, event.get_mut("requestContext"))
+    {
+        tell_one(authorized, context);
+    }
+    event
+}
+
+/// What format 1.0 tells of the caller.
+fn tell_one(authorized: &Value, context: &mut Map<String, Value>) {
+    let members = |name: &str| authorized.get(name).and_then(Value::as_object).cloned();
+    if let (Some(iam), Some(Value::Object(identity))) =
+        (members("iam"), context.get_mut("identity"))
+    {
+        for (name, from) in [
+            ("accessKey", "accessKey"),
+            ("accountId", "accountId"),
+            ("caller", "callerId"),
+            ("user", "userId"),
+            ("userArn", "userArn"),
+        ] {
+            identity.insert(name.to_owned(), iam.get(from).cloned().unwrap_or_default());
+        }
+    }
+    if let Some(jwt) = members("jwt") {
+        context.insert("authorizer".to_owned(), Value::Object(jwt));
+    }
+    if authorized.get("lambda").is_some() {
+        let mut given = members("lambda").unwrap_or_default();
+        if let Some(principal) = authorized.get(PRINCIPAL) {
+            given.insert(PRINCIPAL.to_owned(), principal.clone());
+        }
+        context.insert("authorizer".to_owned(), Value::Object(given));
+    }
+}
+
+/// What a Lambda authorizer is asked: the request without its body.
+pub(crate) fn question(
+    request: &Request,
+    matched: &Matched<'_>,
+    around: &Surroundings<'_>,
+    version: &str,
+    (arn, sources): (&str, &[String]),
+) -> Value {
+    let (mut event, named) = match version {
+        "1.0" => (one(request, None, false, matched, around), "methodArn"),
+        _ => (two(request, None, false, matched, around), "routeArn"),
+    };
+    if let Value::Object(event) = &mut event {
+        for name in
+            ["body", "isBase64Encoded", "multiValueHeaders", "multiValueQueryStringParameters"]
+        {
+            event.shift_remove(name);
+        }
+        event.insert("type".to_owned(), "REQUEST".into());
+        event.insert(named.to_owned(), arn.into());
+        if version == "1.0" {
+            event.insert("identitySource".to_owned(), sources.join(",").into());
+            event.insert("authorizationToken".to_owned(), sources.join(",").into());
+        } else {
+            event.insert("identitySource".to_owned(), json!(sources));
+        }
+    }
+    event
 }

@@ -4,14 +4,17 @@ use serde_json::{Map, Value, json};
 use undercast_kernel::{Context, ServiceError};
 use undercast_store::Tx;
 
-use super::parts::{INTEGRATION, ROUTE, delete, key, list, merge, new_id, put, require_api};
+use super::checks::{check_authorizer, check_integration, check_route};
+use super::parts::{
+    AUTHORIZER, INTEGRATION, ROUTE, delete, integration_defaults, key, list, merge, new_id, put,
+    require_api,
+};
 use crate::error::bad;
-use crate::operations::{check_integration, check_route};
 use crate::store::{APIS, ApiRow};
 
 const METHODS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "options"];
-const ANY: &str = "x-amazon-apigateway-any-method";
-const INTEGRATION_KEY: &str = "x-amazon-apigateway-integration";
+pub(crate) const ANY: &str = "x-amazon-apigateway-any-method";
+pub(crate) const INTEGRATION_KEY: &str = "x-amazon-apigateway-integration";
 
 /// Reads the text of a document.
 pub(crate) fn parse(body: &str) -> Result<Value, ServiceError> {
@@ -68,6 +71,16 @@ fn upper_first(value: &Value) -> Value {
     Value::Object(members.collect())
 }
 
+/// The other way round.
+pub(crate) fn lower_first(value: &Value) -> Value {
+    let members = value.as_object().into_iter().flatten().map(|(name, value)| {
+        let mut chars = name.chars();
+        let first = chars.next().map(|c| c.to_ascii_lowercase());
+        (first.into_iter().chain(chars).collect::<String>(), value.clone())
+    });
+    Value::Object(members.collect())
+}
+
 /// Puts the document in the place of all routes and integrations of the API.
 pub(crate) async fn replace(
     tx: &Tx,
@@ -75,13 +88,16 @@ pub(crate) async fn replace(
     id: &str,
     document: &Value,
 ) -> Result<ApiRow, ServiceError> {
-    for (kind, name) in [(ROUTE, "RouteId"), (INTEGRATION, "IntegrationId")] {
+    for (kind, name) in
+        [(ROUTE, "RouteId"), (INTEGRATION, "IntegrationId"), (AUTHORIZER, "AuthorizerId")]
+    {
         for row in list(tx, ctx, id, kind).await? {
             if let Some(part) = row.document.get(name).and_then(Value::as_str) {
                 delete(tx, ctx, id, kind, part).await?;
             }
         }
     }
+    let authorizers = authorizers(tx, ctx, id, document).await?;
     let mut integrations: Vec<(Value, String)> = Vec::new();
     for (path, item) in document.get("paths").and_then(Value::as_object).into_iter().flatten() {
         for (method, operation) in item.as_object().into_iter().flatten() {
@@ -104,7 +120,7 @@ pub(crate) async fn replace(
                         None => {
                             let part = new_id(tx, 7);
                             let made = merge(&given, &json!({"IntegrationId": part}));
-                            check_integration(&made)?;
+                            check_integration(tx, ctx, &made).await?;
                             put(tx, ctx, id, (INTEGRATION, &part), made).await?;
                             integrations.push((given, part.clone()));
                             part
@@ -116,10 +132,10 @@ pub(crate) async fn replace(
             let part = new_id(tx, 7);
             let mut made = json!({
                 "RouteId": part, "RouteKey": route_key, "ApiKeyRequired": false,
-                "AuthorizationType": authorization(document, operation),
                 "OperationName": operation.get("operationId"),
                 "Target": target.map(|target| format!("integrations/{target}")),
             });
+            made = merge(&made, &authorization(document, operation, &authorizers));
             if let Some(members) = made.as_object_mut() {
                 members.retain(|_, value| !value.is_null());
             }
@@ -153,23 +169,17 @@ fn resolve<'a>(document: &'a Value, given: &'a Value) -> &'a Value {
 
 /// By the names that the API has for its members.
 fn integration(given: &Value) -> Value {
-    let mut made = json!({
-        "ConnectionType": "INTERNET", "PayloadFormatVersion": "1.0", "TimeoutInMillis": 30_000,
-        "IntegrationMethod": "POST",
-    });
     let get = |name: &str| given.get(name).filter(|v| !v.is_null()).cloned();
-    let kind = get("type").and_then(|kind| Some(json!(kind.as_str()?.to_uppercase())));
+    let kind = get("type").and_then(|kind| Some(kind.as_str()?.to_uppercase()));
+    let mut made = integration_defaults(kind.as_deref().unwrap_or_default());
     let number =
         get("timeoutInMillis").map(|n| match n.as_str().and_then(|n| n.parse::<i64>().ok()) {
             Some(number) => json!(number),
             None => n,
         });
-    let version = get("payloadFormatVersion").map(|v| match v {
-        Value::Number(number) => json!(format!("{:.1}", number.as_f64().unwrap_or_default())),
-        other => other,
-    });
+    let version = get("payloadFormatVersion").map(version);
     for (name, value) in [
-        ("IntegrationType", kind),
+        ("IntegrationType", kind.map(Value::from)),
         ("IntegrationUri", get("uri")),
         ("IntegrationMethod", get("httpMethod")),
         ("IntegrationSubtype", get("integrationSubtype").or_else(|| get("subtype"))),
@@ -190,22 +200,109 @@ fn integration(given: &Value) -> Value {
     made
 }
 
-/// The kind of authorization that the operation's first security requirement asks for.
-fn authorization(document: &Value, operation: &Value) -> &'static str {
+/// The names of security schemes that are authorizers, with their ids.
+type Authorizers = Map<String, Value>;
+
+const AUTHORIZER_KEY: &str = "x-amazon-apigateway-authorizer";
+
+/// Makes the authorizers that the document's security schemes describe.
+async fn authorizers(
+    tx: &Tx,
+    ctx: &Context,
+    id: &str,
+    document: &Value,
+) -> Result<Authorizers, ServiceError> {
+    let mut made = Map::new();
+    let schemes = document.pointer("/components/securitySchemes").and_then(Value::as_object);
+    for (name, scheme) in schemes.into_iter().flatten() {
+        let Some(given) = scheme.get(AUTHORIZER_KEY) else { continue };
+        let part = new_id(tx, 6);
+        let own = json!({"AuthorizerId": part, "Name": name});
+        let authorizer = merge(&authorizer(scheme, given), &own);
+        check_authorizer(tx, ctx, id, &authorizer).await?;
+        put(tx, ctx, id, (AUTHORIZER, &part), authorizer).await?;
+        made.insert(name.clone(), part.into());
+    }
+    Ok(made)
+}
+
+/// By the names that the API has for its members.
+fn authorizer(scheme: &Value, given: &Value) -> Value {
+    let get = |name: &str| given.get(name).filter(|v| !v.is_null()).cloned();
+    let number = |value: Value| match value.as_str().and_then(|text| text.parse::<i64>().ok()) {
+        Some(number) => json!(number),
+        None => value,
+    };
+    let list = |value: &Value| match value {
+        Value::String(text) => {
+            json!(text.split(',').map(str::trim).filter(|t| !t.is_empty()).collect::<Vec<_>>())
+        }
+        other => other.clone(),
+    };
+    let kind = given.get("type").and_then(Value::as_str).unwrap_or_default();
+    let jwt = get("jwtConfiguration").map(|jwt| {
+        let discovered = scheme.get("openIdConnectUrl").and_then(Value::as_str);
+        let discovered = discovered
+            .map(|url| json!(url.strip_suffix("/.well-known/openid-configuration").unwrap_or(url)));
+        json!({
+            "Issuer": jwt.get("issuer").cloned().or(discovered),
+            "Audience": jwt.get("audience").map(list),
+        })
+    });
+    let version = get("authorizerPayloadFormatVersion").map(version);
+    let mut made = Map::new();
+    for (name, value) in [
+        ("AuthorizerType", Some(json!(kind.to_uppercase()))),
+        ("IdentitySource", Some(get("identitySource").as_ref().map_or(json!([]), list))),
+        ("JwtConfiguration", jwt),
+        ("AuthorizerUri", get("authorizerUri")),
+        ("AuthorizerPayloadFormatVersion", version),
+        ("AuthorizerResultTtlInSeconds", get("authorizerResultTtlInSeconds").map(number)),
+        ("AuthorizerCredentialsArn", get("authorizerCredentials")),
+        ("EnableSimpleResponses", get("enableSimpleResponses")),
+    ] {
+        if let Some(value) = value {
+            made.insert(name.to_owned(), value);
+        }
+    }
+    Value::Object(made)
+}
+
+/// YAML writes `2.0` as a number.
+fn version(given: Value) -> Value {
+    match given {
+        Value::Number(number) => json!(format!("{:.1}", number.as_f64().unwrap_or_default())),
+        other => other,
+    }
+}
+
+/// What the operation's first security requirement, or else the document's, asks of callers.
+fn authorization(document: &Value, operation: &Value, authorizers: &Authorizers) -> Value {
+    let nobody = || json!({"AuthorizationType": "NONE"});
     let security = operation.get("security").or(document.get("security"));
     let first = security.and_then(Value::as_array).and_then(|all| all.first());
-    let Some(name) = first.and_then(Value::as_object).and_then(|one| one.keys().next()) else {
-        return "NONE";
+    let Some((name, scopes)) = first.and_then(Value::as_object).and_then(|one| one.iter().next())
+    else {
+        return nobody();
     };
-    let schemes = document.get("components").and_then(|c| c.get("securitySchemes"));
-    let Some(scheme) = schemes.and_then(|s| s.get(name)) else {
-        return "NONE";
+    let scheme = document.pointer("/components/securitySchemes").and_then(|all| all.get(name));
+    let Some(scheme) = scheme else {
+        return nobody();
     };
-    let authorizer = scheme.get("x-amazon-apigateway-authorizer");
-    match authorizer.and_then(|a| a.get("type")).and_then(Value::as_str) {
-        Some("jwt") => "JWT",
-        Some("request") => "CUSTOM",
-        _ => "AWS_IAM",
+    if scheme.get("x-amazon-apigateway-authtype").and_then(Value::as_str) == Some("awsSigv4") {
+        return json!({"AuthorizationType": "AWS_IAM"});
+    }
+    let Some(id) = authorizers.get(name) else {
+        return nobody();
+    };
+    let is_jwt = scheme.pointer(&format!("/{AUTHORIZER_KEY}/type")) == Some(&json!("jwt"));
+    let has_scopes = scopes.as_array().is_some_and(|scopes| !scopes.is_empty());
+    match is_jwt {
+        true => json!({
+            "AuthorizationType": "JWT", "AuthorizerId": id,
+            "AuthorizationScopes": has_scopes.then_some(scopes),
+        }),
+        false => json!({"AuthorizationType": "CUSTOM", "AuthorizerId": id}),
     }
 }
 
@@ -237,9 +334,34 @@ mod tests {
         assert_eq!(made["IntegrationType"], "AWS_PROXY");
         assert_eq!(made["PayloadFormatVersion"], "2.0");
         assert_eq!(made["TimeoutInMillis"], 5000);
-        let secured = json!({"security": [{"j": []}]});
-        let document = json!({"components": {"securitySchemes": {"j": {"x-amazon-apigateway-authorizer": {"type": "jwt"}}}}});
-        assert_eq!(authorization(&document, &secured), "JWT");
-        assert_eq!(authorization(&document, &json!({})), "NONE");
+    }
+
+    #[test]
+    fn security_schemes_are_authorizers() {
+        let jwt = json!({"type": "jwt", "identitySource": "$request.header.Authorization", "jwtConfiguration": {"audience": "a"}});
+        let scheme = json!({"type": "openIdConnect", "openIdConnectUrl": "https://i/.well-known/openid-configuration", AUTHORIZER_KEY: jwt});
+        let made = authorizer(&scheme, &jwt);
+        assert_eq!(made["JwtConfiguration"], json!({"Issuer": "https://i", "Audience": ["a"]}));
+        assert_eq!(made["IdentitySource"], json!(["$request.header.Authorization"]));
+        let request = json!({"type": "request", "identitySource": "$request.header.a, $request.querystring.b", "authorizerPayloadFormatVersion": 2.0, "authorizerResultTtlInSeconds": "60"});
+        let made = authorizer(&json!({}), &request);
+        assert_eq!(made["AuthorizerPayloadFormatVersion"], "2.0");
+        assert_eq!(made["AuthorizerResultTtlInSeconds"], 60);
+        assert_eq!(made["IdentitySource"], json!(["$request.header.a", "$request.querystring.b"]));
+        let signed = json!({"x-amazon-apigateway-authtype": "awsSigv4"});
+        let document = json!({"components": {"securitySchemes": {"j": scheme, "s": signed, "unknown": {}}}, "security": [{"s": []}]});
+        let ids = json!({"j": "1"}).as_object().unwrap().clone();
+        let of = |operation: Value| authorization(&document, &operation, &ids);
+        let scoped = of(json!({"security": [{"j": ["x"]}]}));
+        assert_eq!(
+            scoped,
+            json!({"AuthorizationType": "JWT", "AuthorizerId": "1", "AuthorizationScopes": ["x"]})
+        );
+        assert_eq!(of(json!({})), json!({"AuthorizationType": "AWS_IAM"}));
+        assert_eq!(of(json!({"security": []})), json!({"AuthorizationType": "NONE"}));
+        assert_eq!(
+            of(json!({"security": [{"unknown": []}]})),
+            json!({"AuthorizationType": "NONE"})
+        );
     }
 }

@@ -5,12 +5,14 @@ use undercast_smithy::Document;
 use undercast_store::Tx;
 
 use crate::error::{bad, not_found};
+use crate::limits::TIMEOUT_MS;
 use crate::store::{APIS, ApiKey, ApiRow, OWNERS, PARTS, PartRow, Snapshot};
 
 pub(crate) const ROUTE: &str = "route";
 pub(crate) const INTEGRATION: &str = "integration";
 pub(crate) const STAGE: &str = "stage";
 pub(crate) const DEPLOYMENT: &str = "deployment";
+pub(crate) const AUTHORIZER: &str = "authorizer";
 
 const ID_CHARS: usize = 10;
 const PARTS_MAX: usize = 1_000;
@@ -57,6 +59,7 @@ fn title(kind: &str) -> &'static str {
         ROUTE => "Route",
         INTEGRATION => "Integration",
         STAGE => "Stage",
+        AUTHORIZER => "Authorizer",
         _ => "Deployment",
     }
 }
@@ -116,6 +119,33 @@ pub(crate) async fn delete_api(tx: &Tx, ctx: &Context, api: &str) -> Result<(), 
     Ok(())
 }
 
+/// What a stage serves, as it stands.
+pub(crate) async fn snapshot(tx: &Tx, ctx: &Context, api: &str) -> Result<Snapshot, ServiceError> {
+    let documents = |rows: Vec<PartRow>| rows.into_iter().map(|row| row.document).collect();
+    Ok(Snapshot {
+        routes: documents(list(tx, ctx, api, ROUTE).await?),
+        integrations: documents(list(tx, ctx, api, INTEGRATION).await?),
+        authorizers: documents(list(tx, ctx, api, AUTHORIZER).await?),
+    })
+}
+
+/// What a stage serves: its deployment, or everything as it stands.
+pub(crate) async fn served(
+    tx: &Tx,
+    ctx: &Context,
+    api: &str,
+    stage: &Document,
+) -> Result<Snapshot, ServiceError> {
+    if stage.get("AutoDeploy").and_then(Document::as_bool).unwrap_or(false) {
+        return snapshot(tx, ctx, api).await;
+    }
+    let Some(id) = stage.get("DeploymentId").and_then(Document::as_str) else {
+        return Ok(Snapshot::default());
+    };
+    let key = (api.to_owned(), DEPLOYMENT.to_owned(), id.to_owned());
+    Ok(PARTS.get(tx, &key).await?.and_then(|row| row.snapshot).unwrap_or_default())
+}
+
 /// Keeps the routes and integrations as they stand; a stage that names the deployment serves them.
 pub(crate) async fn deploy(
     tx: &Tx,
@@ -123,11 +153,7 @@ pub(crate) async fn deploy(
     api: &str,
     description: Option<&String>,
 ) -> Result<(String, PartRow), ServiceError> {
-    let documents = |rows: Vec<PartRow>| rows.into_iter().map(|row| row.document).collect();
-    let snapshot = Snapshot {
-        routes: documents(list(tx, ctx, api, ROUTE).await?),
-        integrations: documents(list(tx, ctx, api, INTEGRATION).await?),
-    };
+    let snapshot = snapshot(tx, ctx, api).await?;
     if snapshot.routes.is_empty() {
         return Err(bad("At least one route is required before deploying the Api."));
     }
@@ -155,6 +181,39 @@ pub(crate) fn merge(old: &Document, new: &Document) -> Document {
         }
     }
     Document::Object(merged)
+}
+
+/// The same, where some members are maps that are changed key by key: what is given empty goes.
+pub(crate) fn merge_maps(old: &Document, new: &Document, maps: &[&str]) -> Document {
+    let mut merged = merge(old, new);
+    for name in maps {
+        let Some(given) = new.get(*name).and_then(Document::as_object) else { continue };
+        let mut map = old.get(*name).and_then(Document::as_object).cloned().unwrap_or_default();
+        for (key, value) in given {
+            let is_empty = value.as_str() == Some("")
+                || *name == "ResponseParameters" && value.as_object().is_some_and(|m| m.is_empty());
+            match is_empty {
+                true => map.shift_remove(key),
+                false => map.insert(key.clone(), value.clone()),
+            };
+        }
+        if let Document::Object(merged) = &mut merged {
+            merged.insert((*name).to_owned(), Document::Object(map));
+        }
+    }
+    merged
+}
+
+/// What an integration is where nothing is said. A function is called with POST; another server's method has
+/// to be named.
+pub(crate) fn integration_defaults(kind: &str) -> Document {
+    let mut defaults = serde_json::json!({
+        "ConnectionType": "INTERNET", "PayloadFormatVersion": "1.0", "TimeoutInMillis": TIMEOUT_MS,
+    });
+    if let (Document::Object(defaults), "AWS_PROXY") = (&mut defaults, kind) {
+        defaults.insert("IntegrationMethod".to_owned(), "POST".into());
+    }
+    defaults
 }
 
 /// The document without some members.

@@ -2,18 +2,19 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, shown_api};
+use super::{access, passing, shown_api};
 use crate::ApiGateway;
 use crate::api::apigatewayv2::operations::CreateApi;
 use crate::api::apigatewayv2::shapes::{CreateApiInput, CreateApiOutput};
+use crate::engine::checks::{check_integration, check_route};
 use crate::engine::parts::{INTEGRATION, ROUTE, STAGE, api_id, key, merge, new_id, put, without};
 use crate::store::{APIS, ApiRow, OWNERS, OwnerRow};
 use undercast_smithy::{Document, to_document};
 use undercast_store::Tx;
 
 impl Handler<CreateApi> for ApiGateway {
-    fn authorize(&self, ctx: &Context, _: &CreateApiInput) -> Vec<Access> {
-        access(ctx, "POST", "/apis")
+    fn authorize(&self, ctx: &Context, input: &CreateApiInput) -> Vec<Access> {
+        passing(access(ctx, "POST", "/apis"), input.credentials_arn.as_ref())
     }
 
     async fn handle(
@@ -31,8 +32,7 @@ impl Handler<CreateApi> for ApiGateway {
             let document = without(to_document(&*input), &["Target", "RouteKey", "CredentialsArn"]);
             let (id, row) = insert(&tx, &ctx, &document)?;
             if let Some(target) = &input.target {
-                quick(&tx, &ctx, &id, target, input.route_key.as_deref().unwrap_or("$default"))
-                    .await?;
+                quick(&tx, &ctx, &id, &input, target).await?;
             }
             super::read(shown_api(&ctx, &id, &row))
         })
@@ -62,27 +62,46 @@ pub(super) fn insert(
     Ok((id, row))
 }
 
+/// A function, or another HTTP server.
+pub(super) fn quick_integration(target: &str, credentials: Option<&String>) -> Document {
+    let (kind, method, version) = match target.starts_with("arn:") {
+        true => ("AWS_PROXY", "POST", "2.0"),
+        false => ("HTTP_PROXY", "ANY", "1.0"),
+    };
+    let mut document = serde_json::json!({
+        "IntegrationType": kind, "IntegrationUri": target, "IntegrationMethod": method,
+        "PayloadFormatVersion": version,
+    });
+    if let (Some(role), Document::Object(members)) = (credentials, &mut document) {
+        members.insert("CredentialsArn".to_owned(), role.clone().into());
+    }
+    document
+}
+
 async fn quick(
     tx: &Tx,
     ctx: &Context,
     api: &str,
+    input: &CreateApiInput,
     target: &str,
-    route_key: &str,
 ) -> Result<(), ServiceError> {
-    if !target.starts_with("arn:") {
-        return Err(ServiceError::unsupported("an HTTP proxy integration"));
-    }
+    let route_key = input.route_key.as_deref().unwrap_or("$default");
+    let credentials = input.credentials_arn.as_ref();
     let (integration, route) = (new_id(tx, 7), new_id(tx, 7));
-    let document = serde_json::json!({
-        "IntegrationId": integration, "IntegrationType": "AWS_PROXY", "IntegrationUri": target,
-        "PayloadFormatVersion": "2.0", "ConnectionType": "INTERNET", "IntegrationMethod": "POST",
-        "TimeoutInMillis": 30_000, "ApiGatewayManaged": true,
-    });
+    let document = merge(
+        &quick_integration(target, credentials),
+        &serde_json::json!({
+            "IntegrationId": integration, "ConnectionType": "INTERNET", "TimeoutInMillis": 30_000,
+            "ApiGatewayManaged": true,
+        }),
+    );
+    check_integration(tx, ctx, &document).await?;
     put(tx, ctx, api, (INTEGRATION, &integration), document).await?;
     let document = serde_json::json!({
         "RouteId": route, "RouteKey": route_key, "Target": format!("integrations/{integration}"),
         "AuthorizationType": "NONE", "ApiKeyRequired": false, "ApiGatewayManaged": true,
     });
+    check_route(tx, ctx, api, None, &document).await?;
     put(tx, ctx, api, (ROUTE, &route), document).await?;
     let document =
         serde_json::json!({"StageName": "$default", "AutoDeploy": true, "ApiGatewayManaged": true});

@@ -6,6 +6,7 @@ use super::access;
 use crate::ApiGateway;
 use crate::api::apigatewayv2::operations::CreateRoute;
 use crate::api::apigatewayv2::shapes::{CreateRouteInput, CreateRouteOutput};
+use crate::engine::checks::check_route;
 use crate::engine::parts::{ROUTE, merge, new_id, put, without};
 use undercast_smithy::to_document;
 
@@ -23,7 +24,7 @@ impl Handler<CreateRoute> for ApiGateway {
 
             let id = new_id(&tx, 7);
             let document = merge(&serde_json::json!({"RouteId": id, "AuthorizationType": "NONE", "ApiKeyRequired": false}), &without(to_document(&*input), &["ApiId"]));
-            super::check_route(&tx, &ctx, &input.api_id, None, &document).await?;
+            check_route(&tx, &ctx, &input.api_id, None, &document).await?;
             let row = put(&tx, &ctx, &input.api_id, (ROUTE, &id), document).await?;
             super::read(row.document)
 })

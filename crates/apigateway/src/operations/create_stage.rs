@@ -6,6 +6,7 @@ use super::access;
 use crate::ApiGateway;
 use crate::api::apigatewayv2::operations::CreateStage;
 use crate::api::apigatewayv2::shapes::{CreateStageInput, CreateStageOutput};
+use crate::engine::checks::check_stage;
 use crate::engine::parts::{STAGE, merge, put, require_api, without};
 use crate::error::conflict;
 use crate::store::PARTS;
@@ -34,7 +35,7 @@ impl Handler<CreateStage> for ApiGateway {
                 "DefaultRouteSettings": {"DetailedMetricsEnabled": false},
             });
             let document = merge(&defaults, &without(to_document(&*input), &["ApiId"]));
-            super::check_stage(&tx, &ctx, &input.api_id, &document).await?;
+            check_stage(&tx, &ctx, &input.api_id, &document).await?;
             let row = put(&tx, &ctx, &input.api_id, (STAGE, name), document).await?;
             super::read(super::shown_part(row))
 })

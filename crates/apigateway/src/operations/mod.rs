@@ -1,20 +1,38 @@
 //! One file for each operation; what several of them share is here.
 
 mod create_api;
+mod create_api_mapping;
+mod create_authorizer;
 mod create_deployment;
+mod create_domain_name;
 mod create_integration;
 mod create_route;
 mod create_stage;
+mod create_vpc_link;
+mod delete_access_log_settings;
 mod delete_api;
+mod delete_api_mapping;
+mod delete_authorizer;
 mod delete_cors_configuration;
 mod delete_deployment;
+mod delete_domain_name;
 mod delete_integration;
 mod delete_route;
+mod delete_route_request_parameter;
+mod delete_route_settings;
 mod delete_stage;
+mod delete_vpc_link;
+mod export_api;
 mod get_api;
+mod get_api_mapping;
+mod get_api_mappings;
 mod get_apis;
+mod get_authorizer;
+mod get_authorizers;
 mod get_deployment;
 mod get_deployments;
+mod get_domain_name;
+mod get_domain_names;
 mod get_integration;
 mod get_integrations;
 mod get_route;
@@ -22,25 +40,32 @@ mod get_routes;
 mod get_stage;
 mod get_stages;
 mod get_tags;
+mod get_vpc_link;
+mod get_vpc_links;
 mod import_api;
 mod reimport_api;
+mod reset_authorizers_cache;
 mod tag_resource;
 mod untag_resource;
 mod update_api;
+mod update_api_mapping;
+mod update_authorizer;
+mod update_deployment;
+mod update_domain_name;
 mod update_integration;
 mod update_route;
 mod update_stage;
+mod update_vpc_link;
 
 use serde_json::{Map, Value, json};
 use undercast_kernel::{Access, Arn, Context, ServiceError};
 use undercast_smithy::{Document, Shape, from_document};
 use undercast_store::Tx;
 
-use crate::engine::parts::{
-    DEPLOYMENT, INTEGRATION, ROUTE, STAGE, get, key, list, merge, put, require_api, touch,
-};
-use crate::error::{bad, conflict};
-use crate::store::{APIS, ApiRow, PartRow};
+use crate::engine::domains;
+use crate::engine::parts::{STAGE, get, key, merge, put, require_api, touch};
+use crate::error::{bad, not_found};
+use crate::store::{APIS, ApiRow, DOMAINS, KeptRow, PartRow, VPC_LINKS};
 
 /// API Gateway's actions are HTTP methods, its resources paths.
 fn access(ctx: &Context, verb: &str, path: &str) -> Vec<Access> {
@@ -104,109 +129,31 @@ fn shown_deployment(row: PartRow) -> Document {
     merge(&row.document, &more)
 }
 
-/// A route's key is unique in its API and well formed; what it asks for has to be there.
-pub(crate) async fn check_route(
-    tx: &Tx,
-    ctx: &Context,
-    api: &str,
-    own: Option<&String>,
-    document: &Document,
-) -> Result<(), ServiceError> {
-    let text = |name: &str| document.get(name).and_then(Value::as_str);
-    let key = text("RouteKey").unwrap_or_default();
-    let valid = key == "$default"
-        || key.split_once(' ').is_some_and(|(method, path)| {
-            let method = ["ANY", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
-                .contains(&method);
-            method && path.starts_with('/')
-        });
-    if !valid {
-        return Err(bad(
-            "The provided route key is not formatted properly for HTTP protocol. Format should be \"<HTTP METHOD> /<RESOURCE PATH>\" or \"$default\"",
-        ));
-    }
-    if let Some(kind) = text("AuthorizationType").filter(|kind| *kind != "NONE") {
-        return Err(ServiceError::unsupported(format!("authorization {kind} of a route")));
-    }
-    for row in list(tx, ctx, api, ROUTE).await? {
-        let other = |name: &str| row.document.get(name).and_then(Value::as_str);
-        if other("RouteKey") == Some(key) && other("RouteId") != own.map(String::as_str) {
-            return Err(conflict(format!("Route with key {key} already exists for this API")));
-        }
-    }
-    if let Some(target) = text("Target") {
-        let id = target.strip_prefix("integrations/").unwrap_or(target);
-        get(tx, ctx, api, INTEGRATION, id).await?;
-    }
-    Ok(())
+/// What an ARN of ours names.
+enum Tagged {
+    Api(String),
+    Stage(String, String),
+    Domain(String),
+    VpcLink(String),
 }
 
-pub(crate) fn check_integration(document: &Document) -> Result<(), ServiceError> {
-    let text = |name: &str| document.get(name).and_then(Value::as_str);
-    let kind = text("IntegrationType").unwrap_or_default();
-    if kind != "AWS_PROXY" {
-        return Err(ServiceError::unsupported(format!("an integration of type {kind}")));
-    }
-    if let Some(subtype) = text("IntegrationSubtype") {
-        return Err(ServiceError::unsupported(format!("the integration {subtype}")));
-    }
-    for name in ["RequestParameters", "ResponseParameters"] {
-        let given = document.get(name).and_then(Value::as_object).is_some_and(|m| !m.is_empty());
-        if given {
-            return Err(ServiceError::unsupported(format!("{name} of an integration")));
-        }
-    }
-    if !text("IntegrationUri").is_some_and(|uri| uri.contains(":lambda:")) {
-        return Err(bad("Invalid Integration URI specified"));
-    }
-    if !matches!(text("PayloadFormatVersion"), Some("1.0" | "2.0")) {
-        return Err(bad(
-            "PayloadFormatVersion is a required parameter for integration type AWS_PROXY",
-        ));
-    }
-    let timeout = document.get("TimeoutInMillis").and_then(Value::as_i64).unwrap_or(30_000);
-    if !(50..=30_000).contains(&timeout) {
-        return Err(bad("Timeout should be between 50 ms and 30000 ms"));
-    }
-    Ok(())
-}
-
-async fn check_stage(
-    tx: &Tx,
-    ctx: &Context,
-    api: &str,
-    document: &Document,
-) -> Result<(), ServiceError> {
-    let name = document.get("StageName").and_then(Value::as_str).unwrap_or_default();
-    let valid = name == "$default"
-        || (!name.is_empty()
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
-    if !valid {
-        return Err(bad("Stage name only allows a-zA-Z0-9_- and $default"));
-    }
-    if let Some(id) = document.get("DeploymentId").and_then(Value::as_str) {
-        get(tx, ctx, api, DEPLOYMENT, id).await?;
-    }
-    Ok(())
-}
-
-/// `/apis/{api}` or `/apis/{api}/stages/{stage}` in an ARN.
-fn tagged(arn: &str) -> Result<(String, Option<String>), ServiceError> {
-    let path = arn
-        .split_once("/apis/")
-        .map(|(_, path)| path)
-        .ok_or_else(|| bad("Invalid ARN specified in the request"))?;
-    match path.split_once("/stages/") {
-        Some((api, stage)) => Ok((api.to_owned(), Some(stage.to_owned()))),
-        None => Ok((path.to_owned(), None)),
+fn tagged(arn: &str) -> Result<Tagged, ServiceError> {
+    let path = arn.split_once("::/").map_or(arn, |(_, path)| path);
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["apis", api] => Ok(Tagged::Api((*api).to_owned())),
+        ["apis", api, "stages", stage] => Ok(Tagged::Stage((*api).to_owned(), (*stage).to_owned())),
+        ["domainnames", name] => Ok(Tagged::Domain((*name).to_owned())),
+        ["vpclinks", id] => Ok(Tagged::VpcLink((*id).to_owned())),
+        _ => Err(bad("Invalid ARN specified in the request")),
     }
 }
 
 async fn tags_of(tx: &Tx, ctx: &Context, arn: &str) -> Result<Map<String, Value>, ServiceError> {
-    let (api, stage) = tagged(arn)?;
-    let document = match stage {
-        Some(stage) => get(tx, ctx, &api, STAGE, &stage).await?.document,
-        None => require_api(tx, ctx, &api).await?.document,
+    let document = match tagged(arn)? {
+        Tagged::Stage(api, stage) => get(tx, ctx, &api, STAGE, &stage).await?.document,
+        Tagged::Api(api) => require_api(tx, ctx, &api).await?.document,
+        Tagged::Domain(name) => domains::require(tx, ctx, &name).await?.document,
+        Tagged::VpcLink(id) => require_link(tx, ctx, &id).await?.document,
     };
     Ok(document.get("Tags").and_then(Value::as_object).cloned().unwrap_or_default())
 }
@@ -217,15 +164,44 @@ async fn set_tags(
     arn: &str,
     tags: Map<String, Value>,
 ) -> Result<(), ServiceError> {
-    let (api, stage) = tagged(arn)?;
     let tags = json!({"Tags": tags});
-    if let Some(stage) = stage {
-        let old = get(tx, ctx, &api, STAGE, &stage).await?;
-        put(tx, ctx, &api, (STAGE, &stage), merge(&old.document, &tags)).await?;
-        return Ok(());
+    match tagged(arn)? {
+        Tagged::Stage(api, stage) => {
+            let old = get(tx, ctx, &api, STAGE, &stage).await?;
+            put(tx, ctx, &api, (STAGE, &stage), merge(&old.document, &tags)).await?;
+        }
+        Tagged::Api(api) => {
+            let mut row = touch(tx, ctx, &api).await?;
+            row.document = merge(&row.document, &tags);
+            APIS.put(tx, &key(ctx, &api), &row)?;
+        }
+        Tagged::Domain(name) => {
+            let mut row = domains::require(tx, ctx, &name).await?;
+            row.document = merge(&row.document, &tags);
+            DOMAINS.put(tx, &domains::key(ctx, &name.to_ascii_lowercase()), &row)?;
+        }
+        Tagged::VpcLink(id) => {
+            let mut row = require_link(tx, ctx, &id).await?;
+            row.document = merge(&row.document, &tags);
+            VPC_LINKS.put(tx, &key(ctx, &id), &row)?;
+        }
     }
-    let mut row = touch(tx, ctx, &api).await?;
-    row.document = merge(&row.document, &tags);
-    APIS.put(tx, &key(ctx, &api), &row)?;
     Ok(())
+}
+
+async fn require_link(tx: &Tx, ctx: &Context, id: &str) -> Result<KeptRow, ServiceError> {
+    VPC_LINKS.get(tx, &key(ctx, id)).await?.ok_or_else(|| not_found("VpcLink", id))
+}
+
+fn shown_link(row: &KeptRow) -> Document {
+    merge(&row.document, &json!({"CreatedDate": seconds(row.created_ms)}))
+}
+
+/// Whoever names a role for the gateway has to be allowed to pass it.
+fn passing(mut accesses: Vec<Access>, role: Option<&String>) -> Vec<Access> {
+    if let Some(role) = role {
+        let service = "apigateway.amazonaws.com";
+        accesses.push(Access::new("iam:PassRole", role).when("iam:PassedToService", service));
+    }
+    accesses
 }

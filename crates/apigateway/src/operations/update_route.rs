@@ -6,6 +6,7 @@ use super::access;
 use crate::ApiGateway;
 use crate::api::apigatewayv2::operations::UpdateRoute;
 use crate::api::apigatewayv2::shapes::{UpdateRouteInput, UpdateRouteOutput};
+use crate::engine::checks::check_route;
 use crate::engine::parts::{ROUTE, get, merge, put, without};
 use undercast_smithy::to_document;
 
@@ -21,9 +22,13 @@ impl Handler<UpdateRoute> for ApiGateway {
     ) -> Result<UpdateRouteOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let old = get(&tx, &ctx, &input.api_id, ROUTE, &input.route_id).await?;
-            let document =
+            let mut document =
                 merge(&old.document, &without(to_document(&*input), &["ApiId", "RouteId"]));
-            super::check_route(&tx, &ctx, &input.api_id, Some(&input.route_id), &document).await?;
+            let kind = input.authorization_type.as_deref();
+            if matches!(kind, Some("NONE" | "AWS_IAM")) {
+                document = without(document, &["AuthorizerId", "AuthorizationScopes"]);
+            }
+            check_route(&tx, &ctx, &input.api_id, Some(&input.route_id), &document).await?;
             let row = put(&tx, &ctx, &input.api_id, (ROUTE, &input.route_id), document).await?;
             super::read(row.document)
         })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use undercast_kernel::http::Request;
+use undercast_kernel::http::{Request, StandIn};
 use undercast_kernel::smithy::Body;
 use undercast_kernel::{
     Given, HttpGiven, InvokeKind, InvokeRequest, Kernel, OutsideRule, ServiceError, Side,
@@ -139,9 +139,10 @@ async fn through_door(
     let stage = if stage == "$default" { String::new() } else { format!("/{stage}") };
     let path = format!("/_aws/execute-api/{api}{stage}{}", given.path);
     let host = given.host.clone();
+    let authorized = given.authorized.clone();
     let mut request = request(given, host, path);
     request.side = Some(Arc::clone(side));
-    request.stand_in = stand_in;
+    request.stand_in = Some(Box::new(StandIn { function: stand_in, authorized }));
     let door = kernel.endpoints().find(|door| door.has_dark_side() && door.matches(&request));
     let door = door.ok_or_else(|| ServiceError::internal("no front door serves the stage"))?;
     whole(door.serve(kernel.clone(), request).await).await

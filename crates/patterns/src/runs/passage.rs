@@ -39,6 +39,8 @@ enum GivenRow {
         headers: Vec<(String, String)>,
         body: Bytes,
         source_ip: String,
+        #[serde(default)]
+        authorized: Option<Value>,
     },
 }
 
@@ -121,6 +123,7 @@ impl Passage {
                 headers: http.headers.clone(),
                 body: http.body.clone(),
                 source_ip: http.source_ip.clone(),
+                authorized: http.authorized.clone(),
             },
         };
         let effects = observed.effects.iter().map(|effect| EffectRow {
@@ -166,7 +169,7 @@ impl Passage {
                     },
                 }
             }
-            GivenRow::Http { method, host, path, query, headers, body, source_ip } => {
+            GivenRow::Http { method, host, path, query, headers, body, source_ip, authorized } => {
                 Given::Http(Box::new(HttpGiven {
                     method: method.clone(),
                     host: host.clone(),
@@ -175,6 +178,7 @@ impl Passage {
                     headers: headers.clone(),
                     body: body.clone(),
                     source_ip: source_ip.clone(),
+                    authorized: authorized.clone(),
                 }))
             }
         }

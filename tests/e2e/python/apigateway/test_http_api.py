@@ -127,8 +127,8 @@ def test_the_control_plane_refuses_what_cannot_be(client, api, error):
     assert error(gw.get_api, ApiId="nope")[0] == "NotFoundException"
     code, message = error(gw.create_api, Name="w", ProtocolType="WEBSOCKET")
     assert code == "NotImplemented" and "WEBSOCKET" in message
-    code, message = error(gw.create_authorizer, ApiId=api["ApiId"], Name="a", AuthorizerType="JWT", IdentitySource=["x"])
-    assert code == "NotImplemented" and "CreateAuthorizer" in message
+    code, message = error(gw.create_model, ApiId=api["ApiId"], Name="m", Schema="{}")
+    assert code == "NotImplemented" and "CreateModel" in message
     gw.delete_api(ApiId=api["ApiId"])
     assert call(f"{api['ApiEndpoint']}/items/1")[0] == 404
 

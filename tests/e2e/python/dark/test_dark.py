@@ -369,6 +369,34 @@ def test_a_route_has_a_dark_side(shop, cloud):
     shop.check_live()
 
 
+ASKED_ONCE = """
+let asked = 0;
+exports.handler = async () => ({ isAuthorized: ++asked <= 2, context: { asked } });
+"""
+
+
+def test_a_candidate_meets_the_caller_that_its_primary_met(shop, cloud):
+    """An authorizer lets two in: the candidates behind them do not ask it again."""
+    api = shop.client("apigatewayv2")
+    role = f"arn:aws:iam::{shop.account}:role/r"
+    decides = shop.lam.create_function(FunctionName="decides", Runtime="nodejs20.x", Role=role, Handler="index.handler", Code={"ZipFile": archive(index__js=ASKED_ONCE)})
+    door = api.create_api(Name="a", ProtocolType="HTTP")["ApiId"]
+    to = api.create_integration(ApiId=door, IntegrationType="AWS_PROXY", IntegrationUri=shop.alias, PayloadFormatVersion="2.0")["IntegrationId"]
+    authorizer = api.create_authorizer(
+        ApiId=door, Name="a", AuthorizerType="REQUEST", AuthorizerUri=decides["FunctionArn"], AuthorizerPayloadFormatVersion="2.0", EnableSimpleResponses=True, IdentitySource=[]
+    )["AuthorizerId"]
+    api.create_route(ApiId=door, RouteKey="POST /price", Target=f"integrations/{to}", AuthorizationType="CUSTOM", AuthorizerId=authorizer)
+    api.create_stage(ApiId=door, StageName="$default", AutoDeploy=True)
+    shop.start("rounds", Target={"ApiId": door, "Stage": "$default"})
+    for _ in range(2):
+        url = f"{cloud.url}/_aws/execute-api/{door}/price"
+        with urllib.request.urlopen(urllib.request.Request(url, data=shop.event().encode(), method="POST")) as answer:
+            assert json.load(answer)["price"] == 1.234
+    assert shop.done(2)["Summary"]["Differed"] == 2
+    assert set(shop.kinds()) == {("Body", "Rounding", "/price")}
+    shop.check_live()
+
+
 class Elsewhere:
     """A server outside of the cloud, under a name that is not the cloud's."""
 

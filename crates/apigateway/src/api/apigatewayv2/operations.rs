@@ -16,6 +16,26 @@ impl Operation for CreateApi {
     type Output = shapes::CreateApiOutput;
 }
 
+/// The `CreateApiMapping` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateApiMapping;
+
+impl Operation for CreateApiMapping {
+    const SCHEMA: &'static OperationSchema = &schema::CreateApiMapping;
+    type Input = shapes::CreateApiMappingInput;
+    type Output = shapes::CreateApiMappingOutput;
+}
+
+/// The `CreateAuthorizer` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateAuthorizer;
+
+impl Operation for CreateAuthorizer {
+    const SCHEMA: &'static OperationSchema = &schema::CreateAuthorizer;
+    type Input = shapes::CreateAuthorizerInput;
+    type Output = shapes::CreateAuthorizerOutput;
+}
+
 /// The `CreateDeployment` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct CreateDeployment;
@@ -24,6 +44,16 @@ impl Operation for CreateDeployment {
     const SCHEMA: &'static OperationSchema = &schema::CreateDeployment;
     type Input = shapes::CreateDeploymentInput;
     type Output = shapes::CreateDeploymentOutput;
+}
+
+/// The `CreateDomainName` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateDomainName;
+
+impl Operation for CreateDomainName {
+    const SCHEMA: &'static OperationSchema = &schema::CreateDomainName;
+    type Input = shapes::CreateDomainNameInput;
+    type Output = shapes::CreateDomainNameOutput;
 }
 
 /// The `CreateIntegration` operation.
@@ -56,6 +86,26 @@ impl Operation for CreateStage {
     type Output = shapes::CreateStageOutput;
 }
 
+/// The `CreateVpcLink` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateVpcLink;
+
+impl Operation for CreateVpcLink {
+    const SCHEMA: &'static OperationSchema = &schema::CreateVpcLink;
+    type Input = shapes::CreateVpcLinkInput;
+    type Output = shapes::CreateVpcLinkOutput;
+}
+
+/// The `DeleteAccessLogSettings` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteAccessLogSettings;
+
+impl Operation for DeleteAccessLogSettings {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteAccessLogSettings;
+    type Input = shapes::DeleteAccessLogSettingsInput;
+    type Output = shapes::DeleteAccessLogSettingsOutput;
+}
+
 /// The `DeleteApi` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteApi;
@@ -64,6 +114,26 @@ impl Operation for DeleteApi {
     const SCHEMA: &'static OperationSchema = &schema::DeleteApi;
     type Input = shapes::DeleteApiInput;
     type Output = shapes::DeleteApiOutput;
+}
+
+/// The `DeleteApiMapping` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteApiMapping;
+
+impl Operation for DeleteApiMapping {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteApiMapping;
+    type Input = shapes::DeleteApiMappingInput;
+    type Output = shapes::DeleteApiMappingOutput;
+}
+
+/// The `DeleteAuthorizer` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteAuthorizer;
+
+impl Operation for DeleteAuthorizer {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteAuthorizer;
+    type Input = shapes::DeleteAuthorizerInput;
+    type Output = shapes::DeleteAuthorizerOutput;
 }
 
 /// The `DeleteCorsConfiguration` operation.
@@ -86,6 +156,16 @@ impl Operation for DeleteDeployment {
     type Output = shapes::DeleteDeploymentOutput;
 }
 
+/// The `DeleteDomainName` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteDomainName;
+
+impl Operation for DeleteDomainName {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteDomainName;
+    type Input = shapes::DeleteDomainNameInput;
+    type Output = shapes::DeleteDomainNameOutput;
+}
+
 /// The `DeleteIntegration` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteIntegration;
@@ -106,6 +186,26 @@ impl Operation for DeleteRoute {
     type Output = shapes::DeleteRouteOutput;
 }
 
+/// The `DeleteRouteRequestParameter` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteRouteRequestParameter;
+
+impl Operation for DeleteRouteRequestParameter {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteRouteRequestParameter;
+    type Input = shapes::DeleteRouteRequestParameterInput;
+    type Output = shapes::DeleteRouteRequestParameterOutput;
+}
+
+/// The `DeleteRouteSettings` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteRouteSettings;
+
+impl Operation for DeleteRouteSettings {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteRouteSettings;
+    type Input = shapes::DeleteRouteSettingsInput;
+    type Output = shapes::DeleteRouteSettingsOutput;
+}
+
 /// The `DeleteStage` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteStage;
@@ -114,6 +214,26 @@ impl Operation for DeleteStage {
     const SCHEMA: &'static OperationSchema = &schema::DeleteStage;
     type Input = shapes::DeleteStageInput;
     type Output = shapes::DeleteStageOutput;
+}
+
+/// The `DeleteVpcLink` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteVpcLink;
+
+impl Operation for DeleteVpcLink {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteVpcLink;
+    type Input = shapes::DeleteVpcLinkInput;
+    type Output = shapes::DeleteVpcLinkOutput;
+}
+
+/// The `ExportApi` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ExportApi;
+
+impl Operation for ExportApi {
+    const SCHEMA: &'static OperationSchema = &schema::ExportApi;
+    type Input = shapes::ExportApiInput;
+    type Output = shapes::ExportApiOutput;
 }
 
 /// The `GetApi` operation.
@@ -126,6 +246,26 @@ impl Operation for GetApi {
     type Output = shapes::GetApiOutput;
 }
 
+/// The `GetApiMapping` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetApiMapping;
+
+impl Operation for GetApiMapping {
+    const SCHEMA: &'static OperationSchema = &schema::GetApiMapping;
+    type Input = shapes::GetApiMappingInput;
+    type Output = shapes::GetApiMappingOutput;
+}
+
+/// The `GetApiMappings` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetApiMappings;
+
+impl Operation for GetApiMappings {
+    const SCHEMA: &'static OperationSchema = &schema::GetApiMappings;
+    type Input = shapes::GetApiMappingsInput;
+    type Output = shapes::GetApiMappingsOutput;
+}
+
 /// The `GetApis` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct GetApis;
@@ -134,6 +274,26 @@ impl Operation for GetApis {
     const SCHEMA: &'static OperationSchema = &schema::GetApis;
     type Input = shapes::GetApisInput;
     type Output = shapes::GetApisOutput;
+}
+
+/// The `GetAuthorizer` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetAuthorizer;
+
+impl Operation for GetAuthorizer {
+    const SCHEMA: &'static OperationSchema = &schema::GetAuthorizer;
+    type Input = shapes::GetAuthorizerInput;
+    type Output = shapes::GetAuthorizerOutput;
+}
+
+/// The `GetAuthorizers` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetAuthorizers;
+
+impl Operation for GetAuthorizers {
+    const SCHEMA: &'static OperationSchema = &schema::GetAuthorizers;
+    type Input = shapes::GetAuthorizersInput;
+    type Output = shapes::GetAuthorizersOutput;
 }
 
 /// The `GetDeployment` operation.
@@ -154,6 +314,26 @@ impl Operation for GetDeployments {
     const SCHEMA: &'static OperationSchema = &schema::GetDeployments;
     type Input = shapes::GetDeploymentsInput;
     type Output = shapes::GetDeploymentsOutput;
+}
+
+/// The `GetDomainName` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetDomainName;
+
+impl Operation for GetDomainName {
+    const SCHEMA: &'static OperationSchema = &schema::GetDomainName;
+    type Input = shapes::GetDomainNameInput;
+    type Output = shapes::GetDomainNameOutput;
+}
+
+/// The `GetDomainNames` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetDomainNames;
+
+impl Operation for GetDomainNames {
+    const SCHEMA: &'static OperationSchema = &schema::GetDomainNames;
+    type Input = shapes::GetDomainNamesInput;
+    type Output = shapes::GetDomainNamesOutput;
 }
 
 /// The `GetIntegration` operation.
@@ -226,6 +406,26 @@ impl Operation for GetTags {
     type Output = shapes::GetTagsOutput;
 }
 
+/// The `GetVpcLink` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetVpcLink;
+
+impl Operation for GetVpcLink {
+    const SCHEMA: &'static OperationSchema = &schema::GetVpcLink;
+    type Input = shapes::GetVpcLinkInput;
+    type Output = shapes::GetVpcLinkOutput;
+}
+
+/// The `GetVpcLinks` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetVpcLinks;
+
+impl Operation for GetVpcLinks {
+    const SCHEMA: &'static OperationSchema = &schema::GetVpcLinks;
+    type Input = shapes::GetVpcLinksInput;
+    type Output = shapes::GetVpcLinksOutput;
+}
+
 /// The `ImportApi` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct ImportApi;
@@ -244,6 +444,16 @@ impl Operation for ReimportApi {
     const SCHEMA: &'static OperationSchema = &schema::ReimportApi;
     type Input = shapes::ReimportApiInput;
     type Output = shapes::ReimportApiOutput;
+}
+
+/// The `ResetAuthorizersCache` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ResetAuthorizersCache;
+
+impl Operation for ResetAuthorizersCache {
+    const SCHEMA: &'static OperationSchema = &schema::ResetAuthorizersCache;
+    type Input = shapes::ResetAuthorizersCacheInput;
+    type Output = shapes::ResetAuthorizersCacheOutput;
 }
 
 /// The `TagResource` operation.
@@ -276,6 +486,46 @@ impl Operation for UpdateApi {
     type Output = shapes::UpdateApiOutput;
 }
 
+/// The `UpdateApiMapping` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateApiMapping;
+
+impl Operation for UpdateApiMapping {
+    const SCHEMA: &'static OperationSchema = &schema::UpdateApiMapping;
+    type Input = shapes::UpdateApiMappingInput;
+    type Output = shapes::UpdateApiMappingOutput;
+}
+
+/// The `UpdateAuthorizer` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateAuthorizer;
+
+impl Operation for UpdateAuthorizer {
+    const SCHEMA: &'static OperationSchema = &schema::UpdateAuthorizer;
+    type Input = shapes::UpdateAuthorizerInput;
+    type Output = shapes::UpdateAuthorizerOutput;
+}
+
+/// The `UpdateDeployment` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateDeployment;
+
+impl Operation for UpdateDeployment {
+    const SCHEMA: &'static OperationSchema = &schema::UpdateDeployment;
+    type Input = shapes::UpdateDeploymentInput;
+    type Output = shapes::UpdateDeploymentOutput;
+}
+
+/// The `UpdateDomainName` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateDomainName;
+
+impl Operation for UpdateDomainName {
+    const SCHEMA: &'static OperationSchema = &schema::UpdateDomainName;
+    type Input = shapes::UpdateDomainNameInput;
+    type Output = shapes::UpdateDomainNameOutput;
+}
+
 /// The `UpdateIntegration` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateIntegration;
@@ -306,6 +556,16 @@ impl Operation for UpdateStage {
     type Output = shapes::UpdateStageOutput;
 }
 
+/// The `UpdateVpcLink` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateVpcLink;
+
+impl Operation for UpdateVpcLink {
+    const SCHEMA: &'static OperationSchema = &schema::UpdateVpcLink;
+    type Input = shapes::UpdateVpcLinkInput;
+    type Output = shapes::UpdateVpcLinkOutput;
+}
+
 #[expect(non_upper_case_globals, reason = "schemas carry the operations' names")]
 pub mod schema {
     use undercast_smithy::{ErrorSchema, Fault, OperationSchema};
@@ -331,6 +591,44 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static CreateApiMapping: OperationSchema = OperationSchema {
+        name: "CreateApiMapping",
+        method: "POST",
+        uri: "/v2/domainnames/{domainName}/apimappings",
+        status: 201,
+        input: &schemas::CreateApiMappingRequest,
+        output: &schemas::CreateApiMappingResponse,
+        errors: &[
+            &NotFoundException,
+            &TooManyRequestsException,
+            &BadRequestException,
+            &ConflictException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static CreateAuthorizer: OperationSchema = OperationSchema {
+        name: "CreateAuthorizer",
+        method: "POST",
+        uri: "/v2/apis/{apiId}/authorizers",
+        status: 201,
+        input: &schemas::CreateAuthorizerRequest,
+        output: &schemas::CreateAuthorizerResponse,
+        errors: &[
+            &NotFoundException,
+            &TooManyRequestsException,
+            &BadRequestException,
+            &ConflictException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static CreateDeployment: OperationSchema = OperationSchema {
         name: "CreateDeployment",
         method: "POST",
@@ -343,6 +641,26 @@ pub mod schema {
             &TooManyRequestsException,
             &BadRequestException,
             &ConflictException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static CreateDomainName: OperationSchema = OperationSchema {
+        name: "CreateDomainName",
+        method: "POST",
+        uri: "/v2/domainnames",
+        status: 201,
+        input: &schemas::CreateDomainNameRequest,
+        output: &schemas::CreateDomainNameResponse,
+        errors: &[
+            &NotFoundException,
+            &TooManyRequestsException,
+            &BadRequestException,
+            &ConflictException,
+            &AccessDeniedException,
         ],
         result_wrapper: None,
         host_prefix: None,
@@ -407,6 +725,34 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static CreateVpcLink: OperationSchema = OperationSchema {
+        name: "CreateVpcLink",
+        method: "POST",
+        uri: "/v2/vpclinks",
+        status: 201,
+        input: &schemas::CreateVpcLinkRequest,
+        output: &schemas::CreateVpcLinkResponse,
+        errors: &[&BadRequestException, &TooManyRequestsException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static DeleteAccessLogSettings: OperationSchema = OperationSchema {
+        name: "DeleteAccessLogSettings",
+        method: "DELETE",
+        uri: "/v2/apis/{apiId}/stages/{stageName}/accesslogsettings",
+        status: 204,
+        input: &schemas::DeleteAccessLogSettingsRequest,
+        output: &schemas::DeleteAccessLogSettingsOutput,
+        errors: &[&NotFoundException, &TooManyRequestsException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
     pub static DeleteApi: OperationSchema = OperationSchema {
         name: "DeleteApi",
         method: "DELETE",
@@ -414,6 +760,34 @@ pub mod schema {
         status: 204,
         input: &schemas::DeleteApiRequest,
         output: &schemas::DeleteApiOutput,
+        errors: &[&NotFoundException, &TooManyRequestsException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
+    pub static DeleteApiMapping: OperationSchema = OperationSchema {
+        name: "DeleteApiMapping",
+        method: "DELETE",
+        uri: "/v2/domainnames/{domainName}/apimappings/{apiMappingId}",
+        status: 204,
+        input: &schemas::DeleteApiMappingRequest,
+        output: &schemas::DeleteApiMappingOutput,
+        errors: &[&NotFoundException, &TooManyRequestsException, &BadRequestException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
+    pub static DeleteAuthorizer: OperationSchema = OperationSchema {
+        name: "DeleteAuthorizer",
+        method: "DELETE",
+        uri: "/v2/apis/{apiId}/authorizers/{authorizerId}",
+        status: 204,
+        input: &schemas::DeleteAuthorizerRequest,
+        output: &schemas::DeleteAuthorizerOutput,
         errors: &[&NotFoundException, &TooManyRequestsException],
         result_wrapper: None,
         host_prefix: None,
@@ -449,6 +823,20 @@ pub mod schema {
         no_output: true,
     };
 
+    pub static DeleteDomainName: OperationSchema = OperationSchema {
+        name: "DeleteDomainName",
+        method: "DELETE",
+        uri: "/v2/domainnames/{domainName}",
+        status: 204,
+        input: &schemas::DeleteDomainNameRequest,
+        output: &schemas::DeleteDomainNameOutput,
+        errors: &[&NotFoundException, &TooManyRequestsException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
     pub static DeleteIntegration: OperationSchema = OperationSchema {
         name: "DeleteIntegration",
         method: "DELETE",
@@ -477,6 +865,34 @@ pub mod schema {
         no_output: true,
     };
 
+    pub static DeleteRouteRequestParameter: OperationSchema = OperationSchema {
+        name: "DeleteRouteRequestParameter",
+        method: "DELETE",
+        uri: "/v2/apis/{apiId}/routes/{routeId}/requestparameters/{requestParameterKey}",
+        status: 204,
+        input: &schemas::DeleteRouteRequestParameterRequest,
+        output: &schemas::DeleteRouteRequestParameterOutput,
+        errors: &[&NotFoundException, &TooManyRequestsException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
+    pub static DeleteRouteSettings: OperationSchema = OperationSchema {
+        name: "DeleteRouteSettings",
+        method: "DELETE",
+        uri: "/v2/apis/{apiId}/stages/{stageName}/routesettings/{routeKey}",
+        status: 204,
+        input: &schemas::DeleteRouteSettingsRequest,
+        output: &schemas::DeleteRouteSettingsOutput,
+        errors: &[&NotFoundException, &TooManyRequestsException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
     pub static DeleteStage: OperationSchema = OperationSchema {
         name: "DeleteStage",
         method: "DELETE",
@@ -489,6 +905,34 @@ pub mod schema {
         host_prefix: None,
         unsigned: false,
         no_output: true,
+    };
+
+    pub static DeleteVpcLink: OperationSchema = OperationSchema {
+        name: "DeleteVpcLink",
+        method: "DELETE",
+        uri: "/v2/vpclinks/{vpcLinkId}",
+        status: 202,
+        input: &schemas::DeleteVpcLinkRequest,
+        output: &schemas::DeleteVpcLinkResponse,
+        errors: &[&NotFoundException, &TooManyRequestsException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static ExportApi: OperationSchema = OperationSchema {
+        name: "ExportApi",
+        method: "GET",
+        uri: "/v2/apis/{apiId}/exports/{specification}",
+        status: 200,
+        input: &schemas::ExportApiRequest,
+        output: &schemas::ExportApiResponse,
+        errors: &[&NotFoundException, &TooManyRequestsException, &BadRequestException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
     };
 
     pub static GetApi: OperationSchema = OperationSchema {
@@ -505,6 +949,34 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static GetApiMapping: OperationSchema = OperationSchema {
+        name: "GetApiMapping",
+        method: "GET",
+        uri: "/v2/domainnames/{domainName}/apimappings/{apiMappingId}",
+        status: 200,
+        input: &schemas::GetApiMappingRequest,
+        output: &schemas::GetApiMappingResponse,
+        errors: &[&NotFoundException, &TooManyRequestsException, &BadRequestException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetApiMappings: OperationSchema = OperationSchema {
+        name: "GetApiMappings",
+        method: "GET",
+        uri: "/v2/domainnames/{domainName}/apimappings",
+        status: 200,
+        input: &schemas::GetApiMappingsRequest,
+        output: &schemas::GetApiMappingsResponse,
+        errors: &[&NotFoundException, &TooManyRequestsException, &BadRequestException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static GetApis: OperationSchema = OperationSchema {
         name: "GetApis",
         method: "GET",
@@ -512,6 +984,34 @@ pub mod schema {
         status: 200,
         input: &schemas::GetApisRequest,
         output: &schemas::GetApisResponse,
+        errors: &[&NotFoundException, &TooManyRequestsException, &BadRequestException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetAuthorizer: OperationSchema = OperationSchema {
+        name: "GetAuthorizer",
+        method: "GET",
+        uri: "/v2/apis/{apiId}/authorizers/{authorizerId}",
+        status: 200,
+        input: &schemas::GetAuthorizerRequest,
+        output: &schemas::GetAuthorizerResponse,
+        errors: &[&NotFoundException, &TooManyRequestsException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetAuthorizers: OperationSchema = OperationSchema {
+        name: "GetAuthorizers",
+        method: "GET",
+        uri: "/v2/apis/{apiId}/authorizers",
+        status: 200,
+        input: &schemas::GetAuthorizersRequest,
+        output: &schemas::GetAuthorizersResponse,
         errors: &[&NotFoundException, &TooManyRequestsException, &BadRequestException],
         result_wrapper: None,
         host_prefix: None,
@@ -540,6 +1040,34 @@ pub mod schema {
         status: 200,
         input: &schemas::GetDeploymentsRequest,
         output: &schemas::GetDeploymentsResponse,
+        errors: &[&NotFoundException, &TooManyRequestsException, &BadRequestException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetDomainName: OperationSchema = OperationSchema {
+        name: "GetDomainName",
+        method: "GET",
+        uri: "/v2/domainnames/{domainName}",
+        status: 200,
+        input: &schemas::GetDomainNameRequest,
+        output: &schemas::GetDomainNameResponse,
+        errors: &[&NotFoundException, &TooManyRequestsException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetDomainNames: OperationSchema = OperationSchema {
+        name: "GetDomainNames",
+        method: "GET",
+        uri: "/v2/domainnames",
+        status: 200,
+        input: &schemas::GetDomainNamesRequest,
+        output: &schemas::GetDomainNamesResponse,
         errors: &[&NotFoundException, &TooManyRequestsException, &BadRequestException],
         result_wrapper: None,
         host_prefix: None,
@@ -650,6 +1178,34 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static GetVpcLink: OperationSchema = OperationSchema {
+        name: "GetVpcLink",
+        method: "GET",
+        uri: "/v2/vpclinks/{vpcLinkId}",
+        status: 200,
+        input: &schemas::GetVpcLinkRequest,
+        output: &schemas::GetVpcLinkResponse,
+        errors: &[&NotFoundException, &TooManyRequestsException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetVpcLinks: OperationSchema = OperationSchema {
+        name: "GetVpcLinks",
+        method: "GET",
+        uri: "/v2/vpclinks",
+        status: 200,
+        input: &schemas::GetVpcLinksRequest,
+        output: &schemas::GetVpcLinksResponse,
+        errors: &[&BadRequestException, &TooManyRequestsException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static ImportApi: OperationSchema = OperationSchema {
         name: "ImportApi",
         method: "PUT",
@@ -686,6 +1242,20 @@ pub mod schema {
         host_prefix: None,
         unsigned: false,
         no_output: false,
+    };
+
+    pub static ResetAuthorizersCache: OperationSchema = OperationSchema {
+        name: "ResetAuthorizersCache",
+        method: "DELETE",
+        uri: "/v2/apis/{apiId}/stages/{stageName}/cache/authorizers",
+        status: 204,
+        input: &schemas::ResetAuthorizersCacheRequest,
+        output: &schemas::ResetAuthorizersCacheOutput,
+        errors: &[&NotFoundException, &TooManyRequestsException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
     };
 
     pub static TagResource: OperationSchema = OperationSchema {
@@ -733,6 +1303,82 @@ pub mod schema {
         status: 200,
         input: &schemas::UpdateApiRequest,
         output: &schemas::UpdateApiResponse,
+        errors: &[
+            &NotFoundException,
+            &TooManyRequestsException,
+            &BadRequestException,
+            &ConflictException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static UpdateApiMapping: OperationSchema = OperationSchema {
+        name: "UpdateApiMapping",
+        method: "PATCH",
+        uri: "/v2/domainnames/{domainName}/apimappings/{apiMappingId}",
+        status: 200,
+        input: &schemas::UpdateApiMappingRequest,
+        output: &schemas::UpdateApiMappingResponse,
+        errors: &[
+            &NotFoundException,
+            &TooManyRequestsException,
+            &BadRequestException,
+            &ConflictException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static UpdateAuthorizer: OperationSchema = OperationSchema {
+        name: "UpdateAuthorizer",
+        method: "PATCH",
+        uri: "/v2/apis/{apiId}/authorizers/{authorizerId}",
+        status: 200,
+        input: &schemas::UpdateAuthorizerRequest,
+        output: &schemas::UpdateAuthorizerResponse,
+        errors: &[
+            &NotFoundException,
+            &TooManyRequestsException,
+            &BadRequestException,
+            &ConflictException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static UpdateDeployment: OperationSchema = OperationSchema {
+        name: "UpdateDeployment",
+        method: "PATCH",
+        uri: "/v2/apis/{apiId}/deployments/{deploymentId}",
+        status: 200,
+        input: &schemas::UpdateDeploymentRequest,
+        output: &schemas::UpdateDeploymentResponse,
+        errors: &[
+            &NotFoundException,
+            &TooManyRequestsException,
+            &BadRequestException,
+            &ConflictException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static UpdateDomainName: OperationSchema = OperationSchema {
+        name: "UpdateDomainName",
+        method: "PATCH",
+        uri: "/v2/domainnames/{domainName}",
+        status: 200,
+        input: &schemas::UpdateDomainNameRequest,
+        output: &schemas::UpdateDomainNameResponse,
         errors: &[
             &NotFoundException,
             &TooManyRequestsException,
@@ -800,6 +1446,28 @@ pub mod schema {
         host_prefix: None,
         unsigned: false,
         no_output: false,
+    };
+
+    pub static UpdateVpcLink: OperationSchema = OperationSchema {
+        name: "UpdateVpcLink",
+        method: "PATCH",
+        uri: "/v2/vpclinks/{vpcLinkId}",
+        status: 200,
+        input: &schemas::UpdateVpcLinkRequest,
+        output: &schemas::UpdateVpcLinkResponse,
+        errors: &[&NotFoundException, &TooManyRequestsException, &BadRequestException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static AccessDeniedException: ErrorSchema = ErrorSchema {
+        name: "AccessDeniedException",
+        query_code: None,
+        status: 403,
+        fault: Fault::Sender,
+        schema: &schemas::AccessDeniedException,
     };
 
     pub static BadRequestException: ErrorSchema = ErrorSchema {

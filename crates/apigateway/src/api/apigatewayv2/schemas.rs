@@ -10,6 +10,11 @@
 use undercast_smithy::schema::prelude;
 use undercast_smithy::{Binding, Kind, Member, Schema, TimestampFormat};
 
+pub static AccessDeniedException: Schema = Schema::new(
+    "AccessDeniedException",
+    Kind::Structure(&[Member::new("Message", &prelude::STRING).wire("message")]),
+);
+
 pub static AccessLogSettings: Schema = Schema::new(
     "AccessLogSettings",
     Kind::Structure(&[
@@ -45,11 +50,44 @@ pub static Api: Schema = Schema::new(
     ]),
 );
 
+pub static ApiMapping: Schema = Schema::new(
+    "ApiMapping",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required(),
+        Member::new("ApiMappingId", &prelude::STRING).wire("apiMappingId"),
+        Member::new("ApiMappingKey", &prelude::STRING).wire("apiMappingKey"),
+        Member::new("Stage", &prelude::STRING).wire("stage").required(),
+    ]),
+);
+
 pub static AuthorizationScopes: Schema =
     Schema::new("AuthorizationScopes", Kind::List(&Member::new("member", &prelude::STRING)));
 
 pub static AuthorizationType: Schema =
     Schema::new("AuthorizationType", Kind::String).values(&["NONE", "AWS_IAM", "CUSTOM", "JWT"]);
+
+pub static Authorizer: Schema = Schema::new(
+    "Authorizer",
+    Kind::Structure(&[
+        Member::new("AuthorizerCredentialsArn", &prelude::STRING).wire("authorizerCredentialsArn"),
+        Member::new("AuthorizerId", &prelude::STRING).wire("authorizerId"),
+        Member::new("AuthorizerPayloadFormatVersion", &prelude::STRING)
+            .wire("authorizerPayloadFormatVersion"),
+        Member::new("AuthorizerResultTtlInSeconds", &IntegerWithLengthBetween0And3600)
+            .wire("authorizerResultTtlInSeconds"),
+        Member::new("AuthorizerType", &AuthorizerType).wire("authorizerType"),
+        Member::new("AuthorizerUri", &prelude::STRING).wire("authorizerUri"),
+        Member::new("EnableSimpleResponses", &prelude::BOOLEAN).wire("enableSimpleResponses"),
+        Member::new("IdentitySource", &IdentitySourceList).wire("identitySource"),
+        Member::new("IdentityValidationExpression", &prelude::STRING)
+            .wire("identityValidationExpression"),
+        Member::new("JwtConfiguration", &JWTConfiguration).wire("jwtConfiguration"),
+        Member::new("Name", &prelude::STRING).wire("name").required(),
+    ]),
+);
+
+pub static AuthorizerType: Schema =
+    Schema::new("AuthorizerType", Kind::String).values(&["REQUEST", "JWT"]);
 
 pub static BadRequestException: Schema = Schema::new(
     "BadRequestException",
@@ -87,6 +125,29 @@ pub static CorsMethodList: Schema =
 
 pub static CorsOriginList: Schema =
     Schema::new("CorsOriginList", Kind::List(&Member::new("member", &prelude::STRING)));
+
+pub static CreateApiMappingRequest: Schema = Schema::new(
+    "CreateApiMappingRequest",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required(),
+        Member::new("ApiMappingKey", &prelude::STRING).wire("apiMappingKey"),
+        Member::new("DomainName", &prelude::STRING)
+            .wire("domainName")
+            .required()
+            .bound(Binding::Label),
+        Member::new("Stage", &prelude::STRING).wire("stage").required(),
+    ]),
+);
+
+pub static CreateApiMappingResponse: Schema = Schema::new(
+    "CreateApiMappingResponse",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId"),
+        Member::new("ApiMappingId", &prelude::STRING).wire("apiMappingId"),
+        Member::new("ApiMappingKey", &prelude::STRING).wire("apiMappingKey"),
+        Member::new("Stage", &prelude::STRING).wire("stage"),
+    ]),
+);
 
 pub static CreateApiRequest: Schema = Schema::new(
     "CreateApiRequest",
@@ -135,6 +196,46 @@ pub static CreateApiResponse: Schema = Schema::new(
     ]),
 );
 
+pub static CreateAuthorizerRequest: Schema = Schema::new(
+    "CreateAuthorizerRequest",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("AuthorizerCredentialsArn", &prelude::STRING).wire("authorizerCredentialsArn"),
+        Member::new("AuthorizerPayloadFormatVersion", &prelude::STRING)
+            .wire("authorizerPayloadFormatVersion"),
+        Member::new("AuthorizerResultTtlInSeconds", &IntegerWithLengthBetween0And3600)
+            .wire("authorizerResultTtlInSeconds"),
+        Member::new("AuthorizerType", &AuthorizerType).wire("authorizerType").required(),
+        Member::new("AuthorizerUri", &prelude::STRING).wire("authorizerUri"),
+        Member::new("EnableSimpleResponses", &prelude::BOOLEAN).wire("enableSimpleResponses"),
+        Member::new("IdentitySource", &IdentitySourceList).wire("identitySource").required(),
+        Member::new("IdentityValidationExpression", &prelude::STRING)
+            .wire("identityValidationExpression"),
+        Member::new("JwtConfiguration", &JWTConfiguration).wire("jwtConfiguration"),
+        Member::new("Name", &prelude::STRING).wire("name").required(),
+    ]),
+);
+
+pub static CreateAuthorizerResponse: Schema = Schema::new(
+    "CreateAuthorizerResponse",
+    Kind::Structure(&[
+        Member::new("AuthorizerCredentialsArn", &prelude::STRING).wire("authorizerCredentialsArn"),
+        Member::new("AuthorizerId", &prelude::STRING).wire("authorizerId"),
+        Member::new("AuthorizerPayloadFormatVersion", &prelude::STRING)
+            .wire("authorizerPayloadFormatVersion"),
+        Member::new("AuthorizerResultTtlInSeconds", &IntegerWithLengthBetween0And3600)
+            .wire("authorizerResultTtlInSeconds"),
+        Member::new("AuthorizerType", &AuthorizerType).wire("authorizerType"),
+        Member::new("AuthorizerUri", &prelude::STRING).wire("authorizerUri"),
+        Member::new("EnableSimpleResponses", &prelude::BOOLEAN).wire("enableSimpleResponses"),
+        Member::new("IdentitySource", &IdentitySourceList).wire("identitySource"),
+        Member::new("IdentityValidationExpression", &prelude::STRING)
+            .wire("identityValidationExpression"),
+        Member::new("JwtConfiguration", &JWTConfiguration).wire("jwtConfiguration"),
+        Member::new("Name", &prelude::STRING).wire("name"),
+    ]),
+);
+
 pub static CreateDeploymentRequest: Schema = Schema::new(
     "CreateDeploymentRequest",
     Kind::Structure(&[
@@ -153,6 +254,35 @@ pub static CreateDeploymentResponse: Schema = Schema::new(
         Member::new("DeploymentStatus", &DeploymentStatus).wire("deploymentStatus"),
         Member::new("DeploymentStatusMessage", &prelude::STRING).wire("deploymentStatusMessage"),
         Member::new("Description", &prelude::STRING).wire("description"),
+    ]),
+);
+
+pub static CreateDomainNameRequest: Schema = Schema::new(
+    "CreateDomainNameRequest",
+    Kind::Structure(&[
+        Member::new("DomainName", &prelude::STRING).wire("domainName").required(),
+        Member::new("DomainNameConfigurations", &DomainNameConfigurations)
+            .wire("domainNameConfigurations"),
+        Member::new("MutualTlsAuthentication", &MutualTlsAuthenticationInput)
+            .wire("mutualTlsAuthentication"),
+        Member::new("RoutingMode", &RoutingMode).wire("routingMode"),
+        Member::new("Tags", &Tags).wire("tags"),
+    ]),
+);
+
+pub static CreateDomainNameResponse: Schema = Schema::new(
+    "CreateDomainNameResponse",
+    Kind::Structure(&[
+        Member::new("ApiMappingSelectionExpression", &prelude::STRING)
+            .wire("apiMappingSelectionExpression"),
+        Member::new("DomainName", &prelude::STRING).wire("domainName"),
+        Member::new("DomainNameArn", &prelude::STRING).wire("domainNameArn"),
+        Member::new("DomainNameConfigurations", &DomainNameConfigurations)
+            .wire("domainNameConfigurations"),
+        Member::new("MutualTlsAuthentication", &MutualTlsAuthentication)
+            .wire("mutualTlsAuthentication"),
+        Member::new("RoutingMode", &RoutingMode).wire("routingMode"),
+        Member::new("Tags", &Tags).wire("tags"),
     ]),
 );
 
@@ -288,12 +418,73 @@ pub static CreateStageResponse: Schema = Schema::new(
     ]),
 );
 
+pub static CreateVpcLinkRequest: Schema = Schema::new(
+    "CreateVpcLinkRequest",
+    Kind::Structure(&[
+        Member::new("Name", &prelude::STRING).wire("name").required(),
+        Member::new("SecurityGroupIds", &SecurityGroupIdList).wire("securityGroupIds"),
+        Member::new("SubnetIds", &SubnetIdList).wire("subnetIds").required(),
+        Member::new("Tags", &Tags).wire("tags"),
+    ]),
+);
+
+pub static CreateVpcLinkResponse: Schema = Schema::new(
+    "CreateVpcLinkResponse",
+    Kind::Structure(&[
+        Member::new("CreatedDate", &__timestampIso8601).wire("createdDate"),
+        Member::new("Name", &prelude::STRING).wire("name"),
+        Member::new("SecurityGroupIds", &SecurityGroupIdList).wire("securityGroupIds"),
+        Member::new("SubnetIds", &SubnetIdList).wire("subnetIds"),
+        Member::new("Tags", &Tags).wire("tags"),
+        Member::new("VpcLinkId", &prelude::STRING).wire("vpcLinkId"),
+        Member::new("VpcLinkStatus", &VpcLinkStatus).wire("vpcLinkStatus"),
+        Member::new("VpcLinkStatusMessage", &prelude::STRING).wire("vpcLinkStatusMessage"),
+        Member::new("VpcLinkVersion", &VpcLinkVersion).wire("vpcLinkVersion"),
+    ]),
+);
+
+pub static DeleteAccessLogSettingsRequest: Schema = Schema::new(
+    "DeleteAccessLogSettingsRequest",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("StageName", &prelude::STRING)
+            .wire("stageName")
+            .required()
+            .bound(Binding::Label),
+    ]),
+);
+
+pub static DeleteApiMappingRequest: Schema = Schema::new(
+    "DeleteApiMappingRequest",
+    Kind::Structure(&[
+        Member::new("ApiMappingId", &prelude::STRING)
+            .wire("apiMappingId")
+            .required()
+            .bound(Binding::Label),
+        Member::new("DomainName", &prelude::STRING)
+            .wire("domainName")
+            .required()
+            .bound(Binding::Label),
+    ]),
+);
+
 pub static DeleteApiRequest: Schema = Schema::new(
     "DeleteApiRequest",
     Kind::Structure(&[Member::new("ApiId", &prelude::STRING)
         .wire("apiId")
         .required()
         .bound(Binding::Label)]),
+);
+
+pub static DeleteAuthorizerRequest: Schema = Schema::new(
+    "DeleteAuthorizerRequest",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("AuthorizerId", &prelude::STRING)
+            .wire("authorizerId")
+            .required()
+            .bound(Binding::Label),
+    ]),
 );
 
 pub static DeleteCorsConfigurationRequest: Schema = Schema::new(
@@ -315,6 +506,14 @@ pub static DeleteDeploymentRequest: Schema = Schema::new(
     ]),
 );
 
+pub static DeleteDomainNameRequest: Schema = Schema::new(
+    "DeleteDomainNameRequest",
+    Kind::Structure(&[Member::new("DomainName", &prelude::STRING)
+        .wire("domainName")
+        .required()
+        .bound(Binding::Label)]),
+);
+
 pub static DeleteIntegrationRequest: Schema = Schema::new(
     "DeleteIntegrationRequest",
     Kind::Structure(&[
@@ -334,6 +533,30 @@ pub static DeleteRouteRequest: Schema = Schema::new(
     ]),
 );
 
+pub static DeleteRouteRequestParameterRequest: Schema = Schema::new(
+    "DeleteRouteRequestParameterRequest",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("RequestParameterKey", &prelude::STRING)
+            .wire("requestParameterKey")
+            .required()
+            .bound(Binding::Label),
+        Member::new("RouteId", &prelude::STRING).wire("routeId").required().bound(Binding::Label),
+    ]),
+);
+
+pub static DeleteRouteSettingsRequest: Schema = Schema::new(
+    "DeleteRouteSettingsRequest",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("RouteKey", &prelude::STRING).wire("routeKey").required().bound(Binding::Label),
+        Member::new("StageName", &prelude::STRING)
+            .wire("stageName")
+            .required()
+            .bound(Binding::Label),
+    ]),
+);
+
 pub static DeleteStageRequest: Schema = Schema::new(
     "DeleteStageRequest",
     Kind::Structure(&[
@@ -344,6 +567,17 @@ pub static DeleteStageRequest: Schema = Schema::new(
             .bound(Binding::Label),
     ]),
 );
+
+pub static DeleteVpcLinkRequest: Schema = Schema::new(
+    "DeleteVpcLinkRequest",
+    Kind::Structure(&[Member::new("VpcLinkId", &prelude::STRING)
+        .wire("vpcLinkId")
+        .required()
+        .bound(Binding::Label)]),
+);
+
+pub static DeleteVpcLinkResponse: Schema =
+    Schema::new("DeleteVpcLinkResponse", Kind::Structure(&[]));
 
 pub static Deployment: Schema = Schema::new(
     "Deployment",
@@ -359,6 +593,124 @@ pub static Deployment: Schema = Schema::new(
 
 pub static DeploymentStatus: Schema =
     Schema::new("DeploymentStatus", Kind::String).values(&["PENDING", "FAILED", "DEPLOYED"]);
+
+pub static DomainName: Schema = Schema::new(
+    "DomainName",
+    Kind::Structure(&[
+        Member::new("ApiMappingSelectionExpression", &prelude::STRING)
+            .wire("apiMappingSelectionExpression"),
+        Member::new("DomainName", &prelude::STRING).wire("domainName").required(),
+        Member::new("DomainNameArn", &prelude::STRING).wire("domainNameArn"),
+        Member::new("DomainNameConfigurations", &DomainNameConfigurations)
+            .wire("domainNameConfigurations"),
+        Member::new("MutualTlsAuthentication", &MutualTlsAuthentication)
+            .wire("mutualTlsAuthentication"),
+        Member::new("RoutingMode", &RoutingMode).wire("routingMode"),
+        Member::new("Tags", &Tags).wire("tags"),
+    ]),
+);
+
+pub static DomainNameConfiguration: Schema = Schema::new(
+    "DomainNameConfiguration",
+    Kind::Structure(&[
+        Member::new("ApiGatewayDomainName", &prelude::STRING).wire("apiGatewayDomainName"),
+        Member::new("CertificateArn", &prelude::STRING).wire("certificateArn"),
+        Member::new("CertificateName", &prelude::STRING).wire("certificateName"),
+        Member::new("CertificateUploadDate", &__timestampIso8601).wire("certificateUploadDate"),
+        Member::new("DomainNameStatus", &DomainNameStatus).wire("domainNameStatus"),
+        Member::new("DomainNameStatusMessage", &prelude::STRING).wire("domainNameStatusMessage"),
+        Member::new("EndpointType", &EndpointType).wire("endpointType"),
+        Member::new("HostedZoneId", &prelude::STRING).wire("hostedZoneId"),
+        Member::new("IpAddressType", &IpAddressType).wire("ipAddressType"),
+        Member::new("SecurityPolicy", &SecurityPolicy).wire("securityPolicy"),
+        Member::new("OwnershipVerificationCertificateArn", &prelude::STRING)
+            .wire("ownershipVerificationCertificateArn"),
+    ]),
+);
+
+pub static DomainNameConfigurations: Schema = Schema::new(
+    "DomainNameConfigurations",
+    Kind::List(&Member::new("member", &DomainNameConfiguration)),
+);
+
+pub static DomainNameStatus: Schema = Schema::new("DomainNameStatus", Kind::String).values(&[
+    "AVAILABLE",
+    "UPDATING",
+    "PENDING_CERTIFICATE_REIMPORT",
+    "PENDING_OWNERSHIP_VERIFICATION",
+]);
+
+pub static EndpointType: Schema =
+    Schema::new("EndpointType", Kind::String).values(&["REGIONAL", "EDGE"]);
+
+pub static ExportApiRequest: Schema = Schema::new(
+    "ExportApiRequest",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("ExportVersion", &prelude::STRING).wire("exportVersion").bound(Binding::Query),
+        Member::new("IncludeExtensions", &prelude::BOOLEAN)
+            .wire("includeExtensions")
+            .bound(Binding::Query),
+        Member::new("OutputType", &prelude::STRING)
+            .wire("outputType")
+            .required()
+            .bound(Binding::Query),
+        Member::new("Specification", &prelude::STRING)
+            .wire("specification")
+            .required()
+            .bound(Binding::Label),
+        Member::new("StageName", &prelude::STRING).wire("stageName").bound(Binding::Query),
+    ]),
+);
+
+pub static ExportApiResponse: Schema = Schema::new(
+    "ExportApiResponse",
+    Kind::Structure(&[Member::new("body", &prelude::BLOB).bound(Binding::Payload)]),
+);
+
+pub static GetApiMappingRequest: Schema = Schema::new(
+    "GetApiMappingRequest",
+    Kind::Structure(&[
+        Member::new("ApiMappingId", &prelude::STRING)
+            .wire("apiMappingId")
+            .required()
+            .bound(Binding::Label),
+        Member::new("DomainName", &prelude::STRING)
+            .wire("domainName")
+            .required()
+            .bound(Binding::Label),
+    ]),
+);
+
+pub static GetApiMappingResponse: Schema = Schema::new(
+    "GetApiMappingResponse",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId"),
+        Member::new("ApiMappingId", &prelude::STRING).wire("apiMappingId"),
+        Member::new("ApiMappingKey", &prelude::STRING).wire("apiMappingKey"),
+        Member::new("Stage", &prelude::STRING).wire("stage"),
+    ]),
+);
+
+pub static GetApiMappingsRequest: Schema = Schema::new(
+    "GetApiMappingsRequest",
+    Kind::Structure(&[
+        Member::new("DomainName", &prelude::STRING)
+            .wire("domainName")
+            .required()
+            .bound(Binding::Label),
+        Member::new("MaxResults", &prelude::STRING).wire("maxResults").bound(Binding::Query),
+        Member::new("NextToken", &prelude::STRING).wire("nextToken").bound(Binding::Query),
+    ]),
+);
+
+pub static GetApiMappingsResponse: Schema = Schema::new(
+    "GetApiMappingsResponse",
+    Kind::Structure(&[
+        Member::new("Items", &__listOfApiMapping).wire("items"),
+        Member::new("NextToken", &prelude::STRING).wire("nextToken"),
+    ]),
+);
 
 pub static GetApiRequest: Schema = Schema::new(
     "GetApiRequest",
@@ -409,6 +761,54 @@ pub static GetApisResponse: Schema = Schema::new(
     ]),
 );
 
+pub static GetAuthorizerRequest: Schema = Schema::new(
+    "GetAuthorizerRequest",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("AuthorizerId", &prelude::STRING)
+            .wire("authorizerId")
+            .required()
+            .bound(Binding::Label),
+    ]),
+);
+
+pub static GetAuthorizerResponse: Schema = Schema::new(
+    "GetAuthorizerResponse",
+    Kind::Structure(&[
+        Member::new("AuthorizerCredentialsArn", &prelude::STRING).wire("authorizerCredentialsArn"),
+        Member::new("AuthorizerId", &prelude::STRING).wire("authorizerId"),
+        Member::new("AuthorizerPayloadFormatVersion", &prelude::STRING)
+            .wire("authorizerPayloadFormatVersion"),
+        Member::new("AuthorizerResultTtlInSeconds", &IntegerWithLengthBetween0And3600)
+            .wire("authorizerResultTtlInSeconds"),
+        Member::new("AuthorizerType", &AuthorizerType).wire("authorizerType"),
+        Member::new("AuthorizerUri", &prelude::STRING).wire("authorizerUri"),
+        Member::new("EnableSimpleResponses", &prelude::BOOLEAN).wire("enableSimpleResponses"),
+        Member::new("IdentitySource", &IdentitySourceList).wire("identitySource"),
+        Member::new("IdentityValidationExpression", &prelude::STRING)
+            .wire("identityValidationExpression"),
+        Member::new("JwtConfiguration", &JWTConfiguration).wire("jwtConfiguration"),
+        Member::new("Name", &prelude::STRING).wire("name"),
+    ]),
+);
+
+pub static GetAuthorizersRequest: Schema = Schema::new(
+    "GetAuthorizersRequest",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("MaxResults", &prelude::STRING).wire("maxResults").bound(Binding::Query),
+        Member::new("NextToken", &prelude::STRING).wire("nextToken").bound(Binding::Query),
+    ]),
+);
+
+pub static GetAuthorizersResponse: Schema = Schema::new(
+    "GetAuthorizersResponse",
+    Kind::Structure(&[
+        Member::new("Items", &__listOfAuthorizer).wire("items"),
+        Member::new("NextToken", &prelude::STRING).wire("nextToken"),
+    ]),
+);
+
 pub static GetDeploymentRequest: Schema = Schema::new(
     "GetDeploymentRequest",
     Kind::Structure(&[
@@ -445,6 +845,46 @@ pub static GetDeploymentsResponse: Schema = Schema::new(
     "GetDeploymentsResponse",
     Kind::Structure(&[
         Member::new("Items", &__listOfDeployment).wire("items"),
+        Member::new("NextToken", &prelude::STRING).wire("nextToken"),
+    ]),
+);
+
+pub static GetDomainNameRequest: Schema = Schema::new(
+    "GetDomainNameRequest",
+    Kind::Structure(&[Member::new("DomainName", &prelude::STRING)
+        .wire("domainName")
+        .required()
+        .bound(Binding::Label)]),
+);
+
+pub static GetDomainNameResponse: Schema = Schema::new(
+    "GetDomainNameResponse",
+    Kind::Structure(&[
+        Member::new("ApiMappingSelectionExpression", &prelude::STRING)
+            .wire("apiMappingSelectionExpression"),
+        Member::new("DomainName", &prelude::STRING).wire("domainName"),
+        Member::new("DomainNameArn", &prelude::STRING).wire("domainNameArn"),
+        Member::new("DomainNameConfigurations", &DomainNameConfigurations)
+            .wire("domainNameConfigurations"),
+        Member::new("MutualTlsAuthentication", &MutualTlsAuthentication)
+            .wire("mutualTlsAuthentication"),
+        Member::new("RoutingMode", &RoutingMode).wire("routingMode"),
+        Member::new("Tags", &Tags).wire("tags"),
+    ]),
+);
+
+pub static GetDomainNamesRequest: Schema = Schema::new(
+    "GetDomainNamesRequest",
+    Kind::Structure(&[
+        Member::new("MaxResults", &prelude::STRING).wire("maxResults").bound(Binding::Query),
+        Member::new("NextToken", &prelude::STRING).wire("nextToken").bound(Binding::Query),
+    ]),
+);
+
+pub static GetDomainNamesResponse: Schema = Schema::new(
+    "GetDomainNamesResponse",
+    Kind::Structure(&[
+        Member::new("Items", &__listOfDomainName).wire("items"),
         Member::new("NextToken", &prelude::STRING).wire("nextToken"),
     ]),
 );
@@ -611,6 +1051,48 @@ pub static GetTagsRequest: Schema = Schema::new(
 pub static GetTagsResponse: Schema =
     Schema::new("GetTagsResponse", Kind::Structure(&[Member::new("Tags", &Tags).wire("tags")]));
 
+pub static GetVpcLinkRequest: Schema = Schema::new(
+    "GetVpcLinkRequest",
+    Kind::Structure(&[Member::new("VpcLinkId", &prelude::STRING)
+        .wire("vpcLinkId")
+        .required()
+        .bound(Binding::Label)]),
+);
+
+pub static GetVpcLinkResponse: Schema = Schema::new(
+    "GetVpcLinkResponse",
+    Kind::Structure(&[
+        Member::new("CreatedDate", &__timestampIso8601).wire("createdDate"),
+        Member::new("Name", &prelude::STRING).wire("name"),
+        Member::new("SecurityGroupIds", &SecurityGroupIdList).wire("securityGroupIds"),
+        Member::new("SubnetIds", &SubnetIdList).wire("subnetIds"),
+        Member::new("Tags", &Tags).wire("tags"),
+        Member::new("VpcLinkId", &prelude::STRING).wire("vpcLinkId"),
+        Member::new("VpcLinkStatus", &VpcLinkStatus).wire("vpcLinkStatus"),
+        Member::new("VpcLinkStatusMessage", &prelude::STRING).wire("vpcLinkStatusMessage"),
+        Member::new("VpcLinkVersion", &VpcLinkVersion).wire("vpcLinkVersion"),
+    ]),
+);
+
+pub static GetVpcLinksRequest: Schema = Schema::new(
+    "GetVpcLinksRequest",
+    Kind::Structure(&[
+        Member::new("MaxResults", &prelude::STRING).wire("maxResults").bound(Binding::Query),
+        Member::new("NextToken", &prelude::STRING).wire("nextToken").bound(Binding::Query),
+    ]),
+);
+
+pub static GetVpcLinksResponse: Schema = Schema::new(
+    "GetVpcLinksResponse",
+    Kind::Structure(&[
+        Member::new("Items", &__listOfVpcLink).wire("items"),
+        Member::new("NextToken", &prelude::STRING).wire("nextToken"),
+    ]),
+);
+
+pub static IdentitySourceList: Schema =
+    Schema::new("IdentitySourceList", Kind::List(&Member::new("member", &prelude::STRING)));
+
 pub static ImportApiRequest: Schema = Schema::new(
     "ImportApiRequest",
     Kind::Structure(&[
@@ -646,6 +1128,9 @@ pub static ImportApiResponse: Schema = Schema::new(
         Member::new("Warnings", &__listOf__string).wire("warnings"),
     ]),
 );
+
+pub static IntegerWithLengthBetween0And3600: Schema =
+    Schema::new("IntegerWithLengthBetween0And3600", Kind::Integer).min(0).max(3600);
 
 pub static IntegerWithLengthBetween50And30000: Schema =
     Schema::new("IntegerWithLengthBetween50And30000", Kind::Integer).min(50).max(30000);
@@ -698,8 +1183,33 @@ pub static IntegrationType: Schema = Schema::new("IntegrationType", Kind::String
 pub static IpAddressType: Schema =
     Schema::new("IpAddressType", Kind::String).values(&["ipv4", "dualstack"]);
 
+pub static JWTConfiguration: Schema = Schema::new(
+    "JWTConfiguration",
+    Kind::Structure(&[
+        Member::new("Audience", &__listOf__string).wire("audience"),
+        Member::new("Issuer", &prelude::STRING).wire("issuer"),
+    ]),
+);
+
 pub static LoggingLevel: Schema =
     Schema::new("LoggingLevel", Kind::String).values(&["ERROR", "INFO", "OFF"]);
+
+pub static MutualTlsAuthentication: Schema = Schema::new(
+    "MutualTlsAuthentication",
+    Kind::Structure(&[
+        Member::new("TruststoreUri", &prelude::STRING).wire("truststoreUri"),
+        Member::new("TruststoreVersion", &prelude::STRING).wire("truststoreVersion"),
+        Member::new("TruststoreWarnings", &__listOf__string).wire("truststoreWarnings"),
+    ]),
+);
+
+pub static MutualTlsAuthenticationInput: Schema = Schema::new(
+    "MutualTlsAuthenticationInput",
+    Kind::Structure(&[
+        Member::new("TruststoreUri", &prelude::STRING).wire("truststoreUri"),
+        Member::new("TruststoreVersion", &prelude::STRING).wire("truststoreVersion"),
+    ]),
+);
 
 pub static NotFoundException: Schema = Schema::new(
     "NotFoundException",
@@ -757,6 +1267,17 @@ pub static ReimportApiResponse: Schema = Schema::new(
     ]),
 );
 
+pub static ResetAuthorizersCacheRequest: Schema = Schema::new(
+    "ResetAuthorizersCacheRequest",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("StageName", &prelude::STRING)
+            .wire("stageName")
+            .required()
+            .bound(Binding::Label),
+    ]),
+);
+
 pub static ResponseParameters: Schema = Schema::new(
     "ResponseParameters",
     Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &IntegrationParameters)),
@@ -808,6 +1329,18 @@ pub static RouteSettingsMap: Schema = Schema::new(
     Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &RouteSettings)),
 );
 
+pub static RoutingMode: Schema = Schema::new("RoutingMode", Kind::String).values(&[
+    "API_MAPPING_ONLY",
+    "ROUTING_RULE_ONLY",
+    "ROUTING_RULE_THEN_API_MAPPING",
+]);
+
+pub static SecurityGroupIdList: Schema =
+    Schema::new("SecurityGroupIdList", Kind::List(&Member::new("member", &prelude::STRING)));
+
+pub static SecurityPolicy: Schema =
+    Schema::new("SecurityPolicy", Kind::String).values(&["TLS_1_0", "TLS_1_2"]);
+
 pub static Stage: Schema = Schema::new(
     "Stage",
     Kind::Structure(&[
@@ -833,6 +1366,9 @@ pub static StageVariablesMap: Schema = Schema::new(
     "StageVariablesMap",
     Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &prelude::STRING)),
 );
+
+pub static SubnetIdList: Schema =
+    Schema::new("SubnetIdList", Kind::List(&Member::new("member", &prelude::STRING)));
 
 pub static TagResourceRequest: Schema = Schema::new(
     "TagResourceRequest",
@@ -890,6 +1426,33 @@ pub static UntagResourceRequest: Schema = Schema::new(
     ]),
 );
 
+pub static UpdateApiMappingRequest: Schema = Schema::new(
+    "UpdateApiMappingRequest",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required(),
+        Member::new("ApiMappingId", &prelude::STRING)
+            .wire("apiMappingId")
+            .required()
+            .bound(Binding::Label),
+        Member::new("ApiMappingKey", &prelude::STRING).wire("apiMappingKey"),
+        Member::new("DomainName", &prelude::STRING)
+            .wire("domainName")
+            .required()
+            .bound(Binding::Label),
+        Member::new("Stage", &prelude::STRING).wire("stage"),
+    ]),
+);
+
+pub static UpdateApiMappingResponse: Schema = Schema::new(
+    "UpdateApiMappingResponse",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId"),
+        Member::new("ApiMappingId", &prelude::STRING).wire("apiMappingId"),
+        Member::new("ApiMappingKey", &prelude::STRING).wire("apiMappingKey"),
+        Member::new("Stage", &prelude::STRING).wire("stage"),
+    ]),
+);
+
 pub static UpdateApiRequest: Schema = Schema::new(
     "UpdateApiRequest",
     Kind::Structure(&[
@@ -933,6 +1496,105 @@ pub static UpdateApiResponse: Schema = Schema::new(
         Member::new("Tags", &Tags).wire("tags"),
         Member::new("Version", &prelude::STRING).wire("version"),
         Member::new("Warnings", &__listOf__string).wire("warnings"),
+    ]),
+);
+
+pub static UpdateAuthorizerRequest: Schema = Schema::new(
+    "UpdateAuthorizerRequest",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("AuthorizerCredentialsArn", &prelude::STRING).wire("authorizerCredentialsArn"),
+        Member::new("AuthorizerId", &prelude::STRING)
+            .wire("authorizerId")
+            .required()
+            .bound(Binding::Label),
+        Member::new("AuthorizerPayloadFormatVersion", &prelude::STRING)
+            .wire("authorizerPayloadFormatVersion"),
+        Member::new("AuthorizerResultTtlInSeconds", &IntegerWithLengthBetween0And3600)
+            .wire("authorizerResultTtlInSeconds"),
+        Member::new("AuthorizerType", &AuthorizerType).wire("authorizerType"),
+        Member::new("AuthorizerUri", &prelude::STRING).wire("authorizerUri"),
+        Member::new("EnableSimpleResponses", &prelude::BOOLEAN).wire("enableSimpleResponses"),
+        Member::new("IdentitySource", &IdentitySourceList).wire("identitySource"),
+        Member::new("IdentityValidationExpression", &prelude::STRING)
+            .wire("identityValidationExpression"),
+        Member::new("JwtConfiguration", &JWTConfiguration).wire("jwtConfiguration"),
+        Member::new("Name", &prelude::STRING).wire("name"),
+    ]),
+);
+
+pub static UpdateAuthorizerResponse: Schema = Schema::new(
+    "UpdateAuthorizerResponse",
+    Kind::Structure(&[
+        Member::new("AuthorizerCredentialsArn", &prelude::STRING).wire("authorizerCredentialsArn"),
+        Member::new("AuthorizerId", &prelude::STRING).wire("authorizerId"),
+        Member::new("AuthorizerPayloadFormatVersion", &prelude::STRING)
+            .wire("authorizerPayloadFormatVersion"),
+        Member::new("AuthorizerResultTtlInSeconds", &IntegerWithLengthBetween0And3600)
+            .wire("authorizerResultTtlInSeconds"),
+        Member::new("AuthorizerType", &AuthorizerType).wire("authorizerType"),
+        Member::new("AuthorizerUri", &prelude::STRING).wire("authorizerUri"),
+        Member::new("EnableSimpleResponses", &prelude::BOOLEAN).wire("enableSimpleResponses"),
+        Member::new("IdentitySource", &IdentitySourceList).wire("identitySource"),
+        Member::new("IdentityValidationExpression", &prelude::STRING)
+            .wire("identityValidationExpression"),
+        Member::new("JwtConfiguration", &JWTConfiguration).wire("jwtConfiguration"),
+        Member::new("Name", &prelude::STRING).wire("name"),
+    ]),
+);
+
+pub static UpdateDeploymentRequest: Schema = Schema::new(
+    "UpdateDeploymentRequest",
+    Kind::Structure(&[
+        Member::new("ApiId", &prelude::STRING).wire("apiId").required().bound(Binding::Label),
+        Member::new("DeploymentId", &prelude::STRING)
+            .wire("deploymentId")
+            .required()
+            .bound(Binding::Label),
+        Member::new("Description", &prelude::STRING).wire("description"),
+    ]),
+);
+
+pub static UpdateDeploymentResponse: Schema = Schema::new(
+    "UpdateDeploymentResponse",
+    Kind::Structure(&[
+        Member::new("AutoDeployed", &prelude::BOOLEAN).wire("autoDeployed"),
+        Member::new("CreatedDate", &__timestampIso8601).wire("createdDate"),
+        Member::new("DeploymentId", &prelude::STRING).wire("deploymentId"),
+        Member::new("DeploymentStatus", &DeploymentStatus).wire("deploymentStatus"),
+        Member::new("DeploymentStatusMessage", &prelude::STRING).wire("deploymentStatusMessage"),
+        Member::new("Description", &prelude::STRING).wire("description"),
+    ]),
+);
+
+pub static UpdateDomainNameRequest: Schema = Schema::new(
+    "UpdateDomainNameRequest",
+    Kind::Structure(&[
+        Member::new("DomainName", &prelude::STRING)
+            .wire("domainName")
+            .required()
+            .bound(Binding::Label),
+        Member::new("DomainNameConfigurations", &DomainNameConfigurations)
+            .wire("domainNameConfigurations"),
+        Member::new("MutualTlsAuthentication", &MutualTlsAuthenticationInput)
+            .wire("mutualTlsAuthentication"),
+        Member::new("RoutingMode", &RoutingMode).wire("routingMode"),
+    ]),
+);
+
+pub static UpdateDomainNameResponse: Schema = Schema::new(
+    "UpdateDomainNameResponse",
+    Kind::Structure(&[
+        Member::new("ApiMappingSelectionExpression", &prelude::STRING)
+            .wire("apiMappingSelectionExpression"),
+        Member::new("DomainName", &prelude::STRING).wire("domainName"),
+        Member::new("DomainNameArn", &prelude::STRING).wire("domainNameArn"),
+        Member::new("DomainNameConfigurations", &DomainNameConfigurations)
+            .wire("domainNameConfigurations"),
+        Member::new("MutualTlsAuthentication", &MutualTlsAuthentication)
+            .wire("mutualTlsAuthentication"),
+        Member::new("RoutingMode", &RoutingMode).wire("routingMode"),
+        Member::new("Tags", &Tags).wire("tags"),
     ]),
 );
 
@@ -1075,11 +1737,71 @@ pub static UpdateStageResponse: Schema = Schema::new(
     ]),
 );
 
+pub static UpdateVpcLinkRequest: Schema = Schema::new(
+    "UpdateVpcLinkRequest",
+    Kind::Structure(&[
+        Member::new("Name", &prelude::STRING).wire("name"),
+        Member::new("VpcLinkId", &prelude::STRING)
+            .wire("vpcLinkId")
+            .required()
+            .bound(Binding::Label),
+    ]),
+);
+
+pub static UpdateVpcLinkResponse: Schema = Schema::new(
+    "UpdateVpcLinkResponse",
+    Kind::Structure(&[
+        Member::new("CreatedDate", &__timestampIso8601).wire("createdDate"),
+        Member::new("Name", &prelude::STRING).wire("name"),
+        Member::new("SecurityGroupIds", &SecurityGroupIdList).wire("securityGroupIds"),
+        Member::new("SubnetIds", &SubnetIdList).wire("subnetIds"),
+        Member::new("Tags", &Tags).wire("tags"),
+        Member::new("VpcLinkId", &prelude::STRING).wire("vpcLinkId"),
+        Member::new("VpcLinkStatus", &VpcLinkStatus).wire("vpcLinkStatus"),
+        Member::new("VpcLinkStatusMessage", &prelude::STRING).wire("vpcLinkStatusMessage"),
+        Member::new("VpcLinkVersion", &VpcLinkVersion).wire("vpcLinkVersion"),
+    ]),
+);
+
+pub static VpcLink: Schema = Schema::new(
+    "VpcLink",
+    Kind::Structure(&[
+        Member::new("CreatedDate", &__timestampIso8601).wire("createdDate"),
+        Member::new("Name", &prelude::STRING).wire("name").required(),
+        Member::new("SecurityGroupIds", &SecurityGroupIdList).wire("securityGroupIds").required(),
+        Member::new("SubnetIds", &SubnetIdList).wire("subnetIds").required(),
+        Member::new("Tags", &Tags).wire("tags"),
+        Member::new("VpcLinkId", &prelude::STRING).wire("vpcLinkId").required(),
+        Member::new("VpcLinkStatus", &VpcLinkStatus).wire("vpcLinkStatus"),
+        Member::new("VpcLinkStatusMessage", &prelude::STRING).wire("vpcLinkStatusMessage"),
+        Member::new("VpcLinkVersion", &VpcLinkVersion).wire("vpcLinkVersion"),
+    ]),
+);
+
+pub static VpcLinkStatus: Schema = Schema::new("VpcLinkStatus", Kind::String).values(&[
+    "PENDING",
+    "AVAILABLE",
+    "DELETING",
+    "FAILED",
+    "INACTIVE",
+]);
+
+pub static VpcLinkVersion: Schema = Schema::new("VpcLinkVersion", Kind::String).values(&["V2"]);
+
 pub static __listOfApi: Schema =
     Schema::new("__listOfApi", Kind::List(&Member::new("member", &Api)));
 
+pub static __listOfApiMapping: Schema =
+    Schema::new("__listOfApiMapping", Kind::List(&Member::new("member", &ApiMapping)));
+
+pub static __listOfAuthorizer: Schema =
+    Schema::new("__listOfAuthorizer", Kind::List(&Member::new("member", &Authorizer)));
+
 pub static __listOfDeployment: Schema =
     Schema::new("__listOfDeployment", Kind::List(&Member::new("member", &Deployment)));
+
+pub static __listOfDomainName: Schema =
+    Schema::new("__listOfDomainName", Kind::List(&Member::new("member", &DomainName)));
 
 pub static __listOfIntegration: Schema =
     Schema::new("__listOfIntegration", Kind::List(&Member::new("member", &Integration)));
@@ -1090,13 +1812,25 @@ pub static __listOfRoute: Schema =
 pub static __listOfStage: Schema =
     Schema::new("__listOfStage", Kind::List(&Member::new("member", &Stage)));
 
+pub static __listOfVpcLink: Schema =
+    Schema::new("__listOfVpcLink", Kind::List(&Member::new("member", &VpcLink)));
+
 pub static __listOf__string: Schema =
     Schema::new("__listOf__string", Kind::List(&Member::new("member", &prelude::STRING)));
 
 pub static __timestampIso8601: Schema =
     Schema::new("__timestampIso8601", Kind::Timestamp).timestamp_format(TimestampFormat::Iso8601);
 
+pub static DeleteAccessLogSettingsOutput: Schema =
+    Schema::new("DeleteAccessLogSettingsOutput", Kind::Structure(&[]));
+
 pub static DeleteApiOutput: Schema = Schema::new("DeleteApiOutput", Kind::Structure(&[]));
+
+pub static DeleteApiMappingOutput: Schema =
+    Schema::new("DeleteApiMappingOutput", Kind::Structure(&[]));
+
+pub static DeleteAuthorizerOutput: Schema =
+    Schema::new("DeleteAuthorizerOutput", Kind::Structure(&[]));
 
 pub static DeleteCorsConfigurationOutput: Schema =
     Schema::new("DeleteCorsConfigurationOutput", Kind::Structure(&[]));
@@ -1104,11 +1838,23 @@ pub static DeleteCorsConfigurationOutput: Schema =
 pub static DeleteDeploymentOutput: Schema =
     Schema::new("DeleteDeploymentOutput", Kind::Structure(&[]));
 
+pub static DeleteDomainNameOutput: Schema =
+    Schema::new("DeleteDomainNameOutput", Kind::Structure(&[]));
+
 pub static DeleteIntegrationOutput: Schema =
     Schema::new("DeleteIntegrationOutput", Kind::Structure(&[]));
 
 pub static DeleteRouteOutput: Schema = Schema::new("DeleteRouteOutput", Kind::Structure(&[]));
 
+pub static DeleteRouteRequestParameterOutput: Schema =
+    Schema::new("DeleteRouteRequestParameterOutput", Kind::Structure(&[]));
+
+pub static DeleteRouteSettingsOutput: Schema =
+    Schema::new("DeleteRouteSettingsOutput", Kind::Structure(&[]));
+
 pub static DeleteStageOutput: Schema = Schema::new("DeleteStageOutput", Kind::Structure(&[]));
+
+pub static ResetAuthorizersCacheOutput: Schema =
+    Schema::new("ResetAuthorizersCacheOutput", Kind::Structure(&[]));
 
 pub static UntagResourceOutput: Schema = Schema::new("UntagResourceOutput", Kind::Structure(&[]));

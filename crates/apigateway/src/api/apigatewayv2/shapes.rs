@@ -113,6 +113,95 @@ impl Shape for Api {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ApiMapping {
+    pub api_id: String,
+    pub api_mapping_id: Option<String>,
+    pub api_mapping_key: Option<String>,
+    pub stage: String,
+}
+
+impl Shape for ApiMapping {
+    const SCHEMA: &'static Schema = &schemas::ApiMapping;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.api_mapping_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.api_mapping_key, m(Self::SCHEMA, 2), writer);
+        write_member(&self.stage, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.api_mapping_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.api_mapping_key = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.stage = Value::read(m(Self::SCHEMA, 3), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Authorizer {
+    pub authorizer_credentials_arn: Option<String>,
+    pub authorizer_id: Option<String>,
+    pub authorizer_payload_format_version: Option<String>,
+    pub authorizer_result_ttl_in_seconds: Option<i32>,
+    pub authorizer_type: Option<String>,
+    pub authorizer_uri: Option<String>,
+    pub enable_simple_responses: Option<bool>,
+    pub identity_source: Option<Vec<String>>,
+    pub identity_validation_expression: Option<String>,
+    pub jwt_configuration: Option<JWTConfiguration>,
+    pub name: String,
+}
+
+impl Shape for Authorizer {
+    const SCHEMA: &'static Schema = &schemas::Authorizer;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.authorizer_credentials_arn, m(Self::SCHEMA, 0), writer);
+        write_option(&self.authorizer_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.authorizer_payload_format_version, m(Self::SCHEMA, 2), writer);
+        write_option(&self.authorizer_result_ttl_in_seconds, m(Self::SCHEMA, 3), writer);
+        write_option(&self.authorizer_type, m(Self::SCHEMA, 4), writer);
+        write_option(&self.authorizer_uri, m(Self::SCHEMA, 5), writer);
+        write_option(&self.enable_simple_responses, m(Self::SCHEMA, 6), writer);
+        write_option(&self.identity_source, m(Self::SCHEMA, 7), writer);
+        write_option(&self.identity_validation_expression, m(Self::SCHEMA, 8), writer);
+        write_option(&self.jwt_configuration, m(Self::SCHEMA, 9), writer);
+        write_member(&self.name, m(Self::SCHEMA, 10), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.authorizer_credentials_arn = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.authorizer_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => {
+                self.authorizer_payload_format_version =
+                    Some(Value::read(m(Self::SCHEMA, 2), reader)?)
+            }
+            3 => {
+                self.authorizer_result_ttl_in_seconds =
+                    Some(Value::read(m(Self::SCHEMA, 3), reader)?)
+            }
+            4 => self.authorizer_type = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.authorizer_uri = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.enable_simple_responses = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.identity_source = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => {
+                self.identity_validation_expression = Some(Value::read(m(Self::SCHEMA, 8), reader)?)
+            }
+            9 => self.jwt_configuration = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            10 => self.name = Value::read(m(Self::SCHEMA, 10), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cors {
     pub allow_credentials: Option<bool>,
     pub allow_headers: Option<Vec<String>>,
@@ -142,6 +231,66 @@ impl Shape for Cors {
             3 => self.allow_origins = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
             4 => self.expose_headers = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
             5 => self.max_age = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateApiMappingInput {
+    pub api_id: String,
+    pub api_mapping_key: Option<String>,
+    pub domain_name: String,
+    pub stage: String,
+}
+
+impl Shape for CreateApiMappingInput {
+    const SCHEMA: &'static Schema = &schemas::CreateApiMappingRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.api_mapping_key, m(Self::SCHEMA, 1), writer);
+        write_member(&self.domain_name, m(Self::SCHEMA, 2), writer);
+        write_member(&self.stage, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.api_mapping_key = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.domain_name = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.stage = Value::read(m(Self::SCHEMA, 3), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateApiMappingOutput {
+    pub api_id: Option<String>,
+    pub api_mapping_id: Option<String>,
+    pub api_mapping_key: Option<String>,
+    pub stage: Option<String>,
+}
+
+impl Shape for CreateApiMappingOutput {
+    const SCHEMA: &'static Schema = &schemas::CreateApiMappingResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.api_mapping_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.api_mapping_key, m(Self::SCHEMA, 2), writer);
+        write_option(&self.stage, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.api_mapping_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.api_mapping_key = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.stage = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
             _ => {}
         }
         Ok(())
@@ -278,6 +427,124 @@ impl Shape for CreateApiOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateAuthorizerInput {
+    pub api_id: String,
+    pub authorizer_credentials_arn: Option<String>,
+    pub authorizer_payload_format_version: Option<String>,
+    pub authorizer_result_ttl_in_seconds: Option<i32>,
+    pub authorizer_type: String,
+    pub authorizer_uri: Option<String>,
+    pub enable_simple_responses: Option<bool>,
+    pub identity_source: Vec<String>,
+    pub identity_validation_expression: Option<String>,
+    pub jwt_configuration: Option<JWTConfiguration>,
+    pub name: String,
+}
+
+impl Shape for CreateAuthorizerInput {
+    const SCHEMA: &'static Schema = &schemas::CreateAuthorizerRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.authorizer_credentials_arn, m(Self::SCHEMA, 1), writer);
+        write_option(&self.authorizer_payload_format_version, m(Self::SCHEMA, 2), writer);
+        write_option(&self.authorizer_result_ttl_in_seconds, m(Self::SCHEMA, 3), writer);
+        write_member(&self.authorizer_type, m(Self::SCHEMA, 4), writer);
+        write_option(&self.authorizer_uri, m(Self::SCHEMA, 5), writer);
+        write_option(&self.enable_simple_responses, m(Self::SCHEMA, 6), writer);
+        write_member(&self.identity_source, m(Self::SCHEMA, 7), writer);
+        write_option(&self.identity_validation_expression, m(Self::SCHEMA, 8), writer);
+        write_option(&self.jwt_configuration, m(Self::SCHEMA, 9), writer);
+        write_member(&self.name, m(Self::SCHEMA, 10), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.authorizer_credentials_arn = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => {
+                self.authorizer_payload_format_version =
+                    Some(Value::read(m(Self::SCHEMA, 2), reader)?)
+            }
+            3 => {
+                self.authorizer_result_ttl_in_seconds =
+                    Some(Value::read(m(Self::SCHEMA, 3), reader)?)
+            }
+            4 => self.authorizer_type = Value::read(m(Self::SCHEMA, 4), reader)?,
+            5 => self.authorizer_uri = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.enable_simple_responses = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.identity_source = Value::read(m(Self::SCHEMA, 7), reader)?,
+            8 => {
+                self.identity_validation_expression = Some(Value::read(m(Self::SCHEMA, 8), reader)?)
+            }
+            9 => self.jwt_configuration = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            10 => self.name = Value::read(m(Self::SCHEMA, 10), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateAuthorizerOutput {
+    pub authorizer_credentials_arn: Option<String>,
+    pub authorizer_id: Option<String>,
+    pub authorizer_payload_format_version: Option<String>,
+    pub authorizer_result_ttl_in_seconds: Option<i32>,
+    pub authorizer_type: Option<String>,
+    pub authorizer_uri: Option<String>,
+    pub enable_simple_responses: Option<bool>,
+    pub identity_source: Option<Vec<String>>,
+    pub identity_validation_expression: Option<String>,
+    pub jwt_configuration: Option<JWTConfiguration>,
+    pub name: Option<String>,
+}
+
+impl Shape for CreateAuthorizerOutput {
+    const SCHEMA: &'static Schema = &schemas::CreateAuthorizerResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.authorizer_credentials_arn, m(Self::SCHEMA, 0), writer);
+        write_option(&self.authorizer_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.authorizer_payload_format_version, m(Self::SCHEMA, 2), writer);
+        write_option(&self.authorizer_result_ttl_in_seconds, m(Self::SCHEMA, 3), writer);
+        write_option(&self.authorizer_type, m(Self::SCHEMA, 4), writer);
+        write_option(&self.authorizer_uri, m(Self::SCHEMA, 5), writer);
+        write_option(&self.enable_simple_responses, m(Self::SCHEMA, 6), writer);
+        write_option(&self.identity_source, m(Self::SCHEMA, 7), writer);
+        write_option(&self.identity_validation_expression, m(Self::SCHEMA, 8), writer);
+        write_option(&self.jwt_configuration, m(Self::SCHEMA, 9), writer);
+        write_option(&self.name, m(Self::SCHEMA, 10), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.authorizer_credentials_arn = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.authorizer_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => {
+                self.authorizer_payload_format_version =
+                    Some(Value::read(m(Self::SCHEMA, 2), reader)?)
+            }
+            3 => {
+                self.authorizer_result_ttl_in_seconds =
+                    Some(Value::read(m(Self::SCHEMA, 3), reader)?)
+            }
+            4 => self.authorizer_type = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.authorizer_uri = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.enable_simple_responses = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.identity_source = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => {
+                self.identity_validation_expression = Some(Value::read(m(Self::SCHEMA, 8), reader)?)
+            }
+            9 => self.jwt_configuration = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            10 => self.name = Some(Value::read(m(Self::SCHEMA, 10), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateDeploymentInput {
     pub api_id: String,
     pub description: Option<String>,
@@ -334,6 +601,81 @@ impl Shape for CreateDeploymentOutput {
             3 => self.deployment_status = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
             4 => self.deployment_status_message = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
             5 => self.description = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateDomainNameInput {
+    pub domain_name: String,
+    pub domain_name_configurations: Option<Vec<DomainNameConfiguration>>,
+    pub mutual_tls_authentication: Option<MutualTlsAuthenticationInput>,
+    pub routing_mode: Option<String>,
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+impl Shape for CreateDomainNameInput {
+    const SCHEMA: &'static Schema = &schemas::CreateDomainNameRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.domain_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.domain_name_configurations, m(Self::SCHEMA, 1), writer);
+        write_option(&self.mutual_tls_authentication, m(Self::SCHEMA, 2), writer);
+        write_option(&self.routing_mode, m(Self::SCHEMA, 3), writer);
+        write_option(&self.tags, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.domain_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.domain_name_configurations = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.mutual_tls_authentication = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.routing_mode = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.tags = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateDomainNameOutput {
+    pub api_mapping_selection_expression: Option<String>,
+    pub domain_name: Option<String>,
+    pub domain_name_arn: Option<String>,
+    pub domain_name_configurations: Option<Vec<DomainNameConfiguration>>,
+    pub mutual_tls_authentication: Option<MutualTlsAuthentication>,
+    pub routing_mode: Option<String>,
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+impl Shape for CreateDomainNameOutput {
+    const SCHEMA: &'static Schema = &schemas::CreateDomainNameResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.api_mapping_selection_expression, m(Self::SCHEMA, 0), writer);
+        write_option(&self.domain_name, m(Self::SCHEMA, 1), writer);
+        write_option(&self.domain_name_arn, m(Self::SCHEMA, 2), writer);
+        write_option(&self.domain_name_configurations, m(Self::SCHEMA, 3), writer);
+        write_option(&self.mutual_tls_authentication, m(Self::SCHEMA, 4), writer);
+        write_option(&self.routing_mode, m(Self::SCHEMA, 5), writer);
+        write_option(&self.tags, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => {
+                self.api_mapping_selection_expression =
+                    Some(Value::read(m(Self::SCHEMA, 0), reader)?)
+            }
+            1 => self.domain_name = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.domain_name_arn = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.domain_name_configurations = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.mutual_tls_authentication = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.routing_mode = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.tags = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
             _ => {}
         }
         Ok(())
@@ -728,6 +1070,129 @@ impl Shape for CreateStageOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateVpcLinkInput {
+    pub name: String,
+    pub security_group_ids: Option<Vec<String>>,
+    pub subnet_ids: Vec<String>,
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+impl Shape for CreateVpcLinkInput {
+    const SCHEMA: &'static Schema = &schemas::CreateVpcLinkRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.security_group_ids, m(Self::SCHEMA, 1), writer);
+        write_member(&self.subnet_ids, m(Self::SCHEMA, 2), writer);
+        write_option(&self.tags, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.security_group_ids = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.subnet_ids = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.tags = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateVpcLinkOutput {
+    pub created_date: Option<Timestamp>,
+    pub name: Option<String>,
+    pub security_group_ids: Option<Vec<String>>,
+    pub subnet_ids: Option<Vec<String>>,
+    pub tags: Option<BTreeMap<String, String>>,
+    pub vpc_link_id: Option<String>,
+    pub vpc_link_status: Option<String>,
+    pub vpc_link_status_message: Option<String>,
+    pub vpc_link_version: Option<String>,
+}
+
+impl Shape for CreateVpcLinkOutput {
+    const SCHEMA: &'static Schema = &schemas::CreateVpcLinkResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.created_date, m(Self::SCHEMA, 0), writer);
+        write_option(&self.name, m(Self::SCHEMA, 1), writer);
+        write_option(&self.security_group_ids, m(Self::SCHEMA, 2), writer);
+        write_option(&self.subnet_ids, m(Self::SCHEMA, 3), writer);
+        write_option(&self.tags, m(Self::SCHEMA, 4), writer);
+        write_option(&self.vpc_link_id, m(Self::SCHEMA, 5), writer);
+        write_option(&self.vpc_link_status, m(Self::SCHEMA, 6), writer);
+        write_option(&self.vpc_link_status_message, m(Self::SCHEMA, 7), writer);
+        write_option(&self.vpc_link_version, m(Self::SCHEMA, 8), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.created_date = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.name = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.security_group_ids = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.subnet_ids = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.tags = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.vpc_link_id = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.vpc_link_status = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.vpc_link_status_message = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.vpc_link_version = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAccessLogSettingsInput {
+    pub api_id: String,
+    pub stage_name: String,
+}
+
+impl Shape for DeleteAccessLogSettingsInput {
+    const SCHEMA: &'static Schema = &schemas::DeleteAccessLogSettingsRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.stage_name, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.stage_name = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteApiMappingInput {
+    pub api_mapping_id: String,
+    pub domain_name: String,
+}
+
+impl Shape for DeleteApiMappingInput {
+    const SCHEMA: &'static Schema = &schemas::DeleteApiMappingRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_mapping_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.domain_name, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_mapping_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.domain_name = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteApiInput {
     pub api_id: String,
 }
@@ -742,6 +1207,30 @@ impl Shape for DeleteApiInput {
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         match index {
             0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAuthorizerInput {
+    pub api_id: String,
+    pub authorizer_id: String,
+}
+
+impl Shape for DeleteAuthorizerInput {
+    const SCHEMA: &'static Schema = &schemas::DeleteAuthorizerRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.authorizer_id, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.authorizer_id = Value::read(m(Self::SCHEMA, 1), reader)?,
             _ => {}
         }
         Ok(())
@@ -787,6 +1276,27 @@ impl Shape for DeleteDeploymentInput {
         match index {
             0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
             1 => self.deployment_id = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteDomainNameInput {
+    pub domain_name: String,
+}
+
+impl Shape for DeleteDomainNameInput {
+    const SCHEMA: &'static Schema = &schemas::DeleteDomainNameRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.domain_name, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.domain_name = Value::read(m(Self::SCHEMA, 0), reader)?,
             _ => {}
         }
         Ok(())
@@ -842,6 +1352,60 @@ impl Shape for DeleteRouteInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteRouteRequestParameterInput {
+    pub api_id: String,
+    pub request_parameter_key: String,
+    pub route_id: String,
+}
+
+impl Shape for DeleteRouteRequestParameterInput {
+    const SCHEMA: &'static Schema = &schemas::DeleteRouteRequestParameterRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.request_parameter_key, m(Self::SCHEMA, 1), writer);
+        write_member(&self.route_id, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.request_parameter_key = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.route_id = Value::read(m(Self::SCHEMA, 2), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteRouteSettingsInput {
+    pub api_id: String,
+    pub route_key: String,
+    pub stage_name: String,
+}
+
+impl Shape for DeleteRouteSettingsInput {
+    const SCHEMA: &'static Schema = &schemas::DeleteRouteSettingsRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.route_key, m(Self::SCHEMA, 1), writer);
+        write_member(&self.stage_name, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.route_key = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.stage_name = Value::read(m(Self::SCHEMA, 2), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteStageInput {
     pub api_id: String,
     pub stage_name: String,
@@ -859,6 +1423,43 @@ impl Shape for DeleteStageInput {
         match index {
             0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
             1 => self.stage_name = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteVpcLinkInput {
+    pub vpc_link_id: String,
+}
+
+impl Shape for DeleteVpcLinkInput {
+    const SCHEMA: &'static Schema = &schemas::DeleteVpcLinkRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.vpc_link_id, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.vpc_link_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteVpcLinkOutput {}
+
+impl Shape for DeleteVpcLinkOutput {
+    const SCHEMA: &'static Schema = &schemas::DeleteVpcLinkResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
             _ => {}
         }
         Ok(())
@@ -895,6 +1496,264 @@ impl Shape for Deployment {
             3 => self.deployment_status = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
             4 => self.deployment_status_message = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
             5 => self.description = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DomainName {
+    pub api_mapping_selection_expression: Option<String>,
+    pub domain_name: String,
+    pub domain_name_arn: Option<String>,
+    pub domain_name_configurations: Option<Vec<DomainNameConfiguration>>,
+    pub mutual_tls_authentication: Option<MutualTlsAuthentication>,
+    pub routing_mode: Option<String>,
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+impl Shape for DomainName {
+    const SCHEMA: &'static Schema = &schemas::DomainName;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.api_mapping_selection_expression, m(Self::SCHEMA, 0), writer);
+        write_member(&self.domain_name, m(Self::SCHEMA, 1), writer);
+        write_option(&self.domain_name_arn, m(Self::SCHEMA, 2), writer);
+        write_option(&self.domain_name_configurations, m(Self::SCHEMA, 3), writer);
+        write_option(&self.mutual_tls_authentication, m(Self::SCHEMA, 4), writer);
+        write_option(&self.routing_mode, m(Self::SCHEMA, 5), writer);
+        write_option(&self.tags, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => {
+                self.api_mapping_selection_expression =
+                    Some(Value::read(m(Self::SCHEMA, 0), reader)?)
+            }
+            1 => self.domain_name = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.domain_name_arn = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.domain_name_configurations = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.mutual_tls_authentication = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.routing_mode = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.tags = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DomainNameConfiguration {
+    pub api_gateway_domain_name: Option<String>,
+    pub certificate_arn: Option<String>,
+    pub certificate_name: Option<String>,
+    pub certificate_upload_date: Option<Timestamp>,
+    pub domain_name_status: Option<String>,
+    pub domain_name_status_message: Option<String>,
+    pub endpoint_type: Option<String>,
+    pub hosted_zone_id: Option<String>,
+    pub ip_address_type: Option<String>,
+    pub security_policy: Option<String>,
+    pub ownership_verification_certificate_arn: Option<String>,
+}
+
+impl Shape for DomainNameConfiguration {
+    const SCHEMA: &'static Schema = &schemas::DomainNameConfiguration;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.api_gateway_domain_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.certificate_arn, m(Self::SCHEMA, 1), writer);
+        write_option(&self.certificate_name, m(Self::SCHEMA, 2), writer);
+        write_option(&self.certificate_upload_date, m(Self::SCHEMA, 3), writer);
+        write_option(&self.domain_name_status, m(Self::SCHEMA, 4), writer);
+        write_option(&self.domain_name_status_message, m(Self::SCHEMA, 5), writer);
+        write_option(&self.endpoint_type, m(Self::SCHEMA, 6), writer);
+        write_option(&self.hosted_zone_id, m(Self::SCHEMA, 7), writer);
+        write_option(&self.ip_address_type, m(Self::SCHEMA, 8), writer);
+        write_option(&self.security_policy, m(Self::SCHEMA, 9), writer);
+        write_option(&self.ownership_verification_certificate_arn, m(Self::SCHEMA, 10), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_gateway_domain_name = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.certificate_arn = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.certificate_name = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.certificate_upload_date = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.domain_name_status = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.domain_name_status_message = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.endpoint_type = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.hosted_zone_id = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.ip_address_type = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            9 => self.security_policy = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            10 => {
+                self.ownership_verification_certificate_arn =
+                    Some(Value::read(m(Self::SCHEMA, 10), reader)?)
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExportApiInput {
+    pub api_id: String,
+    pub export_version: Option<String>,
+    pub include_extensions: Option<bool>,
+    pub output_type: String,
+    pub specification: String,
+    pub stage_name: Option<String>,
+}
+
+impl Shape for ExportApiInput {
+    const SCHEMA: &'static Schema = &schemas::ExportApiRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.export_version, m(Self::SCHEMA, 1), writer);
+        write_option(&self.include_extensions, m(Self::SCHEMA, 2), writer);
+        write_member(&self.output_type, m(Self::SCHEMA, 3), writer);
+        write_member(&self.specification, m(Self::SCHEMA, 4), writer);
+        write_option(&self.stage_name, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.export_version = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.include_extensions = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.output_type = Value::read(m(Self::SCHEMA, 3), reader)?,
+            4 => self.specification = Value::read(m(Self::SCHEMA, 4), reader)?,
+            5 => self.stage_name = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExportApiOutput {
+    pub body: Option<Blob>,
+}
+
+impl Shape for ExportApiOutput {
+    const SCHEMA: &'static Schema = &schemas::ExportApiResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.body, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.body = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetApiMappingInput {
+    pub api_mapping_id: String,
+    pub domain_name: String,
+}
+
+impl Shape for GetApiMappingInput {
+    const SCHEMA: &'static Schema = &schemas::GetApiMappingRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_mapping_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.domain_name, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_mapping_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.domain_name = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetApiMappingOutput {
+    pub api_id: Option<String>,
+    pub api_mapping_id: Option<String>,
+    pub api_mapping_key: Option<String>,
+    pub stage: Option<String>,
+}
+
+impl Shape for GetApiMappingOutput {
+    const SCHEMA: &'static Schema = &schemas::GetApiMappingResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.api_mapping_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.api_mapping_key, m(Self::SCHEMA, 2), writer);
+        write_option(&self.stage, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.api_mapping_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.api_mapping_key = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.stage = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetApiMappingsInput {
+    pub domain_name: String,
+    pub max_results: Option<String>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetApiMappingsInput {
+    const SCHEMA: &'static Schema = &schemas::GetApiMappingsRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.domain_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.max_results, m(Self::SCHEMA, 1), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.domain_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.max_results = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.next_token = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetApiMappingsOutput {
+    pub items: Option<Vec<ApiMapping>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetApiMappingsOutput {
+    const SCHEMA: &'static Schema = &schemas::GetApiMappingsResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.items, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.items = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             _ => {}
         }
         Ok(())
@@ -1040,6 +1899,140 @@ impl Shape for GetApisOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAuthorizerInput {
+    pub api_id: String,
+    pub authorizer_id: String,
+}
+
+impl Shape for GetAuthorizerInput {
+    const SCHEMA: &'static Schema = &schemas::GetAuthorizerRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.authorizer_id, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.authorizer_id = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAuthorizerOutput {
+    pub authorizer_credentials_arn: Option<String>,
+    pub authorizer_id: Option<String>,
+    pub authorizer_payload_format_version: Option<String>,
+    pub authorizer_result_ttl_in_seconds: Option<i32>,
+    pub authorizer_type: Option<String>,
+    pub authorizer_uri: Option<String>,
+    pub enable_simple_responses: Option<bool>,
+    pub identity_source: Option<Vec<String>>,
+    pub identity_validation_expression: Option<String>,
+    pub jwt_configuration: Option<JWTConfiguration>,
+    pub name: Option<String>,
+}
+
+impl Shape for GetAuthorizerOutput {
+    const SCHEMA: &'static Schema = &schemas::GetAuthorizerResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.authorizer_credentials_arn, m(Self::SCHEMA, 0), writer);
+        write_option(&self.authorizer_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.authorizer_payload_format_version, m(Self::SCHEMA, 2), writer);
+        write_option(&self.authorizer_result_ttl_in_seconds, m(Self::SCHEMA, 3), writer);
+        write_option(&self.authorizer_type, m(Self::SCHEMA, 4), writer);
+        write_option(&self.authorizer_uri, m(Self::SCHEMA, 5), writer);
+        write_option(&self.enable_simple_responses, m(Self::SCHEMA, 6), writer);
+        write_option(&self.identity_source, m(Self::SCHEMA, 7), writer);
+        write_option(&self.identity_validation_expression, m(Self::SCHEMA, 8), writer);
+        write_option(&self.jwt_configuration, m(Self::SCHEMA, 9), writer);
+        write_option(&self.name, m(Self::SCHEMA, 10), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.authorizer_credentials_arn = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.authorizer_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => {
+                self.authorizer_payload_format_version =
+                    Some(Value::read(m(Self::SCHEMA, 2), reader)?)
+            }
+            3 => {
+                self.authorizer_result_ttl_in_seconds =
+                    Some(Value::read(m(Self::SCHEMA, 3), reader)?)
+            }
+            4 => self.authorizer_type = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.authorizer_uri = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.enable_simple_responses = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.identity_source = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => {
+                self.identity_validation_expression = Some(Value::read(m(Self::SCHEMA, 8), reader)?)
+            }
+            9 => self.jwt_configuration = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            10 => self.name = Some(Value::read(m(Self::SCHEMA, 10), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAuthorizersInput {
+    pub api_id: String,
+    pub max_results: Option<String>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetAuthorizersInput {
+    const SCHEMA: &'static Schema = &schemas::GetAuthorizersRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.max_results, m(Self::SCHEMA, 1), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.max_results = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.next_token = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAuthorizersOutput {
+    pub items: Option<Vec<Authorizer>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetAuthorizersOutput {
+    const SCHEMA: &'static Schema = &schemas::GetAuthorizersResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.items, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.items = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetDeploymentInput {
     pub api_id: String,
     pub deployment_id: String,
@@ -1134,6 +2127,117 @@ pub struct GetDeploymentsOutput {
 
 impl Shape for GetDeploymentsOutput {
     const SCHEMA: &'static Schema = &schemas::GetDeploymentsResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.items, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.items = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetDomainNameInput {
+    pub domain_name: String,
+}
+
+impl Shape for GetDomainNameInput {
+    const SCHEMA: &'static Schema = &schemas::GetDomainNameRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.domain_name, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.domain_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetDomainNameOutput {
+    pub api_mapping_selection_expression: Option<String>,
+    pub domain_name: Option<String>,
+    pub domain_name_arn: Option<String>,
+    pub domain_name_configurations: Option<Vec<DomainNameConfiguration>>,
+    pub mutual_tls_authentication: Option<MutualTlsAuthentication>,
+    pub routing_mode: Option<String>,
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+impl Shape for GetDomainNameOutput {
+    const SCHEMA: &'static Schema = &schemas::GetDomainNameResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.api_mapping_selection_expression, m(Self::SCHEMA, 0), writer);
+        write_option(&self.domain_name, m(Self::SCHEMA, 1), writer);
+        write_option(&self.domain_name_arn, m(Self::SCHEMA, 2), writer);
+        write_option(&self.domain_name_configurations, m(Self::SCHEMA, 3), writer);
+        write_option(&self.mutual_tls_authentication, m(Self::SCHEMA, 4), writer);
+        write_option(&self.routing_mode, m(Self::SCHEMA, 5), writer);
+        write_option(&self.tags, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => {
+                self.api_mapping_selection_expression =
+                    Some(Value::read(m(Self::SCHEMA, 0), reader)?)
+            }
+            1 => self.domain_name = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.domain_name_arn = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.domain_name_configurations = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.mutual_tls_authentication = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.routing_mode = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.tags = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetDomainNamesInput {
+    pub max_results: Option<String>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetDomainNamesInput {
+    const SCHEMA: &'static Schema = &schemas::GetDomainNamesRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.max_results, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.max_results = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetDomainNamesOutput {
+    pub items: Option<Vec<DomainName>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetDomainNamesOutput {
+    const SCHEMA: &'static Schema = &schemas::GetDomainNamesResponse;
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {
         write_option(&self.items, m(Self::SCHEMA, 0), writer);
@@ -1623,6 +2727,120 @@ impl Shape for GetTagsOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetVpcLinkInput {
+    pub vpc_link_id: String,
+}
+
+impl Shape for GetVpcLinkInput {
+    const SCHEMA: &'static Schema = &schemas::GetVpcLinkRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.vpc_link_id, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.vpc_link_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetVpcLinkOutput {
+    pub created_date: Option<Timestamp>,
+    pub name: Option<String>,
+    pub security_group_ids: Option<Vec<String>>,
+    pub subnet_ids: Option<Vec<String>>,
+    pub tags: Option<BTreeMap<String, String>>,
+    pub vpc_link_id: Option<String>,
+    pub vpc_link_status: Option<String>,
+    pub vpc_link_status_message: Option<String>,
+    pub vpc_link_version: Option<String>,
+}
+
+impl Shape for GetVpcLinkOutput {
+    const SCHEMA: &'static Schema = &schemas::GetVpcLinkResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.created_date, m(Self::SCHEMA, 0), writer);
+        write_option(&self.name, m(Self::SCHEMA, 1), writer);
+        write_option(&self.security_group_ids, m(Self::SCHEMA, 2), writer);
+        write_option(&self.subnet_ids, m(Self::SCHEMA, 3), writer);
+        write_option(&self.tags, m(Self::SCHEMA, 4), writer);
+        write_option(&self.vpc_link_id, m(Self::SCHEMA, 5), writer);
+        write_option(&self.vpc_link_status, m(Self::SCHEMA, 6), writer);
+        write_option(&self.vpc_link_status_message, m(Self::SCHEMA, 7), writer);
+        write_option(&self.vpc_link_version, m(Self::SCHEMA, 8), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.created_date = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.name = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.security_group_ids = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.subnet_ids = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.tags = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.vpc_link_id = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.vpc_link_status = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.vpc_link_status_message = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.vpc_link_version = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetVpcLinksInput {
+    pub max_results: Option<String>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetVpcLinksInput {
+    const SCHEMA: &'static Schema = &schemas::GetVpcLinksRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.max_results, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.max_results = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetVpcLinksOutput {
+    pub items: Option<Vec<VpcLink>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetVpcLinksOutput {
+    const SCHEMA: &'static Schema = &schemas::GetVpcLinksResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.items, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.items = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ImportApiInput {
     pub basepath: Option<String>,
     pub body: String,
@@ -1802,6 +3020,81 @@ impl Shape for Integration {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct JWTConfiguration {
+    pub audience: Option<Vec<String>>,
+    pub issuer: Option<String>,
+}
+
+impl Shape for JWTConfiguration {
+    const SCHEMA: &'static Schema = &schemas::JWTConfiguration;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.audience, m(Self::SCHEMA, 0), writer);
+        write_option(&self.issuer, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.audience = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.issuer = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MutualTlsAuthentication {
+    pub truststore_uri: Option<String>,
+    pub truststore_version: Option<String>,
+    pub truststore_warnings: Option<Vec<String>>,
+}
+
+impl Shape for MutualTlsAuthentication {
+    const SCHEMA: &'static Schema = &schemas::MutualTlsAuthentication;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.truststore_uri, m(Self::SCHEMA, 0), writer);
+        write_option(&self.truststore_version, m(Self::SCHEMA, 1), writer);
+        write_option(&self.truststore_warnings, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.truststore_uri = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.truststore_version = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.truststore_warnings = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MutualTlsAuthenticationInput {
+    pub truststore_uri: Option<String>,
+    pub truststore_version: Option<String>,
+}
+
+impl Shape for MutualTlsAuthenticationInput {
+    const SCHEMA: &'static Schema = &schemas::MutualTlsAuthenticationInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.truststore_uri, m(Self::SCHEMA, 0), writer);
+        write_option(&self.truststore_version, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.truststore_uri = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.truststore_version = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ParameterConstraints {
     pub required: Option<bool>,
 }
@@ -1915,6 +3208,30 @@ impl Shape for ReimportApiOutput {
             14 => self.tags = Some(Value::read(m(Self::SCHEMA, 14), reader)?),
             15 => self.version = Some(Value::read(m(Self::SCHEMA, 15), reader)?),
             16 => self.warnings = Some(Value::read(m(Self::SCHEMA, 16), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResetAuthorizersCacheInput {
+    pub api_id: String,
+    pub stage_name: String,
+}
+
+impl Shape for ResetAuthorizersCacheInput {
+    const SCHEMA: &'static Schema = &schemas::ResetAuthorizersCacheRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.stage_name, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.stage_name = Value::read(m(Self::SCHEMA, 1), reader)?,
             _ => {}
         }
         Ok(())
@@ -2183,6 +3500,69 @@ impl Shape for UntagResourceInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateApiMappingInput {
+    pub api_id: String,
+    pub api_mapping_id: String,
+    pub api_mapping_key: Option<String>,
+    pub domain_name: String,
+    pub stage: Option<String>,
+}
+
+impl Shape for UpdateApiMappingInput {
+    const SCHEMA: &'static Schema = &schemas::UpdateApiMappingRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.api_mapping_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.api_mapping_key, m(Self::SCHEMA, 2), writer);
+        write_member(&self.domain_name, m(Self::SCHEMA, 3), writer);
+        write_option(&self.stage, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.api_mapping_id = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.api_mapping_key = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.domain_name = Value::read(m(Self::SCHEMA, 3), reader)?,
+            4 => self.stage = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateApiMappingOutput {
+    pub api_id: Option<String>,
+    pub api_mapping_id: Option<String>,
+    pub api_mapping_key: Option<String>,
+    pub stage: Option<String>,
+}
+
+impl Shape for UpdateApiMappingOutput {
+    const SCHEMA: &'static Schema = &schemas::UpdateApiMappingResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.api_mapping_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.api_mapping_key, m(Self::SCHEMA, 2), writer);
+        write_option(&self.stage, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.api_mapping_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.api_mapping_key = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.stage = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateApiInput {
     pub api_id: String,
     pub api_key_selection_expression: Option<String>,
@@ -2302,6 +3682,262 @@ impl Shape for UpdateApiOutput {
             14 => self.tags = Some(Value::read(m(Self::SCHEMA, 14), reader)?),
             15 => self.version = Some(Value::read(m(Self::SCHEMA, 15), reader)?),
             16 => self.warnings = Some(Value::read(m(Self::SCHEMA, 16), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateAuthorizerInput {
+    pub api_id: String,
+    pub authorizer_credentials_arn: Option<String>,
+    pub authorizer_id: String,
+    pub authorizer_payload_format_version: Option<String>,
+    pub authorizer_result_ttl_in_seconds: Option<i32>,
+    pub authorizer_type: Option<String>,
+    pub authorizer_uri: Option<String>,
+    pub enable_simple_responses: Option<bool>,
+    pub identity_source: Option<Vec<String>>,
+    pub identity_validation_expression: Option<String>,
+    pub jwt_configuration: Option<JWTConfiguration>,
+    pub name: Option<String>,
+}
+
+impl Shape for UpdateAuthorizerInput {
+    const SCHEMA: &'static Schema = &schemas::UpdateAuthorizerRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.authorizer_credentials_arn, m(Self::SCHEMA, 1), writer);
+        write_member(&self.authorizer_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.authorizer_payload_format_version, m(Self::SCHEMA, 3), writer);
+        write_option(&self.authorizer_result_ttl_in_seconds, m(Self::SCHEMA, 4), writer);
+        write_option(&self.authorizer_type, m(Self::SCHEMA, 5), writer);
+        write_option(&self.authorizer_uri, m(Self::SCHEMA, 6), writer);
+        write_option(&self.enable_simple_responses, m(Self::SCHEMA, 7), writer);
+        write_option(&self.identity_source, m(Self::SCHEMA, 8), writer);
+        write_option(&self.identity_validation_expression, m(Self::SCHEMA, 9), writer);
+        write_option(&self.jwt_configuration, m(Self::SCHEMA, 10), writer);
+        write_option(&self.name, m(Self::SCHEMA, 11), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.authorizer_credentials_arn = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.authorizer_id = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => {
+                self.authorizer_payload_format_version =
+                    Some(Value::read(m(Self::SCHEMA, 3), reader)?)
+            }
+            4 => {
+                self.authorizer_result_ttl_in_seconds =
+                    Some(Value::read(m(Self::SCHEMA, 4), reader)?)
+            }
+            5 => self.authorizer_type = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.authorizer_uri = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.enable_simple_responses = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.identity_source = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            9 => {
+                self.identity_validation_expression = Some(Value::read(m(Self::SCHEMA, 9), reader)?)
+            }
+            10 => self.jwt_configuration = Some(Value::read(m(Self::SCHEMA, 10), reader)?),
+            11 => self.name = Some(Value::read(m(Self::SCHEMA, 11), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateAuthorizerOutput {
+    pub authorizer_credentials_arn: Option<String>,
+    pub authorizer_id: Option<String>,
+    pub authorizer_payload_format_version: Option<String>,
+    pub authorizer_result_ttl_in_seconds: Option<i32>,
+    pub authorizer_type: Option<String>,
+    pub authorizer_uri: Option<String>,
+    pub enable_simple_responses: Option<bool>,
+    pub identity_source: Option<Vec<String>>,
+    pub identity_validation_expression: Option<String>,
+    pub jwt_configuration: Option<JWTConfiguration>,
+    pub name: Option<String>,
+}
+
+impl Shape for UpdateAuthorizerOutput {
+    const SCHEMA: &'static Schema = &schemas::UpdateAuthorizerResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.authorizer_credentials_arn, m(Self::SCHEMA, 0), writer);
+        write_option(&self.authorizer_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.authorizer_payload_format_version, m(Self::SCHEMA, 2), writer);
+        write_option(&self.authorizer_result_ttl_in_seconds, m(Self::SCHEMA, 3), writer);
+        write_option(&self.authorizer_type, m(Self::SCHEMA, 4), writer);
+        write_option(&self.authorizer_uri, m(Self::SCHEMA, 5), writer);
+        write_option(&self.enable_simple_responses, m(Self::SCHEMA, 6), writer);
+        write_option(&self.identity_source, m(Self::SCHEMA, 7), writer);
+        write_option(&self.identity_validation_expression, m(Self::SCHEMA, 8), writer);
+        write_option(&self.jwt_configuration, m(Self::SCHEMA, 9), writer);
+        write_option(&self.name, m(Self::SCHEMA, 10), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.authorizer_credentials_arn = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.authorizer_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => {
+                self.authorizer_payload_format_version =
+                    Some(Value::read(m(Self::SCHEMA, 2), reader)?)
+            }
+            3 => {
+                self.authorizer_result_ttl_in_seconds =
+                    Some(Value::read(m(Self::SCHEMA, 3), reader)?)
+            }
+            4 => self.authorizer_type = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.authorizer_uri = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.enable_simple_responses = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.identity_source = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => {
+                self.identity_validation_expression = Some(Value::read(m(Self::SCHEMA, 8), reader)?)
+            }
+            9 => self.jwt_configuration = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            10 => self.name = Some(Value::read(m(Self::SCHEMA, 10), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateDeploymentInput {
+    pub api_id: String,
+    pub deployment_id: String,
+    pub description: Option<String>,
+}
+
+impl Shape for UpdateDeploymentInput {
+    const SCHEMA: &'static Schema = &schemas::UpdateDeploymentRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.api_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.deployment_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.description, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.api_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.deployment_id = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.description = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateDeploymentOutput {
+    pub auto_deployed: Option<bool>,
+    pub created_date: Option<Timestamp>,
+    pub deployment_id: Option<String>,
+    pub deployment_status: Option<String>,
+    pub deployment_status_message: Option<String>,
+    pub description: Option<String>,
+}
+
+impl Shape for UpdateDeploymentOutput {
+    const SCHEMA: &'static Schema = &schemas::UpdateDeploymentResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.auto_deployed, m(Self::SCHEMA, 0), writer);
+        write_option(&self.created_date, m(Self::SCHEMA, 1), writer);
+        write_option(&self.deployment_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.deployment_status, m(Self::SCHEMA, 3), writer);
+        write_option(&self.deployment_status_message, m(Self::SCHEMA, 4), writer);
+        write_option(&self.description, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.auto_deployed = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.created_date = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.deployment_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.deployment_status = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.deployment_status_message = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.description = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateDomainNameInput {
+    pub domain_name: String,
+    pub domain_name_configurations: Option<Vec<DomainNameConfiguration>>,
+    pub mutual_tls_authentication: Option<MutualTlsAuthenticationInput>,
+    pub routing_mode: Option<String>,
+}
+
+impl Shape for UpdateDomainNameInput {
+    const SCHEMA: &'static Schema = &schemas::UpdateDomainNameRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.domain_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.domain_name_configurations, m(Self::SCHEMA, 1), writer);
+        write_option(&self.mutual_tls_authentication, m(Self::SCHEMA, 2), writer);
+        write_option(&self.routing_mode, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.domain_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.domain_name_configurations = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.mutual_tls_authentication = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.routing_mode = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateDomainNameOutput {
+    pub api_mapping_selection_expression: Option<String>,
+    pub domain_name: Option<String>,
+    pub domain_name_arn: Option<String>,
+    pub domain_name_configurations: Option<Vec<DomainNameConfiguration>>,
+    pub mutual_tls_authentication: Option<MutualTlsAuthentication>,
+    pub routing_mode: Option<String>,
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+impl Shape for UpdateDomainNameOutput {
+    const SCHEMA: &'static Schema = &schemas::UpdateDomainNameResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.api_mapping_selection_expression, m(Self::SCHEMA, 0), writer);
+        write_option(&self.domain_name, m(Self::SCHEMA, 1), writer);
+        write_option(&self.domain_name_arn, m(Self::SCHEMA, 2), writer);
+        write_option(&self.domain_name_configurations, m(Self::SCHEMA, 3), writer);
+        write_option(&self.mutual_tls_authentication, m(Self::SCHEMA, 4), writer);
+        write_option(&self.routing_mode, m(Self::SCHEMA, 5), writer);
+        write_option(&self.tags, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => {
+                self.api_mapping_selection_expression =
+                    Some(Value::read(m(Self::SCHEMA, 0), reader)?)
+            }
+            1 => self.domain_name = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.domain_name_arn = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.domain_name_configurations = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.mutual_tls_authentication = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.routing_mode = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.tags = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
             _ => {}
         }
         Ok(())
@@ -2699,10 +4335,172 @@ impl Shape for UpdateStageOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateVpcLinkInput {
+    pub name: Option<String>,
+    pub vpc_link_id: String,
+}
+
+impl Shape for UpdateVpcLinkInput {
+    const SCHEMA: &'static Schema = &schemas::UpdateVpcLinkRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.name, m(Self::SCHEMA, 0), writer);
+        write_member(&self.vpc_link_id, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.name = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.vpc_link_id = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateVpcLinkOutput {
+    pub created_date: Option<Timestamp>,
+    pub name: Option<String>,
+    pub security_group_ids: Option<Vec<String>>,
+    pub subnet_ids: Option<Vec<String>>,
+    pub tags: Option<BTreeMap<String, String>>,
+    pub vpc_link_id: Option<String>,
+    pub vpc_link_status: Option<String>,
+    pub vpc_link_status_message: Option<String>,
+    pub vpc_link_version: Option<String>,
+}
+
+impl Shape for UpdateVpcLinkOutput {
+    const SCHEMA: &'static Schema = &schemas::UpdateVpcLinkResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.created_date, m(Self::SCHEMA, 0), writer);
+        write_option(&self.name, m(Self::SCHEMA, 1), writer);
+        write_option(&self.security_group_ids, m(Self::SCHEMA, 2), writer);
+        write_option(&self.subnet_ids, m(Self::SCHEMA, 3), writer);
+        write_option(&self.tags, m(Self::SCHEMA, 4), writer);
+        write_option(&self.vpc_link_id, m(Self::SCHEMA, 5), writer);
+        write_option(&self.vpc_link_status, m(Self::SCHEMA, 6), writer);
+        write_option(&self.vpc_link_status_message, m(Self::SCHEMA, 7), writer);
+        write_option(&self.vpc_link_version, m(Self::SCHEMA, 8), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.created_date = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.name = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.security_group_ids = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.subnet_ids = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.tags = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.vpc_link_id = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.vpc_link_status = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.vpc_link_status_message = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.vpc_link_version = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct VpcLink {
+    pub created_date: Option<Timestamp>,
+    pub name: String,
+    pub security_group_ids: Vec<String>,
+    pub subnet_ids: Vec<String>,
+    pub tags: Option<BTreeMap<String, String>>,
+    pub vpc_link_id: String,
+    pub vpc_link_status: Option<String>,
+    pub vpc_link_status_message: Option<String>,
+    pub vpc_link_version: Option<String>,
+}
+
+impl Shape for VpcLink {
+    const SCHEMA: &'static Schema = &schemas::VpcLink;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.created_date, m(Self::SCHEMA, 0), writer);
+        write_member(&self.name, m(Self::SCHEMA, 1), writer);
+        write_member(&self.security_group_ids, m(Self::SCHEMA, 2), writer);
+        write_member(&self.subnet_ids, m(Self::SCHEMA, 3), writer);
+        write_option(&self.tags, m(Self::SCHEMA, 4), writer);
+        write_member(&self.vpc_link_id, m(Self::SCHEMA, 5), writer);
+        write_option(&self.vpc_link_status, m(Self::SCHEMA, 6), writer);
+        write_option(&self.vpc_link_status_message, m(Self::SCHEMA, 7), writer);
+        write_option(&self.vpc_link_version, m(Self::SCHEMA, 8), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.created_date = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.name = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.security_group_ids = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.subnet_ids = Value::read(m(Self::SCHEMA, 3), reader)?,
+            4 => self.tags = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.vpc_link_id = Value::read(m(Self::SCHEMA, 5), reader)?,
+            6 => self.vpc_link_status = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.vpc_link_status_message = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.vpc_link_version = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAccessLogSettingsOutput {}
+
+impl Shape for DeleteAccessLogSettingsOutput {
+    const SCHEMA: &'static Schema = &schemas::DeleteAccessLogSettingsOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteApiOutput {}
 
 impl Shape for DeleteApiOutput {
     const SCHEMA: &'static Schema = &schemas::DeleteApiOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteApiMappingOutput {}
+
+impl Shape for DeleteApiMappingOutput {
+    const SCHEMA: &'static Schema = &schemas::DeleteApiMappingOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAuthorizerOutput {}
+
+impl Shape for DeleteAuthorizerOutput {
+    const SCHEMA: &'static Schema = &schemas::DeleteAuthorizerOutput;
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {}
 
@@ -2747,6 +4545,22 @@ impl Shape for DeleteDeploymentOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteDomainNameOutput {}
+
+impl Shape for DeleteDomainNameOutput {
+    const SCHEMA: &'static Schema = &schemas::DeleteDomainNameOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteIntegrationOutput {}
 
 impl Shape for DeleteIntegrationOutput {
@@ -2779,10 +4593,58 @@ impl Shape for DeleteRouteOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteRouteRequestParameterOutput {}
+
+impl Shape for DeleteRouteRequestParameterOutput {
+    const SCHEMA: &'static Schema = &schemas::DeleteRouteRequestParameterOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteRouteSettingsOutput {}
+
+impl Shape for DeleteRouteSettingsOutput {
+    const SCHEMA: &'static Schema = &schemas::DeleteRouteSettingsOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteStageOutput {}
 
 impl Shape for DeleteStageOutput {
     const SCHEMA: &'static Schema = &schemas::DeleteStageOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResetAuthorizersCacheOutput {}
+
+impl Shape for ResetAuthorizersCacheOutput {
+    const SCHEMA: &'static Schema = &schemas::ResetAuthorizersCacheOutput;
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {}
 
