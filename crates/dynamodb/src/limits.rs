@@ -16,5 +16,10 @@ pub(crate) const GSIS_MAX: usize = 20;
 pub(crate) const LSIS_MAX: usize = 5;
 pub(crate) const SEGMENTS_MAX: i32 = 1_000_000;
 pub(crate) const TAGS_MAX: usize = 50;
+/// How long a stream keeps a record, and itself after its end.
+pub(crate) const STREAM_MS: i64 = 24 * 3600 * 1000;
+pub(crate) const ITERATOR_MS: i64 = 15 * 60 * 1000;
+pub(crate) const RECORDS_MAX: usize = 1_000;
+pub(crate) const STREAMS_MAX: usize = 100;
 /// How long a request token is remembered.
 pub(crate) const TOKEN_MS: i64 = 10 * 60 * 1000;

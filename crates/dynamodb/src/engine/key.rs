@@ -203,6 +203,11 @@ pub(crate) fn check_not_empty(name: &str, value: &Value) -> Result<(), ServiceEr
 }
 
 impl ItemKey {
+    /// A hash of the partition key.
+    pub(crate) fn spread(&self) -> u32 {
+        self.spread
+    }
+
     /// Where the item stands in its table.
     pub(crate) fn in_table(&self, table: u64) -> Bytes {
         let mut key = partition(table, self);

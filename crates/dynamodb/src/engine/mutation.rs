@@ -9,7 +9,7 @@ use undercast_store::Tx;
 use super::capacity::{Units, read_units};
 use super::key::ItemKey;
 use super::table::Table;
-use super::write::{Stored, check_index_keys, load, needs_old, replace};
+use super::write::{By, Stored, check_index_keys, load, needs_old, replace};
 use crate::Dynamo;
 use crate::api::dynamodb::shapes::CancellationReason;
 use crate::error::{condition_failed, invalid, parameter};
@@ -143,7 +143,8 @@ impl Dynamo {
             Action::Delete { .. } => None,
             Action::Check { .. } => return checked(table, stored.as_ref(), old),
         };
-        let (units, expiry) = replace(tx, &table, &key, stored.as_ref(), old.as_ref(), new).await?;
+        let (stored, old_item) = (stored.as_ref(), old.as_ref());
+        let (units, expiry) = replace(tx, &table, &key, stored, old_item, new, By::Caller).await?;
         let due = match expiry {
             Some(seconds) => self.expiries.spawn(tx, &table, seconds)?,
             None => None,

@@ -8,9 +8,13 @@ mod delete_table;
 mod describe_continuous_backups;
 mod describe_endpoints;
 mod describe_limits;
+mod describe_stream;
 mod describe_table;
 mod describe_time_to_live;
 mod get_item;
+mod get_records;
+mod get_shard_iterator;
+mod list_streams;
 mod list_tables;
 mod list_tags_of_resource;
 mod put_item;
@@ -32,6 +36,7 @@ use undercast_kernel::{Access, Arn, Context, Kernel, ServiceError};
 use crate::Dynamo;
 use crate::api::dynamodb::shapes::AttributeValue;
 use crate::engine::mutation::{Applied, Mutation};
+use crate::engine::stream;
 use crate::engine::table::{arn, check_name, table_key};
 use crate::error::{invalid, no_arn};
 use crate::expression::{Condition, Kind, Scope, parse_condition};
@@ -42,8 +47,12 @@ type WireItem = BTreeMap<String, AttributeValue>;
 /// Reads the tables that are there, so that the first calls know their keys for authorization.
 pub(crate) async fn warm(kernel: &Kernel, dynamo: &Dynamo) -> Result<(), ServiceError> {
     let tx = kernel.db().begin().await?;
-    for (key, _) in TABLES.scan(&tx, TABLES.all(), 1_000, false).await? {
+    for (key, row) in TABLES.scan(&tx, TABLES.all(), 1_000, false).await? {
         dynamo.tables.find(&tx, &key).await?;
+        if row.stream.is_some_and(|stream| stream.enabled && stream.number == 0) {
+            let begun = kernel.db().transact(|tx| stream::begin_old(tx, &key));
+            begun.await?;
+        }
     }
     Ok(())
 }
