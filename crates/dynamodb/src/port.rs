@@ -15,7 +15,7 @@ use crate::Dynamo;
 use crate::engine::stream::{
     SHARDS, bounds, find, parse_arn, read, shard_id, shard_of, shown_record,
 };
-use crate::error::{invalid, no_shard};
+use crate::error::no_shard;
 use crate::store::{CHANGES, StreamInfoRow, StreamKey};
 
 /// What one call reads: more than fits an invocation is of no use.
@@ -65,14 +65,13 @@ impl StreamSource for Source {
         arn: String,
         shard: String,
         start: StreamStart,
-    ) -> BoxFuture<'static, Result<String, ServiceError>> {
+    ) -> BoxFuture<'static, Result<u64, ServiceError>> {
         let dynamo = Arc::clone(&self.0);
         async move {
             let Place { row, shard, .. } = place(&ctx.store().begin().await?, &arn, &shard).await?;
             dynamo.streams.number(&ctx, row.number, shard).await?;
             let (first, next) = bounds(&ctx.store().begin().await?, row.number, shard).await?;
-            let number = if start == StreamStart::Latest { next } else { first };
-            Ok(number.to_string())
+            Ok(if start == StreamStart::Latest { next } else { first })
         }
         .boxed()
     }
@@ -82,18 +81,17 @@ impl StreamSource for Source {
         ctx: Context,
         arn: String,
         shard: String,
-        position: String,
+        position: u64,
         limit: usize,
     ) -> BoxFuture<'static, Result<StreamPage, ServiceError>> {
         let dynamo = Arc::clone(&self.0);
         async move {
-            let from: u64 = position.parse().map_err(|_| invalid("Invalid position"))?;
             let Place { key, row, shard } =
                 place(&ctx.store().begin().await?, &arn, &shard).await?;
             dynamo.streams.number(&ctx, row.number, shard).await?;
             let tx = ctx.store().begin().await?;
             let (first, end) = bounds(&tx, row.number, shard).await?;
-            let from = from.clamp(first, end);
+            let from = position.clamp(first, end);
             let (rows, next) = read(&tx, row.number, shard, from, limit, READ_BYTES_MAX).await?;
             let mut records = Vec::with_capacity(rows.len());
             for (number, record) in rows {
@@ -114,15 +112,14 @@ impl StreamSource for Source {
                 }
                 records.push(StreamRecord {
                     sequence: sequence.unwrap_or_default(),
-                    position: number.to_string(),
-                    next: (number + 1).to_string(),
+                    position: number,
                     at_ms: record.at_ms,
                     group: u64::from(record.spread),
                     body,
                 });
             }
             let is_end = row.ended_ms.is_some() && next >= end;
-            Ok(StreamPage { records, next: next.to_string(), is_end })
+            Ok(StreamPage { records, next, is_end })
         }
         .boxed()
     }

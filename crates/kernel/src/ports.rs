@@ -155,14 +155,14 @@ pub trait StreamSource: Send + Sync + 'static {
         arn: String,
     ) -> BoxFuture<'static, Result<Vec<String>, ServiceError>>;
 
-    /// The position in a shard where a reader begins.
+    /// The position in a shard where a reader begins. Positions only grow.
     fn start(
         &self,
         ctx: Context,
         arn: String,
         shard: String,
         start: StreamStart,
-    ) -> BoxFuture<'static, Result<String, ServiceError>>;
+    ) -> BoxFuture<'static, Result<u64, ServiceError>>;
 
     /// Up to `limit` records from a position on. What was trimmed is passed over.
     fn read(
@@ -170,7 +170,7 @@ pub trait StreamSource: Send + Sync + 'static {
         ctx: Context,
         arn: String,
         shard: String,
-        position: String,
+        position: u64,
         limit: usize,
     ) -> BoxFuture<'static, Result<StreamPage, ServiceError>>;
 
@@ -195,7 +195,7 @@ pub enum StreamStart {
 pub struct StreamPage {
     pub records: Vec<StreamRecord>,
     /// The position behind them.
-    pub next: String,
+    pub next: u64,
     /// Nothing will ever come behind them.
     pub is_end: bool,
 }
@@ -203,9 +203,7 @@ pub struct StreamPage {
 #[derive(Debug, Clone)]
 pub struct StreamRecord {
     pub sequence: String,
-    /// The position of the record itself, and of what follows it.
-    pub position: String,
-    pub next: String,
+    pub position: u64,
     pub at_ms: i64,
     /// Records of one key have the same number here.
     pub group: u64,

@@ -8,7 +8,8 @@
 //! `asynchronous/mod.rs` (events that wait, retries, destinations), `mappings/mod.rs` (pollers) and
 //! `urls/door.rs` (function URLs).
 //!
-//! Not here yet: container images, provisioned concurrency, sources other than SQS queues. They answer errors that name them.
+//! Not here yet: container images, provisioned concurrency, sources other than queues and streams of tables. They
+//! answer errors that name them.
 
 #[allow(clippy::single_match, reason = "generated")]
 pub mod api;
