@@ -63,3 +63,7 @@ pub(crate) fn no_shard(shard: &str, stream: &str) -> ServiceError {
         format!("Requested resource not found: Shard: {shard} in stream: {stream} not found"),
     )
 }
+
+pub(crate) fn duplicate() -> ServiceError {
+    ServiceError::new("DuplicateItemException", "Duplicate primary key exists in table")
+}

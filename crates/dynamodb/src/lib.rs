@@ -10,7 +10,7 @@
 //!
 //! Streams are a service of their own over the same tables (`engine/stream.rs`).
 //!
-//! PartiQL, backups, replicas and the legacy parameters are not here.
+//! Backups, replicas and the legacy parameters are not here.
 
 pub mod api;
 mod engine;
@@ -73,6 +73,7 @@ fn streams(dynamo: &Arc<Dynamo>) -> Service {
 fn tables(dynamo: &Arc<Dynamo>) -> Service {
     let on_reset = Arc::clone(dynamo);
     let service = Service::new(&api::dynamodb::SERVICE)
+        .route::<op::BatchExecuteStatement>(dynamo)
         .route::<op::BatchGetItem>(dynamo)
         .route::<op::BatchWriteItem>(dynamo)
         .route::<op::CreateTable>(dynamo)
@@ -83,6 +84,8 @@ fn tables(dynamo: &Arc<Dynamo>) -> Service {
         .route::<op::DescribeLimits>(dynamo)
         .route::<op::DescribeTable>(dynamo)
         .route::<op::DescribeTimeToLive>(dynamo)
+        .route::<op::ExecuteStatement>(dynamo)
+        .route::<op::ExecuteTransaction>(dynamo)
         .route::<op::GetItem>(dynamo)
         .route::<op::ListTables>(dynamo)
         .route::<op::ListTagsOfResource>(dynamo)

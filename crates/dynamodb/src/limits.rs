@@ -1,6 +1,7 @@
 //! The numbers that AWS documents.
 
 pub(crate) const EXPRESSION_BYTES_MAX: usize = 4096;
+pub(crate) const STATEMENT_BYTES_MAX: usize = 8192;
 pub(crate) const EXPRESSION_OPERATORS_MAX: usize = 300;
 pub(crate) const IN_OPERANDS_MAX: usize = 100;
 pub(crate) const ITEM_BYTES_MAX: usize = 400 * 1024;

@@ -191,7 +191,7 @@ impl KeySchema {
     }
 }
 
-pub(crate) fn check_not_empty(name: &str, value: &Value) -> Result<(), ServiceError> {
+fn check_not_empty(name: &str, value: &Value) -> Result<(), ServiceError> {
     let kind = match value {
         Value::S(text) if text.is_empty() => "string",
         Value::B(bytes) if bytes.is_empty() => "binary",
@@ -254,6 +254,25 @@ pub(crate) fn segment(number: u64, segment: u32, total: u32) -> KeyRange {
         Ok(end) => range.before_key(ITEMS.key(&(number, end))),
         Err(_) => range,
     }
+}
+
+/// The values that a query asks for have to be of the types of the keys.
+pub(crate) fn check_types(
+    schema: &KeySchema,
+    hash: &Value,
+    range: Option<Vec<&Value>>,
+) -> Result<(), ServiceError> {
+    let mismatch = || parameter("Condition parameter type does not match schema type");
+    if !schema.hash.kind.fits(hash) {
+        return Err(mismatch());
+    }
+    check_not_empty(&schema.hash.name, hash)?;
+    if let (Some(values), Some(attribute)) = (range, &schema.range)
+        && !values.iter().all(|value| attribute.kind.fits(value))
+    {
+        return Err(mismatch());
+    }
+    Ok(())
 }
 
 /// The rows of one partition that a query asks for.

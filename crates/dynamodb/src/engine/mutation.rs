@@ -12,7 +12,7 @@ use super::table::Table;
 use super::write::{By, Stored, check_index_keys, load, needs_old, replace};
 use crate::Dynamo;
 use crate::api::dynamodb::shapes::CancellationReason;
-use crate::error::{condition_failed, invalid, parameter};
+use crate::error::{condition_failed, duplicate, invalid, parameter};
 use crate::expression::{Condition, Update};
 use crate::limits::ITEM_BYTES_MAX;
 use crate::tasks::Due;
@@ -39,6 +39,8 @@ pub(crate) struct Mutation {
     pub(crate) condition: Option<Condition>,
     /// The error of a condition that does not hold carries the item.
     pub(crate) show_failed: bool,
+    /// Its condition is that the item is not there yet.
+    pub(crate) is_insert: bool,
     /// The caller wants to know the item as it was.
     pub(crate) want_old: bool,
 }
@@ -60,6 +62,7 @@ impl Mutation {
             action,
             condition: None,
             show_failed: false,
+            is_insert: false,
             want_old: false,
         }
     }
@@ -84,7 +87,7 @@ impl Mutation {
         if holds {
             return Ok(());
         }
-        let error = condition_failed();
+        let error = if self.is_insert { duplicate() } else { condition_failed() };
         Err(match old {
             Some(item) if self.show_failed => {
                 let shown = CancellationReason {

@@ -5,6 +5,7 @@ mod condition;
 mod key_condition;
 mod lexer;
 mod parser;
+mod partiql;
 mod path;
 mod projection;
 mod reserved;
@@ -16,6 +17,7 @@ mod update_parser;
 
 pub use condition::{Condition, Operand, check_filter};
 pub use key_condition::{KeyCondition, RangeCondition, key_condition};
+pub use partiql::{Keys, Returning, Select, Statement, and, parse_statement};
 pub use path::{Path, Step};
 pub use projection::Projection;
 pub use scope::Scope;

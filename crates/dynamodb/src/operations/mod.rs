@@ -1,5 +1,6 @@
 //! One file for each operation; what several of them share is here.
 
+mod batch_execute_statement;
 mod batch_get_item;
 mod batch_write_item;
 mod create_table;
@@ -11,6 +12,8 @@ mod describe_limits;
 mod describe_stream;
 mod describe_table;
 mod describe_time_to_live;
+mod execute_statement;
+mod execute_transaction;
 mod get_item;
 mod get_records;
 mod get_shard_iterator;
@@ -31,6 +34,8 @@ mod update_time_to_live;
 
 use std::collections::BTreeMap;
 
+use undercast_kernel::smithy::Document;
+use undercast_kernel::smithy::document::from_document;
 use undercast_kernel::{Access, Arn, Context, Kernel, ServiceError};
 
 use crate::Dynamo;
@@ -75,13 +80,20 @@ fn on_table(ctx: &Context, action: &str, name: &str) -> Vec<Access> {
     vec![Access::new(format!("dynamodb:{action}"), table_arn(ctx, name))]
 }
 
-fn scalar_text(value: &AttributeValue) -> Option<String> {
+pub(crate) fn scalar_text(value: &AttributeValue) -> Option<String> {
     use base64::Engine as _;
     if let Some(text) = value.s.as_ref().or(value.n.as_ref()) {
         return Some(text.clone());
     }
     let bytes = value.b.as_ref()?;
     Some(base64::engine::general_purpose::STANDARD.encode(&bytes.0))
+}
+
+/// An item as an error carries it.
+fn wire_item(document: &Document) -> Option<WireItem> {
+    let members = document.as_object()?.iter();
+    let members = members.map(|(name, value)| Some((name.clone(), from_document(value).ok()?)));
+    members.collect()
 }
 
 /// Access to one or more items: the values of their partition keys are a condition key.

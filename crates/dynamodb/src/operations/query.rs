@@ -6,15 +6,15 @@ use super::refuse_legacy;
 use crate::Dynamo;
 use crate::api::dynamodb::operations::Query;
 use crate::api::dynamodb::shapes::{QueryInput, QueryOutput};
-use crate::engine::key::{KeySchema, check_not_empty, query};
-use crate::engine::read::{Page, Plan, select};
-use crate::engine::table::{Index, Table, check_name, table_key};
-use crate::error::{invalid, parameter};
+use crate::engine::key::{check_types, query};
+use crate::engine::read::{Page, Plan, check_consistent, select};
+use crate::engine::table::{Table, check_name, table_key};
+use crate::error::invalid;
 use crate::expression::{
     Condition, Kind, Projection, Scope, check_filter, key_condition, parse_condition,
     parse_projection,
 };
-use crate::value::{Item, Value, item_from_wire, item_to_wire};
+use crate::value::{Item, item_from_wire, item_to_wire};
 
 /// A request whose parameters were read.
 struct Request {
@@ -91,22 +91,6 @@ impl Handler<Query> for Dynamo {
     }
 }
 
-pub(super) fn check_consistent(
-    index: Option<&Index>,
-    consistent: bool,
-) -> Result<(), ServiceError> {
-    if consistent && index.is_some_and(|index| index.row.global) {
-        return Err(invalid("Consistent reads are not supported on global secondary indexes"));
-    }
-    if let Some(index) = index.filter(|index| index.row.backfilling) {
-        return Err(invalid(format!(
-            "Cannot read from backfilling global secondary index: {}",
-            index.row.name
-        )));
-    }
-    Ok(())
-}
-
 async fn run(
     tx: &undercast_store::Tx,
     table: &Table,
@@ -142,24 +126,6 @@ async fn run(
         plan.start_behind(start)?;
     }
     plan.run(tx).await
-}
-
-fn check_types(
-    schema: &KeySchema,
-    hash: &Value,
-    range: Option<Vec<&Value>>,
-) -> Result<(), ServiceError> {
-    let mismatch = || parameter("Condition parameter type does not match schema type");
-    if !schema.hash.kind.fits(hash) {
-        return Err(mismatch());
-    }
-    check_not_empty(&schema.hash.name, hash)?;
-    if let (Some(values), Some(attribute)) = (range, &schema.range)
-        && !values.iter().all(|value| attribute.kind.fits(value))
-    {
-        return Err(mismatch());
-    }
-    Ok(())
 }
 
 impl Dynamo {

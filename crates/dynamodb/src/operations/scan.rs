@@ -2,13 +2,12 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::query::check_consistent;
 use super::refuse_legacy;
 use crate::Dynamo;
 use crate::api::dynamodb::operations::Scan;
 use crate::api::dynamodb::shapes::{ScanInput, ScanOutput};
 use crate::engine::key::{segment, whole};
-use crate::engine::read::{Plan, select};
+use crate::engine::read::{Plan, check_consistent, select};
 use crate::engine::table::check_name;
 use crate::error::invalid;
 use crate::expression::{Kind, Scope, parse_condition, parse_projection};
