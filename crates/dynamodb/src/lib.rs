@@ -10,7 +10,7 @@
 //!
 //! Streams are a service of their own over the same tables (`engine/stream.rs`).
 //!
-//! Backups, replicas and the legacy parameters are not here.
+//! Backups and replicas are not here.
 
 pub mod api;
 mod engine;

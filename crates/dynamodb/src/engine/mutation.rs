@@ -39,6 +39,8 @@ pub(crate) struct Mutation {
     pub(crate) condition: Option<Condition>,
     /// The error of a condition that does not hold carries the item.
     pub(crate) show_failed: bool,
+    /// An update does not make the item.
+    pub(crate) skip_missing: bool,
     /// Its condition is that the item is not there yet.
     pub(crate) is_insert: bool,
     /// The caller wants to know the item as it was.
@@ -63,6 +65,7 @@ impl Mutation {
             condition: None,
             show_failed: false,
             is_insert: false,
+            skip_missing: false,
             want_old: false,
         }
     }
@@ -134,6 +137,9 @@ impl Dynamo {
             _ => None,
         };
         mutation.check(old.as_ref())?;
+        if mutation.skip_missing && stored.is_none() {
+            return checked(table, None, None);
+        }
         let updated = match &mutation.action {
             Action::Update { key, update } => {
                 Some(updated(&table, key, update.as_ref(), old.as_ref())?)

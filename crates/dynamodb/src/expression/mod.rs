@@ -3,6 +3,7 @@
 
 mod condition;
 mod key_condition;
+pub(crate) mod legacy;
 mod lexer;
 mod parser;
 mod partiql;
@@ -97,7 +98,7 @@ pub fn parse_update(text: &str, scope: &mut Scope) -> Result<Update, ServiceErro
     update_parser::update(&mut parser)
 }
 
-/// Reads a text as each kind of expression and runs what can be read on an item: nothing may panic or
+/// Reads a text as each kind of expression, and as a statement, and runs what can be read on an item: nothing may panic or
 /// take long. For fuzzing.
 pub fn exercise(text: &str, item: &Item) {
     let scope = || Scope::lenient(item);
@@ -111,5 +112,15 @@ pub fn exercise(text: &str, item: &Item) {
     }
     if let Ok(update) = parse_update(text, &mut scope()) {
         let _ = update.apply(item);
+    }
+    match parse_statement(text, Vec::new()) {
+        Ok(Statement::Select(Select { filter: Some(filter), .. })) => {
+            filter.holds(item);
+            Keys::of(Some(filter), "pk", Some("sk"));
+        }
+        Ok(Statement::Update { update, .. }) => {
+            let _ = update.apply(item);
+        }
+        _ => {}
     }
 }

@@ -62,16 +62,6 @@ pub(crate) async fn warm(kernel: &Kernel, dynamo: &Dynamo) -> Result<(), Service
     Ok(())
 }
 
-/// Legacy parameters are named, never ignored.
-fn refuse_legacy(given: &[(&str, bool)]) -> Result<(), ServiceError> {
-    match given.iter().find(|(_, given)| *given) {
-        Some((name, _)) => {
-            Err(ServiceError::unsupported(format_args!("the legacy parameter {name}")))
-        }
-        None => Ok(()),
-    }
-}
-
 fn table_arn(ctx: &Context, name: &str) -> String {
     arn(&table_key(ctx, name))
 }

@@ -2,7 +2,6 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::refuse_legacy;
 use crate::Dynamo;
 use crate::api::dynamodb::operations::Query;
 use crate::api::dynamodb::shapes::{QueryInput, QueryOutput};
@@ -11,7 +10,7 @@ use crate::engine::read::{Page, Plan, check_consistent, select};
 use crate::engine::table::{Table, check_name, table_key};
 use crate::error::invalid;
 use crate::expression::{
-    Condition, Kind, Projection, Scope, check_filter, key_condition, parse_condition,
+    Condition, Kind, Projection, Scope, check_filter, key_condition, legacy, parse_condition,
     parse_projection,
 };
 use crate::value::{Item, item_from_wire, item_to_wire};
@@ -25,23 +24,29 @@ struct Request {
 }
 
 fn read(input: &mut QueryInput) -> Result<Request, ServiceError> {
-    let Some(text) = &input.key_condition_expression else {
+    let given = legacy::filter(input.key_conditions.take(), None)?;
+    let text = input.key_condition_expression.as_ref();
+    if given.is_none() && text.is_none() {
         return Err(invalid(
             "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
         ));
-    };
+    }
     let mut scope = Scope::new(
         input.expression_attribute_names.take(),
         input.expression_attribute_values.take(),
-        true,
-        None,
+        text.is_some() || input.projection_expression.is_some(),
+        Some("KeyConditionExpression"),
     )?;
     let filter = input.filter_expression.as_ref();
     let filter = filter.map(|text| parse_condition(Kind::Filter, text, &mut scope)).transpose()?;
-    let keys = parse_condition(Kind::Key, text, &mut scope)?;
+    let keys = text.map(|text| parse_condition(Kind::Key, text, &mut scope)).transpose()?;
     let projection = input.projection_expression.as_ref();
     let projection = projection.map(|text| parse_projection(text, &mut scope)).transpose()?;
     scope.finish()?;
+    let operator = input.conditional_operator.as_deref();
+    let filter = filter.or(legacy::filter(input.query_filter.take(), operator)?);
+    let projection = projection.or(legacy::attributes(input.attributes_to_get.as_deref())?);
+    let keys = keys.or(given).ok_or_else(|| invalid("Conditions can be of length 1 or 2 only"))?;
     let start = input.exclusive_start_key.take().map(item_from_wire).transpose()?;
     Ok(Request { keys, filter, projection, start })
 }
@@ -68,12 +73,19 @@ impl Handler<Query> for Dynamo {
         ctx: Context,
         mut input: QueryInput,
     ) -> Result<QueryOutput, ServiceError> {
-        refuse_legacy(&[
-            ("AttributesToGet", input.attributes_to_get.is_some()),
-            ("KeyConditions", input.key_conditions.is_some()),
-            ("QueryFilter", input.query_filter.is_some()),
-            ("ConditionalOperator", input.conditional_operator.is_some()),
-        ])?;
+        legacy::check_unmixed(
+            &[
+                ("AttributesToGet", input.attributes_to_get.is_some()),
+                ("KeyConditions", input.key_conditions.is_some()),
+                ("QueryFilter", input.query_filter.is_some()),
+                ("ConditionalOperator", input.conditional_operator.is_some()),
+            ],
+            &[
+                ("ProjectionExpression", input.projection_expression.is_some()),
+                ("FilterExpression", input.filter_expression.is_some()),
+                ("KeyConditionExpression", input.key_condition_expression.is_some()),
+            ],
+        )?;
         check_name(&input.table_name)?;
         let request = read(&mut input)?;
         let tx = ctx.store().begin().await?;
@@ -136,11 +148,15 @@ impl Dynamo {
             Some(name) => &table.index(name).ok()?.schema,
             None => &table.schema,
         };
-        let names = input.expression_attribute_names.clone();
-        let values = input.expression_attribute_values.clone();
-        let mut scope = Scope::new(names, values, true, None).ok()?;
-        let text = input.key_condition_expression.as_ref()?;
-        let keys = parse_condition(Kind::Key, text, &mut scope).ok()?;
+        let keys = match &input.key_condition_expression {
+            None => legacy::filter(input.key_conditions.clone(), None).ok()??,
+            Some(text) => {
+                let names = input.expression_attribute_names.clone();
+                let values = input.expression_attribute_values.clone();
+                let mut scope = Scope::new(names, values, true, None).ok()?;
+                parse_condition(Kind::Key, text, &mut scope).ok()?
+            }
+        };
         let range = schema.range.as_ref().map(|range| range.name.as_str());
         let condition = key_condition(keys, &schema.hash.name, range).ok()?;
         super::scalar_text(&crate::value::to_wire(condition.hash))
