@@ -14,7 +14,7 @@ use futures::FutureExt;
 use futures::future::{Either, select};
 use serde_json::Value;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
-use undercast_kernel::{Context, Kernel, ServiceError, StreamRecord, StreamSource};
+use undercast_kernel::{Arn, Context, Kernel, ServiceError, StreamRecord, StreamSource};
 use undercast_store::{Tx, Watch};
 
 use super::MappingKey;
@@ -30,6 +30,7 @@ use crate::store::{
     CHECKPOINTS, CheckpointRow, MAPPINGS, MappingRow, RESULTS, StreamMappingRow, WindowRow,
 };
 
+const GONE: &str = "ResourceNotFoundException";
 /// How many records one read gives at most.
 const READ_MAX: usize = 1_000;
 /// So many records that are none of this lane are read before that is noted.
@@ -65,7 +66,7 @@ impl StreamPoller {
     ) -> Option<Self> {
         let (account, region, uuid) = key;
         let ctx = kernel.service_context("lambda.amazonaws.com", account, region);
-        let service = undercast_kernel::Arn::parse(&row.source)?.service;
+        let service = Arn::parse(&row.source)?.service;
         let shared = Shared {
             caller: Caller::new(functions, ctx, row, uuid),
             key: key.clone(),
@@ -87,10 +88,17 @@ impl StreamPoller {
         let shared = &self.shared;
         let mut backoff = BACKOFF_FIRST;
         let shards = loop {
-            let ctx = shared.caller.ctx.clone();
-            match shared.source.shards(ctx, shared.row.source.clone()).await {
+            match shared.shards().await {
                 Ok(shards) => break shards,
+                Err(error) if error.code() == GONE => {
+                    // Deleted long ago: there is nothing to read, and never will be.
+                    shared.note(&format!("PROBLEM: Stream not found: {}", shared.row.source)).await;
+                    let for_ever = futures::future::pending::<()>();
+                    unless_stopped(&mut self.stopped, for_ever).await;
+                    return;
+                }
                 Err(error) => {
+                    shared.note(&format!("PROBLEM: {}", error.message())).await;
                     tracing::warn!("{} cannot be read: {error}", shared.row.source);
                     let pause = shared.caller.ctx.env().clock.sleep(backoff);
                     backoff = (backoff * 2).min(BACKOFF_MAX);
@@ -192,6 +200,7 @@ impl Lane {
         loop {
             match self.work(&mut backoff).await {
                 Halt::Stopped | Halt::End => return,
+                Halt::Failed(error) if error.code() == GONE => return,
                 Halt::Failed(error) => {
                     let (source, function) = (&self.shared.row.source, &self.shared.row.function);
                     tracing::warn!("{source} cannot be read for {function}: {error}");
@@ -234,6 +243,8 @@ impl Lane {
             None => {
                 let start = super::settings::start(&shared.stream);
                 let position = shared.source.start(ctx, arn, shard, start).await?;
+                // It begins there for good.
+                self.save(position, None).await?;
                 CheckpointRow { position, window: None }
             }
         };
@@ -256,6 +267,9 @@ impl Lane {
         let wanted = usize::try_from(self.shared.row.batch_size).unwrap_or(1);
         let window = Duration::from_secs(u64::from(self.shared.row.window_s));
         let (mut items, mut bytes, mut until) = (Vec::new(), 0, None);
+        if self.stopped.has_changed().is_err() {
+            return Err(Halt::Stopped);
+        }
         loop {
             if self.take(&mut items, &mut bytes, wanted) {
                 return Ok(Part { is_final: items.is_empty(), items });
@@ -530,7 +544,9 @@ impl Lane {
         let (key, row) = (&key, &row);
         let news = result.filter(|_| result != self.result);
         let saved = shared.caller.ctx.store().transact(move |tx| async move {
-            if MAPPINGS.get(&tx, &shared.key).await?.is_none() {
+            // Where there are more or fewer lanes by now, this one has no say in what each has done.
+            let now = MAPPINGS.get(&tx, &shared.key).await?.and_then(|row| row.stream);
+            if now.is_none_or(|now| now.factor != shared.stream.factor) {
                 return Ok(false);
             }
             CHECKPOINTS.put(&tx, key, row)?;
@@ -549,6 +565,30 @@ impl Lane {
 }
 
 impl Shared {
+    /// The shards, as the function's role may read them.
+    async fn shards(&self) -> Result<Vec<String>, ServiceError> {
+        let ctx = &self.caller.ctx;
+        if let (Ok(target), Some(arn)) = (self.caller.target().await, Arn::parse(&self.row.source))
+        {
+            super::check_role(&self.caller.as_role(&target).await?, &arn).await?;
+        }
+        self.source.shards(ctx.clone(), self.row.source.clone()).await
+    }
+
+    /// Keeps a result of the mapping as a whole.
+    async fn note(&self, result: &str) {
+        let uuid = &self.caller.uuid;
+        let noted = self.caller.ctx.store().transact(move |tx| async move {
+            if MAPPINGS.get(&tx, &self.key).await?.is_some() {
+                RESULTS.put(&tx, &(uuid.clone(),), &result.to_owned())?;
+            }
+            Ok::<_, ServiceError>(())
+        });
+        if let Err(error) = noted.await {
+            tracing::warn!("{uuid}: {error}");
+        }
+    }
+
     fn wants(&self, record: &Value) -> bool {
         self.filters.is_empty() || self.filters.iter().any(|filter| filter.matches(record))
     }

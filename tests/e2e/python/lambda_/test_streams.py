@@ -312,6 +312,33 @@ def test_a_tumbling_window_adds_up(shop):
     assert events[0]["state"] == {}
 
 
+def test_an_item_that_expired_says_who_deleted_it(shop):
+    shop.function()
+    pattern = {"userIdentity": {"type": ["Service"], "principalId": ["dynamodb.amazonaws.com"]}}
+    shop.map(FilterCriteria={"Filters": [{"Pattern": json.dumps(pattern)}]})
+    shop.dynamodb.update_time_to_live(TableName="orders", TimeToLiveSpecification={"Enabled": True, "AttributeName": "until"})
+    shop.put("a", until={"N": str(int(time.time()) - 10)})
+    record = records(shop.until(lambda events: events))[0]
+    assert record["userIdentity"] == {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+    assert record["eventName"] == "REMOVE" and record["dynamodb"]["Keys"] == {"pk": {"S": "a"}}
+
+
+def test_a_long_backlog_does_not_keep_a_mapping_from_stopping(shop):
+    shop.function()
+    for n in range(60):
+        shop.put("a", n)
+    uuid = shop.map(BatchSize=1)["UUID"]
+    shop.until(lambda events: len(events) >= 3)
+    shop.lam.update_event_source_mapping(UUID=uuid, Enabled=False)
+    time.sleep(0.3)
+    seen = len(shop.events())
+    time.sleep(0.3)
+    assert len(shop.events()) == seen < 60
+    shop.lam.update_event_source_mapping(UUID=uuid, Enabled=True, BatchSize=100)
+    shop.until(lambda events: records(events)[-1]["dynamodb"]["NewImage"]["n"]["N"] == "59")
+    assert sorted({n for batch in shop.numbers() for n in batch}) == list(range(60))
+
+
 def test_a_template_and_a_sam_event_deploy_a_reader(client, deploy, account):
     template = {
         "Transform": "AWS::Serverless-2016-10-31",
