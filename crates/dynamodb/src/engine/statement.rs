@@ -20,7 +20,7 @@ use crate::api::dynamodb::shapes::AttributeValue;
 use crate::error::invalid;
 use crate::expression::{
     Condition, Keys, Path, Projection, RangeCondition, Returning, Select, Statement, and,
-    parse_statement,
+    equal_values, parse_statement,
 };
 use crate::operations::scalar_text;
 use crate::value::{Item, from_wire, item_from_wire, item_to_wire, to_wire};
@@ -104,8 +104,10 @@ impl Dynamo {
                 (select.filter.as_ref(), select.index.as_ref())
             }
             Statement::Insert { item, .. } => {
-                let hash = table.as_ref().and_then(|table| item.get(&table.row.hash));
-                hashes.extend(hash.cloned());
+                match &table {
+                    Some(table) => hashes.extend(item.get(&table.row.hash).cloned()),
+                    None => hashes.extend(item.values().cloned()),
+                }
                 (None, None)
             }
             Statement::Update { filter, .. } | Statement::Delete { filter, .. } => {
@@ -121,8 +123,17 @@ impl Dynamo {
                 _ => &table.schema,
             };
             hashes.extend(Keys::of(filter.cloned(), &schema.hash.name, None).hashes);
+        } else if let Some(filter) = filter {
+            // Which attribute is the key is not known here yet: all of them have to be allowed.
+            hashes.extend(equal_values(filter));
         }
         let mut access = Access::new(format!("dynamodb:{}", statement.action()), resource);
+        if let Statement::Select(_) = statement
+            && table.is_some()
+        {
+            let scans = if hashes.is_empty() { "true" } else { "false" };
+            access = access.when("dynamodb:FullTableScan", scans);
+        }
         let values: Vec<String> =
             hashes.into_iter().filter_map(|hash| scalar_text(&to_wire(hash))).collect();
         if !values.is_empty() {

@@ -18,7 +18,7 @@ mod update_parser;
 
 pub use condition::{Condition, Operand, check_filter};
 pub use key_condition::{KeyCondition, RangeCondition, key_condition};
-pub use partiql::{Keys, Returning, Select, Statement, and, parse_statement};
+pub use partiql::{Keys, Returning, Select, Statement, and, equal_values, parse_statement};
 pub use path::{Path, Step};
 pub use projection::Projection;
 pub use scope::Scope;

@@ -183,3 +183,33 @@ def test_writes_of_statements_are_in_the_stream(client, dynamodb, run):
 
     got = records(client("dynamodbstreams"), made["TableDescription"]["LatestStreamArn"])
     assert [r["eventName"] for r in got] == ["INSERT", "MODIFY", "REMOVE"]
+
+
+def test_policies_decide_by_statement_and_key(secure_cloud, error):
+    import json
+
+    iam, root = secure_cloud.client("iam"), secure_cloud.client("dynamodb")
+    root.create_table(TableName="notes", AttributeDefinitions=[{"AttributeName": "owner", "AttributeType": "S"}], KeySchema=[{"AttributeName": "owner", "KeyType": "HASH"}], BillingMode="PAY_PER_REQUEST")
+    for owner in ("ann", "bob"):
+        root.execute_statement(Statement=f"INSERT INTO notes VALUE {{'owner': '{owner}'}}")
+    iam.create_user(UserName="ann")
+    table = "arn:aws:dynamodb:us-east-1:000000000000:table/notes"
+    own = {"Effect": "Allow", "Action": ["dynamodb:PartiQLSelect", "dynamodb:PartiQLUpdate"], "Resource": table, "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["ann"]}}}
+    scans = {"Effect": "Deny", "Action": "dynamodb:PartiQLSelect", "Resource": table, "Condition": {"Bool": {"dynamodb:FullTableScan": ["true"]}}}
+    iam.put_user_policy(UserName="ann", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [own, scans]}))
+    key = iam.create_access_key(UserName="ann")["AccessKey"]
+    ann = secure_cloud.client("dynamodb", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    assert len(ann.execute_statement(Statement="SELECT * FROM notes WHERE owner = 'ann'")["Items"]) == 1
+    ann.execute_statement(Statement="UPDATE notes SET x = 1 WHERE owner = 'ann'")
+    for refused in (
+        "SELECT * FROM notes WHERE owner = 'bob'",
+        "SELECT * FROM notes WHERE owner IN ['ann', 'bob']",
+        "SELECT * FROM notes",
+        "SELECT * FROM notes WHERE x = 1",
+        "UPDATE notes SET x = 1 WHERE owner = 'bob'",
+        "DELETE FROM notes WHERE owner = 'ann'",
+        "INSERT INTO notes VALUE {'owner': 'ann'}",
+    ):
+        assert error(ann.execute_statement, Statement=refused)[0] == "AccessDeniedException", refused
+    code, _ = error(ann.execute_transaction, TransactStatements=[{"Statement": "UPDATE notes SET x = 1 WHERE owner = 'bob'"}])
+    assert code == "AccessDeniedException"

@@ -339,6 +339,22 @@ def test_a_long_backlog_does_not_keep_a_mapping_from_stopping(shop):
     assert sorted({n for batch in shop.numbers() for n in batch}) == list(range(60))
 
 
+def test_the_role_has_to_be_allowed_to_read(secure_cloud, error):
+    shop = Shop(secure_cloud.client, "000000000000")
+    iam = secure_cloud.client("iam")
+    trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    iam.create_role(RoleName="worker", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", **trust}))
+    iam.attach_role_policy(RoleName="worker", PolicyArn="arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole")
+    shop.function()
+    code, message = error(shop.map)
+    assert code == "InvalidParameterValueException"
+    assert message == f"Cannot access stream {shop.stream}. Please ensure the role can perform the GetRecords, GetShardIterator, DescribeStream, and ListStreams Actions on your stream in IAM."
+    iam.attach_role_policy(RoleName="worker", PolicyArn="arn:aws:iam::aws:policy/service-role/AWSLambdaDynamoDBExecutionRole")
+    shop.map()
+    shop.put("a", 1)
+    shop.until(lambda events: events)
+
+
 def test_a_template_and_a_sam_event_deploy_a_reader(client, deploy, account):
     template = {
         "Transform": "AWS::Serverless-2016-10-31",

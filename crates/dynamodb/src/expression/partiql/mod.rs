@@ -166,6 +166,21 @@ fn values_of(condition: &Condition, name: &str) -> Option<Vec<Value>> {
     }
 }
 
+/// The values that any attribute is asked to be equal to, where it is not known which one is the key.
+pub fn equal_values(condition: &Condition) -> Vec<Value> {
+    let operands: Vec<&Operand> = match condition {
+        Condition::And(all) => return all.iter().flat_map(equal_values).collect(),
+        Condition::Compare(Comparator::Eq, one, two) => vec![one, two],
+        Condition::In(_, any) => any.iter().collect(),
+        _ => Vec::new(),
+    };
+    let value = |operand: &&Operand| match operand {
+        Operand::Value(value) => Some(value.clone()),
+        _ => None,
+    };
+    operands.iter().filter_map(value).collect()
+}
+
 fn range_of(condition: &Condition, name: &str) -> Option<RangeCondition> {
     let (comparator, value) = match condition {
         Condition::Between(operand, Operand::Value(low), Operand::Value(high))
