@@ -88,7 +88,7 @@ pub fn service(kernel: &Kernel, sandboxes: impl Into<Sandboxes>, folder: PathBuf
     let lambda = Arc::new(Lambda { functions: Arc::clone(&functions) });
     kernel.provide_invoke(Arc::new(port::Port(Arc::clone(&functions))));
     let on_start = Arc::clone(&functions);
-    let mappings = Arc::new(Mappings::new(Arc::clone(&functions)));
+    let mappings = Arc::new(Mappings::new(kernel, Arc::clone(&functions)));
     route(Service::new(&api::lambda::SERVICE), &lambda)
         .resource(resources::AliasType)
         .resource(resources::FunctionType)

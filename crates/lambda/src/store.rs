@@ -32,6 +32,8 @@ pub(crate) const MAPPED: Table<(String, String, String, String), String> =
 /// UUID of a mapping, shard, lane: how far a log has been worked off.
 pub(crate) const CHECKPOINTS: Table<(String, String, u32), CheckpointRow> =
     Table::new(keyspace::LAMBDA, "checkpoints");
+/// UUID of a mapping: which node reads its log, where several share the store.
+pub(crate) const LEASES: Table<(String,), LeaseRow> = Table::new(keyspace::LAMBDA, "leases");
 /// UUID of a mapping: `LastProcessingResult`.
 pub(crate) const RESULTS: Table<(String,), String> = Table::new(keyspace::LAMBDA, "results");
 /// Account, region, name.
@@ -257,6 +259,14 @@ pub(crate) struct CheckpointRow {
     pub(crate) window: Option<WindowRow>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LeaseRow {
+    pub(crate) node: u64,
+    /// Another one each time that it is taken.
+    pub(crate) holder: u64,
+    pub(crate) beat: u64,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WindowRow {
     pub(crate) start_ms: i64,
@@ -296,5 +306,6 @@ rows!(
     InvokeConfigRow,
     MappingRow,
     CheckpointRow,
+    LeaseRow,
     SecretRow,
 );

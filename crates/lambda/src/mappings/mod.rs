@@ -9,6 +9,7 @@ mod caller;
 mod event;
 mod failed;
 mod filter;
+mod lease;
 mod poller;
 mod settings;
 mod stream;
@@ -31,7 +32,7 @@ pub(crate) use settings::{
     Change, arn, check_queue, check_role, check_source, describe, described, exists, key,
     new_stream, refuse_on_create, refuse_on_update, state, stream_of,
 };
-use stream::{Gate, StreamPoller};
+use stream::{Gate, StreamPoller, Turn};
 pub(crate) use stream::{forget, positions, relane};
 
 const MAPPINGS_MAX: usize = 10_000;
@@ -48,6 +49,8 @@ pub(crate) struct Mappings {
     is_started: AtomicBool,
     look: Notify,
     gates: Mutex<HashMap<MappingKey, Gate>>,
+    /// This process, among those that share the store.
+    node: u64,
 }
 
 /// A poller that runs; it stops when this is dropped.
@@ -57,12 +60,13 @@ struct Running {
 }
 
 impl Mappings {
-    pub(crate) fn new(functions: Arc<Functions>) -> Self {
+    pub(crate) fn new(kernel: &Kernel, functions: Arc<Functions>) -> Self {
         Self {
             functions,
             is_started: AtomicBool::new(false),
             look: Notify::new(),
             gates: Mutex::default(),
+            node: kernel.env().ids.u64(),
         }
     }
 
@@ -133,6 +137,13 @@ impl Mappings {
     ) -> Option<StreamPoller> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         let gate = Arc::clone(gates.entry(key.clone()).or_default());
-        StreamPoller::new(kernel, &self.functions, key, row, gate, stopped)
+        StreamPoller::new(
+            kernel,
+            &self.functions,
+            key,
+            row,
+            Turn { gate, node: self.node },
+            stopped,
+        )
     }
 }

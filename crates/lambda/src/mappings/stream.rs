@@ -24,10 +24,11 @@ use super::caller::{
 use super::event::failures;
 use super::failed::{Failed, report};
 use super::filter::Pattern;
+use super::lease::Lease;
 use super::window::{self, Window};
 use crate::functions::{Functions, Outcome};
 use crate::store::{
-    CHECKPOINTS, CheckpointRow, MAPPINGS, MappingRow, RESULTS, StreamMappingRow, WindowRow,
+    CHECKPOINTS, CheckpointRow, LEASES, MAPPINGS, MappingRow, RESULTS, StreamMappingRow, WindowRow,
 };
 
 const GONE: &str = "ResourceNotFoundException";
@@ -39,9 +40,15 @@ const SKIPPED_MAX: u64 = 1_000;
 /// Lanes of an earlier version of a mapping end before those of the next one begin.
 pub(super) type Gate = Arc<Mutex<()>>;
 
+/// When the lanes of a mapping may run.
+pub(super) struct Turn {
+    pub(super) gate: Gate,
+    pub(super) node: u64,
+}
+
 pub(super) struct StreamPoller {
     shared: Arc<Shared>,
-    gate: Gate,
+    turn: Turn,
     stopped: watch::Receiver<()>,
 }
 
@@ -61,7 +68,7 @@ impl StreamPoller {
         functions: &Arc<Functions>,
         key: &MappingKey,
         row: &MappingRow,
-        gate: Gate,
+        turn: Turn,
         stopped: watch::Receiver<()>,
     ) -> Option<Self> {
         let (account, region, uuid) = key;
@@ -75,12 +82,33 @@ impl StreamPoller {
             source: Arc::clone(kernel.stream_source(&service)?),
             row: row.clone(),
         };
-        Some(Self { shared: Arc::new(shared), gate, stopped })
+        Some(Self { shared: Arc::new(shared), turn, stopped })
+    }
+
+    /// Runs the lanes until it is stopped; where the store is shared, while this node has the lease.
+    pub(super) async fn run(mut self) {
+        let ctx = self.shared.caller.ctx.clone();
+        if !ctx.store().is_shared() {
+            let stopped = self.stopped.clone();
+            return self.start(None, stopped).await;
+        }
+        let uuid = self.shared.caller.uuid.clone();
+        let lease = Lease { ctx, uuid, node: self.turn.node };
+        while let Some(holder) = lease.acquire(&mut self.stopped).await {
+            let (_stop, stopped) = watch::channel(());
+            let mut until = self.stopped.clone();
+            let kept = lease.keep(holder, &mut until);
+            let started = self.start(Some(holder), stopped);
+            let (kept, ()) = futures::future::join(kept, started).await;
+            if kept.is_none() {
+                return;
+            }
+        }
     }
 
     /// Starts the lanes.
-    pub(super) async fn run(mut self) {
-        let gate = Arc::clone(&self.gate).lock_owned();
+    async fn start(&mut self, holder: Option<u64>, stopped: watch::Receiver<()>) {
+        let gate = Arc::clone(&self.turn.gate).lock_owned();
         let Some(gate) = unless_stopped(&mut self.stopped, gate).await else {
             return;
         };
@@ -114,7 +142,8 @@ impl StreamPoller {
                     shared: Arc::clone(shared),
                     shard: shard.clone(),
                     lane,
-                    stopped: self.stopped.clone(),
+                    holder,
+                    stopped: stopped.clone(),
                     buffer: VecDeque::new(),
                     read_at: 0,
                     saved: 0,
@@ -152,6 +181,8 @@ struct Lane {
     shared: Arc<Shared>,
     shard: String,
     lane: u32,
+    /// Of the lease, where the store is shared.
+    holder: Option<u64>,
     stopped: watch::Receiver<()>,
     /// What was read and not yet given to the function.
     buffer: VecDeque<Item>,
@@ -541,13 +572,19 @@ impl Lane {
         let shared = &self.shared;
         let key = (shared.caller.uuid.clone(), self.shard.clone(), self.lane);
         let row = CheckpointRow { position, window: self.window.clone() };
-        let (key, row) = (&key, &row);
+        let (key, row, holder) = (&key, &row, self.holder);
         let news = result.filter(|_| result != self.result);
         let saved = shared.caller.ctx.store().transact(move |tx| async move {
             // Where there are more or fewer lanes by now, this one has no say in what each has done.
             let now = MAPPINGS.get(&tx, &shared.key).await?.and_then(|row| row.stream);
             if now.is_none_or(|now| now.factor != shared.stream.factor) {
                 return Ok(false);
+            }
+            if let Some(holder) = holder {
+                let lease = LEASES.get(&tx, &(key.0.clone(),)).await?;
+                if lease.is_none_or(|lease| lease.holder != holder) {
+                    return Ok(false);
+                }
             }
             CHECKPOINTS.put(&tx, key, row)?;
             if let Some(result) = news {
@@ -637,5 +674,6 @@ pub(crate) async fn forget(tx: &Tx, uuid: &str) -> Result<(), ServiceError> {
         tx.delete(key)?;
     }
     RESULTS.delete(tx, &(uuid.to_owned(),))?;
+    LEASES.delete(tx, &(uuid.to_owned(),))?;
     Ok(())
 }
