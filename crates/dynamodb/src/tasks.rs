@@ -428,6 +428,7 @@ async fn trim_stream(
         }
         let gone = kernel.db().transact(|tx| async move { STREAMS.delete(&tx, key) });
         gone.await?;
+        dynamo.streams.remove(number);
         return Ok(None);
     };
     let ctx = kernel.service_context("dynamodb.amazonaws.com", &key.0, &key.1);

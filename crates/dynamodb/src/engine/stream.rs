@@ -381,6 +381,12 @@ impl Heads {
         self.by_shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// Of a stream that is gone for good.
+    pub(crate) fn remove(&self, stream: u64) {
+        let mut heads = self.by_shard.lock().unwrap_or_else(PoisonError::into_inner);
+        heads.retain(|(of, _), _| *of != stream);
+    }
+
     /// Gives numbers to the changes of a shard that are committed by now.
     pub(crate) async fn number(
         &self,
