@@ -47,7 +47,7 @@ async function escape(event) {
 }
 
 exports.handler = async (event) => {
-  if (event.Records) event = JSON.parse(event.Records[0].body);
+  if (event.Records) event = JSON.parse(event.Records[0].body ?? event.Records[0].dynamodb.NewImage.event.S);
   const isHttp = !!event.rawPath;
   if (isHttp) event = JSON.parse(event.body);
   if (KIND === "throws") throw new TypeError("candidate");
@@ -327,6 +327,22 @@ def test_a_queue_of_work_has_a_dark_side(shop):
     assert shop.done(3)["Summary"]["Differed"] == 3
     assert {key[1] for key in shop.kinds()} == {"Rounding"}
     shop.check_live()
+
+
+def test_a_stream_has_a_dark_side_and_tells_nothing_of_it(shop):
+    from dynamodb.test_streams import records, table
+
+    work = table(shop.db, "work")
+    changed = shop.db.update_table(TableName="prices", StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"})
+    mapping = shop.lam.create_event_source_mapping(EventSourceArn=work, FunctionName="f:live", StartingPosition="LATEST", BatchSize=1)
+    shop.start("writes", Target={"EventSourceMapping": mapping["UUID"]})
+    for n in range(3):
+        shop.db.put_item(TableName="work", Item={"pk": {"S": f"k{n}"}, "event": {"S": shop.event()}})
+    assert shop.done(3)["Summary"]["Differed"] == 3
+    shop.check_live()
+    images = [r["dynamodb"]["NewImage"] for r in records(shop.client("dynamodbstreams"), changed["TableDescription"]["LatestStreamArn"])]
+    assert sorted(i["id"]["S"] for i in images) == ["counter"] * 3 + ["i1", "i2", "i3"]
+    assert {i["by"]["S"] for i in images if "by" in i} == {"same"}
 
 
 def test_a_route_has_a_dark_side(shop, cloud):
