@@ -15,6 +15,7 @@ pub mod api;
 mod custom;
 mod deploy;
 mod error;
+mod nested;
 mod operations;
 mod plan;
 mod resources;
@@ -63,6 +64,7 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::UpdateStack>(&cf)
         .route::<op::UpdateTerminationProtection>(&cf)
         .route::<op::ValidateTemplate>(&cf)
+        .resource(nested::NestedStack)
         .resource(types::CdkMetadata)
         .endpoint(Arc::new(custom::ResponseEndpoint))
         .task(deploy::task())

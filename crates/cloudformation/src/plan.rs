@@ -7,6 +7,7 @@ use undercast_smithy::Document;
 use undercast_store::Tx;
 
 use crate::deploy::look_up;
+use crate::nested;
 use crate::stack::{self, Prepared};
 use crate::store::{ChangeRow, Definition, ResourceRow, StackRow};
 use crate::template::intrinsics::{self, Unresolved};
@@ -111,7 +112,7 @@ fn modify(
         return Some(change("Conditional", Vec::new()));
     };
     let names = crate::deploy::changed_properties(&row.properties, resolved);
-    if names.is_empty() {
+    if names.is_empty() && kind != nested::KIND {
         return None;
     }
     let recreates = |name: &String| resource_type.replaced_by().contains(&name.as_str());

@@ -1,11 +1,11 @@
 //! What CloudFormation keeps: stacks, their resources, events, change sets, templates, exports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use undercast_kernel::{Principal, keyspace};
+use undercast_kernel::{Context, Principal, keyspace};
 use undercast_smithy::Document;
-use undercast_store::{Row, Table};
+use undercast_store::{Row, Table, Tx};
 
 /// Account, region, stack uuid.
 pub type StackKey = (String, String, String);
@@ -58,6 +58,12 @@ pub struct StackRow {
     #[serde(default)]
     pub role_arn: Option<String>,
     pub change_set_id: Option<String>,
+    /// The stack that this one is a resource of.
+    #[serde(default)]
+    pub parent_id: Option<String>,
+    /// The stack at the top.
+    #[serde(default)]
+    pub root_id: Option<String>,
 }
 
 /// What a stack is made from.
@@ -94,6 +100,45 @@ pub struct OperationRow {
     /// In whose name resources are made where no role is given.
     #[serde(default)]
     pub caller: CallerRow,
+    /// The task of the parent works on it, and its update waits before the cleanup until the parent knows
+    /// whether it stays.
+    #[serde(default)]
+    pub by_parent: bool,
+    /// How such an update found the stack.
+    #[serde(default)]
+    pub before: Option<SettledRow>,
+}
+
+impl OperationRow {
+    /// The beginning of an operation, asked for by `ctx`.
+    pub fn new(tx: &Tx, ctx: &Context, kind: OperationKind, target: Definition) -> Self {
+        Self {
+            token: tx.ids().uuid(),
+            kind,
+            phase: if kind == OperationKind::Delete { Phase::Delete } else { Phase::Forward },
+            target,
+            client_token: None,
+            on_failure: "ROLLBACK".to_owned(),
+            retain: Vec::new(),
+            reason: None,
+            caller: CallerRow::of(ctx.principal()),
+            by_parent: false,
+            before: None,
+        }
+    }
+
+    /// An update that is made and waits for the parent.
+    pub fn is_held(&self) -> bool {
+        self.by_parent && self.kind == OperationKind::Update && self.phase == Phase::Cleanup
+    }
+}
+
+/// What a successful operation leaves on a stack beside its resources.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SettledRow {
+    pub current: Option<Definition>,
+    pub outputs: Vec<OutputRow>,
+    pub imports: BTreeSet<String>,
 }
 
 /// Who asked for an operation.

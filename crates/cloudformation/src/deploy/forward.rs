@@ -14,7 +14,7 @@ use super::{Deployment, PARALLEL_MAX, Step, imports_of};
 use crate::stack::{self, Prepared};
 use crate::store::{
     EXPORTS, ExportRow, IMPORTS, ImportRow, OperationKind, OutputRow, Phase, ResourceRow, STACKS,
-    StackRow,
+    SettledRow, StackRow,
 };
 use crate::template::intrinsics::{self, Lookup, Unresolved};
 use crate::template::model::{plain, references};
@@ -168,7 +168,7 @@ impl Deployment {
         self.finish_forward(stack, &prepared, &exports).await
     }
 
-    pub(super) async fn rows(&self) -> Result<BTreeMap<String, ResourceRow>, ServiceError> {
+    pub(crate) async fn rows(&self) -> Result<BTreeMap<String, ResourceRow>, ServiceError> {
         let (ctx, uuid) = (self.ctx.clone(), self.uuid.clone());
         self.ctx
             .store()
@@ -330,6 +330,38 @@ async fn settle(
     let Some(mut stack) = STACKS.get(tx, &key).await? else {
         return Ok(());
     };
+    let by_parent = stack.operation.as_ref().is_some_and(|operation| operation.by_parent);
+    let before = match by_parent {
+        true => Some(SettledRow {
+            current: stack.current.clone(),
+            outputs: stack.outputs.clone(),
+            imports: imports_of(tx, ctx, uuid).await?.into_iter().map(|key| key.2).collect(),
+        }),
+        false => None,
+    };
+    publish(tx, ctx, &mut stack, outputs, &imports).await?;
+    if let Some(mut operation) = stack.operation.take() {
+        stack.current = Some(operation.target.clone());
+        operation.phase = Phase::Cleanup;
+        operation.before = before;
+        let updates = operation.kind == OperationKind::Update;
+        stack.operation = Some(operation);
+        if updates {
+            stack::set_status(tx, ctx, &mut stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None)?;
+        }
+    }
+    STACKS.put(tx, &key, &stack)?;
+    Ok(())
+}
+
+/// Puts outputs, exports and imports in place, as far as nobody holds the old ones.
+pub(crate) async fn publish(
+    tx: &undercast_store::Tx,
+    ctx: &undercast_kernel::Context,
+    stack: &mut StackRow,
+    outputs: Vec<OutputRow>,
+    imports: &BTreeSet<String>,
+) -> Result<(), ServiceError> {
     for old in stack.outputs.iter().filter_map(|o| o.export.as_ref()) {
         let kept = outputs.iter().any(|o| o.export.as_ref() == Some(old));
         if !kept {
@@ -358,31 +390,20 @@ async fn settle(
         let row = ExportRow { value: output.value.clone(), stack_id: stack.id.clone() };
         EXPORTS.put(tx, &export_key, &row)?;
     }
-    for key in imports_of(tx, ctx, uuid).await? {
+    for key in imports_of(tx, ctx, &stack.uuid).await? {
         if !imports.contains(&key.2) {
             IMPORTS.delete(tx, &key)?;
         }
     }
-    for name in &imports {
+    for name in imports {
         // Reading it makes a concurrent removal of the export a conflict.
         if EXPORTS.get(tx, &stack::key(ctx, name)).await?.is_none() {
             return Err(crate::error::validation(format!("No export named {name} found.")));
         }
-        let (account, region, uuid) = key.clone();
+        let (account, region, uuid) = stack::key(ctx, &stack.uuid);
         let row = ImportRow { stack_name: stack.name.clone() };
         IMPORTS.put(tx, &(account, region, name.clone(), uuid), &row)?;
     }
     stack.outputs = outputs;
-    if let Some(mut operation) = stack.operation.take() {
-        stack.current = Some(operation.target.clone());
-        operation.phase = Phase::Cleanup;
-        if operation.kind == OperationKind::Update {
-            stack.operation = Some(operation);
-            stack::set_status(tx, ctx, &mut stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None)?;
-        } else {
-            stack.operation = Some(operation);
-        }
-    }
-    STACKS.put(tx, &key, &stack)?;
     Ok(())
 }

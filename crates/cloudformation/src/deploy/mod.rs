@@ -10,7 +10,7 @@ mod remove;
 mod resource;
 mod rollback;
 
-pub(crate) use forward::{circle, dependencies, look_up};
+pub(crate) use forward::{circle, dependencies, look_up, publish};
 pub(crate) use resource::changed_properties;
 
 use std::sync::Arc;
@@ -43,12 +43,16 @@ pub fn task() -> TaskSpec {
     }
 }
 
-/// Puts the row of a stack and starts the operation that it describes.
-pub fn spawn(tx: &Tx, ctx: &Context, stack: &mut StackRow) -> Result<(), ServiceError> {
+/// Puts the row of a stack and starts the operation that it describes. A nested stack is worked on by
+/// the task of its parent, so that no task waits for another.
+pub fn begin(tx: &Tx, ctx: &Context, stack: &mut StackRow) -> Result<(), ServiceError> {
     if let Some(operation) = &stack.operation {
         stack.role_arn.clone_from(&operation.target.role_arn);
     }
     STACKS.put(tx, &stack::key(ctx, &stack.uuid), stack)?;
+    if stack.operation.as_ref().is_some_and(|operation| operation.by_parent) {
+        return Ok(());
+    }
     let payload = serde_json::json!({
         "account": ctx.account(),
         "region": ctx.region(),
@@ -69,10 +73,16 @@ async fn run(kernel: Kernel, task: Task) -> Result<Outcome, TaskError> {
     let part =
         |name: &str| payload.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
     let ctx = kernel.service_context(crate::NAME, &part("account"), &part("region"));
-    let deployment = Deployment { actor: ctx.clone(), ctx, uuid: part("uuid") };
-    let deployment = deployment.acting().await.map_err(|e| TaskError::new(e.to_string()))?;
-    deployment.advance().await.map_err(|e| TaskError::new(format!("{e}: {:?}", e.log_source())))?;
+    let done = drive(ctx, part("uuid")).await;
+    done.map_err(|e| TaskError::new(format!("{e}: {:?}", e.log_source())))?;
     Ok(Outcome::Done)
+}
+
+/// Works on the operation of a stack until it is over, or waits for the parent. `ctx` is CloudFormation's
+/// own.
+pub(crate) fn drive(ctx: Context, uuid: String) -> BoxFuture<'static, Result<(), ServiceError>> {
+    let deployment = Deployment { actor: ctx.clone(), ctx, uuid };
+    async move { deployment.acting().await?.advance().await }.boxed()
 }
 
 /// One run over the stack's operation.
@@ -115,6 +125,7 @@ impl Deployment {
                     Ok(()) => {}
                     Err(reason) => self.fail(reason).await?,
                 },
+                Phase::Cleanup if operation.is_held() => break,
                 Phase::Cleanup => self.cleanup(&stack).await?,
                 Phase::RollBack => self.roll_back(&stack).await?,
                 Phase::RollBackCleanup => self.roll_back_cleanup(&stack).await?,
@@ -150,6 +161,7 @@ impl Deployment {
 
     /// What is to be done after a failure in `Forward`.
     async fn fail(&self, reason: String) -> Result<(), ServiceError> {
+        self.release_children_that_stay().await?;
         let ctx = self.ctx.clone();
         self.change(move |tx, stack| {
             let Some(operation) = stack.operation.clone() else {
@@ -173,6 +185,15 @@ impl Deployment {
             Ok(())
         })
         .await
+    }
+
+    /// Where nothing is rolled back, what is made of nested stacks stays.
+    async fn release_children_that_stay(&self) -> Result<(), ServiceError> {
+        let operation = self.load().await?.and_then(|stack| stack.operation);
+        match operation.is_some_and(|operation| operation.on_failure == "DO_NOTHING") {
+            true => self.release_children().await,
+            false => Ok(()),
+        }
     }
 
     /// The template of a definition with all that is known of it.

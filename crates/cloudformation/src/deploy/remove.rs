@@ -19,6 +19,7 @@ impl Deployment {
         let Some(operation) = &stack.operation else {
             return Ok(());
         };
+        self.release_children().await?;
         let (prepared, _) = self.prepare(stack, &operation.target).await?;
         let kept: BTreeSet<String> = prepared.resources().map(|r| r.logical_id.clone()).collect();
         let rows = self.rows().await?;

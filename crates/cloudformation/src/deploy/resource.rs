@@ -7,6 +7,7 @@ use undercast_smithy::Document;
 use undercast_store::Tx;
 
 use super::Deployment;
+use crate::nested;
 use crate::stack::{self, Event};
 use crate::store::{
     BeforeRow, OBSOLETE, ObsoleteRow, OperationRow, RESOURCES, ResourceRow, STACKS, StackRow,
@@ -52,8 +53,10 @@ pub(crate) fn action(
         return Action::Replace;
     }
     let changed = changed_properties(&row.properties, &wanted.properties);
+    // The same address may hold another template now.
+    let may_differ_within = row.kind == nested::KIND;
     let unfinished = row.status.ends_with("_FAILED") || row.status.ends_with("_IN_PROGRESS");
-    if changed.is_empty() && !unfinished {
+    if changed.is_empty() && !unfinished && !may_differ_within {
         return Action::Nothing;
     }
     if changed.iter().any(|name| resource_type.replaced_by().contains(&name.as_str())) {
@@ -100,7 +103,7 @@ impl Deployment {
             .as_ref()
             .is_some_and(|r| r.operation == operation.token && r.status.ends_with("_COMPLETE"));
         let action = action(row.as_ref(), &wanted, resource_type.as_ref());
-        if done_before && action == Action::Nothing {
+        if done_before && (action == Action::Nothing || wanted.kind == nested::KIND) {
             return Ok(());
         }
         if let Some(name) = unknown_property(&wanted.properties, resource_type.as_ref()) {
@@ -127,7 +130,9 @@ impl Deployment {
                 let status =
                     if action == Action::Create { "CREATE_FAILED" } else { "UPDATE_FAILED" };
                 let reason = failure(&error, &wanted.kind, self.ctx.request_id());
-                self.failed(stack, &wanted, Some(started), status, &reason).await
+                // A nested stack has noted its id meanwhile.
+                let row = RESOURCES.read(self.ctx.store(), &key).await?.unwrap_or(started);
+                self.failed(stack, &wanted, Some(row), status, &reason).await
             }
         }
     }
@@ -480,7 +485,7 @@ fn suffix(seed: &str) -> String {
 
 /// The reason in a failed resource's event, as resource handlers word it.
 pub(super) fn failure(error: &ServiceError, kind: &str, request_id: &str) -> String {
-    if error.code() == "CustomResource" {
+    if ["CustomResource", nested::FAILURE].contains(&error.code()) {
         return error.message().to_owned();
     }
     let service = kind.split("::").nth(1).unwrap_or(kind);

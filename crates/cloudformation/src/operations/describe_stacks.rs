@@ -89,6 +89,8 @@ async fn shown(tx: &Tx, ctx: &Context, row: StackRow) -> Result<Stack, ServiceEr
         capabilities: Some(definition.capabilities).filter(|c| !c.is_empty()),
         outputs: Some(outputs).filter(|o| !o.is_empty()),
         role_arn: definition.role_arn,
+        parent_id: row.parent_id,
+        root_id: row.root_id,
         tags: Some(shown_tags(&definition.tags)),
         enable_termination_protection: Some(row.termination_protection),
         drift_information: Some(StackDriftInformation {

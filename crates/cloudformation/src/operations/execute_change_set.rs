@@ -9,7 +9,7 @@ use crate::api::cloudformation::operations::ExecuteChangeSet;
 use crate::api::cloudformation::shapes::{ExecuteChangeSetInput, ExecuteChangeSetOutput};
 use crate::deploy;
 use crate::stack;
-use crate::store::{CHANGE_SETS, CallerRow, OperationKind, OperationRow, Phase};
+use crate::store::{CHANGE_SETS, OperationKind, OperationRow};
 
 impl Handler<ExecuteChangeSet> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &ExecuteChangeSetInput) -> Vec<Access> {
@@ -50,16 +50,11 @@ impl Handler<ExecuteChangeSet> for CloudFormation {
                     };
                     row.disable_rollback = on_failure == "DO_NOTHING";
                     row.change_set_id = Some(set.id.clone());
+                    let kind = if creates { OperationKind::Create } else { OperationKind::Update };
                     row.operation = Some(OperationRow {
-                        token: tx.ids().uuid(),
-                        kind: if creates { OperationKind::Create } else { OperationKind::Update },
-                        phase: Phase::Forward,
-                        target: set.definition.clone(),
                         client_token: input.client_request_token.clone(),
                         on_failure,
-                        retain: Vec::new(),
-                        reason: None,
-                        caller: CallerRow::of(ctx.principal()),
+                        ..OperationRow::new(&tx, &ctx, kind, set.definition.clone())
                     });
                     if creates {
                         row.created_ms = tx.now_ms()
@@ -85,7 +80,7 @@ impl Handler<ExecuteChangeSet> for CloudFormation {
                     done.execution_status = "EXECUTE_COMPLETE".to_owned();
                     let change_set_key = (account, region, uuid, done.uuid.clone());
                     CHANGE_SETS.put(&tx, &change_set_key, &done)?;
-                    deploy::spawn(&tx, &ctx, &mut row)?;
+                    deploy::begin(&tx, &ctx, &mut row)?;
                     Ok::<_, ServiceError>(())
                 }
             })

@@ -1,10 +1,10 @@
 //! One file for each operation; what several of them share is here.
 
-mod continue_update_rollback;
+pub(crate) mod continue_update_rollback;
 mod create_change_set;
-mod create_stack;
+pub(crate) mod create_stack;
 mod delete_change_set;
-mod delete_stack;
+pub(crate) mod delete_stack;
 mod describe_change_set;
 mod describe_stack_events;
 mod describe_stack_resource;
@@ -20,7 +20,7 @@ mod list_stack_resources;
 mod list_stacks;
 mod source;
 mod transformed;
-mod update_stack;
+pub(crate) mod update_stack;
 mod update_termination_protection;
 mod validate_template;
 

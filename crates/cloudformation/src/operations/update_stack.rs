@@ -1,8 +1,13 @@
 //! `UpdateStack`: changes a stack at once, without a change set.
 
-use undercast_kernel::{Access, Context, Handler, ServiceError};
+use std::collections::BTreeMap;
 
-use super::{Source, access_with_role, check_role, fetch_template, parts, require_updatable};
+use undercast_kernel::{Access, Context, Handler, ServiceError};
+use undercast_store::Tx;
+
+use super::{
+    Parts, Source, access_with_role, check_role, fetch_template, parts, require_updatable,
+};
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::UpdateStack;
 use crate::api::cloudformation::shapes::{UpdateStackInput, UpdateStackOutput};
@@ -10,7 +15,7 @@ use crate::deploy;
 use crate::error::{no_such_stack, validation};
 use crate::plan;
 use crate::stack;
-use crate::store::{CallerRow, OperationKind, OperationRow, Phase};
+use crate::store::{OperationKind, OperationRow, StackRow};
 
 impl Handler<UpdateStack> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &UpdateStackInput) -> Vec<Access> {
@@ -55,37 +60,50 @@ impl Handler<UpdateStack> for CloudFormation {
                 let (name, client_token) = (name.clone(), client_token.clone());
                 async move {
                     let mut row = stack::require(&tx, &ctx, &name).await?;
-                    require_updatable(&row)?;
-                    let (definition, prepared) = parts.define(&tx, &ctx, &row, &resolved).await?;
-                    let changes = plan::changes(&tx, &ctx, &row, &prepared).await?;
-                    if changes.is_empty() && plan::same(row.current.as_ref(), &definition) {
+                    let how =
+                        How { client_token, on_failure: on_failure.to_owned(), by_parent: false };
+                    if !begin(&tx, &ctx, &mut row, (&parts, &resolved), how).await? {
                         return Err(validation("No updates are to be performed."));
                     }
-                    row.description.clone_from(&prepared.template.description);
-                    row.updated_ms = Some(tx.now_ms());
-                    row.operation = Some(OperationRow {
-                        token: tx.ids().uuid(),
-                        kind: OperationKind::Update,
-                        phase: Phase::Forward,
-                        target: definition,
-                        client_token,
-                        on_failure: on_failure.to_owned(),
-                        retain: Vec::new(),
-                        reason: None,
-                        caller: CallerRow::of(ctx.principal()),
-                    });
-                    stack::set_status(
-                        &tx,
-                        &ctx,
-                        &mut row,
-                        "UPDATE_IN_PROGRESS",
-                        Some("User Initiated".to_owned()),
-                    )?;
-                    deploy::spawn(&tx, &ctx, &mut row)?;
                     Ok(row.id)
                 }
             })
             .await?;
         Ok(UpdateStackOutput { stack_id: Some(id), ..UpdateStackOutput::default() })
     }
+}
+
+/// What is said about an update beside what the stack is made from.
+pub(crate) struct How {
+    pub(crate) client_token: Option<String>,
+    pub(crate) on_failure: String,
+    pub(crate) by_parent: bool,
+}
+
+/// Begins an update; whether there is anything to do.
+pub(crate) async fn begin(
+    tx: &Tx,
+    ctx: &Context,
+    row: &mut StackRow,
+    (parts, resolved): (&Parts, &BTreeMap<String, String>),
+    how: How,
+) -> Result<bool, ServiceError> {
+    require_updatable(row)?;
+    let (definition, prepared) = parts.define(tx, ctx, row, resolved).await?;
+    let changes = plan::changes(tx, ctx, row, &prepared).await?;
+    if changes.is_empty() && plan::same(row.current.as_ref(), &definition) {
+        return Ok(false);
+    }
+    row.description.clone_from(&prepared.template.description);
+    row.updated_ms = Some(tx.now_ms());
+    row.operation = Some(OperationRow {
+        client_token: how.client_token,
+        on_failure: how.on_failure,
+        by_parent: how.by_parent,
+        ..OperationRow::new(tx, ctx, OperationKind::Update, definition)
+    });
+    let reason = Some("User Initiated".to_owned());
+    stack::set_status(tx, ctx, row, "UPDATE_IN_PROGRESS", reason)?;
+    deploy::begin(tx, ctx, row)?;
+    Ok(true)
 }
