@@ -18,12 +18,14 @@ mod error;
 mod nested;
 mod operations;
 mod plan;
+mod policy;
 mod resources;
 mod stack;
 mod store;
 pub mod template;
 pub mod transform;
 mod types;
+mod waits;
 
 use std::sync::Arc;
 
@@ -43,6 +45,7 @@ pub struct CloudFormation;
 pub fn service(_: &Kernel) -> Service {
     let cf = Arc::new(CloudFormation);
     Service::new(&api::cloudformation::SERVICE)
+        .route::<op::CancelUpdateStack>(&cf)
         .route::<op::ContinueUpdateRollback>(&cf)
         .route::<op::CreateChangeSet>(&cf)
         .route::<op::CreateStack>(&cf)
@@ -54,6 +57,7 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::DescribeStackResources>(&cf)
         .route::<op::DescribeStacks>(&cf)
         .route::<op::ExecuteChangeSet>(&cf)
+        .route::<op::GetStackPolicy>(&cf)
         .route::<op::GetTemplate>(&cf)
         .route::<op::GetTemplateSummary>(&cf)
         .route::<op::ListChangeSets>(&cf)
@@ -61,12 +65,18 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::ListImports>(&cf)
         .route::<op::ListStackResources>(&cf)
         .route::<op::ListStacks>(&cf)
+        .route::<op::RollbackStack>(&cf)
+        .route::<op::SetStackPolicy>(&cf)
+        .route::<op::SignalResource>(&cf)
         .route::<op::UpdateStack>(&cf)
         .route::<op::UpdateTerminationProtection>(&cf)
         .route::<op::ValidateTemplate>(&cf)
         .resource(nested::NestedStack)
         .resource(types::CdkMetadata)
+        .resource(waits::WaitCondition)
+        .resource(waits::WaitConditionHandle)
         .endpoint(Arc::new(custom::ResponseEndpoint))
+        .endpoint(Arc::new(waits::SignalEndpoint))
         .task(deploy::task())
         .list(resources::list)
         .refuse(|violations| error::validation(message(violations)))

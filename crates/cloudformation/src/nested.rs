@@ -205,6 +205,7 @@ async fn begin(
                         client_token: None,
                         on_failure: if keeps { "DO_NOTHING" } else { "ROLLBACK" }.to_owned(),
                         by_parent: true,
+                        policy: child.policy.clone(),
                     };
                     let made_from = (&parts, &resolved);
                     let begun = update_stack::begin(&tx, &ctx, &mut child, made_from, how).await?;
@@ -216,6 +217,7 @@ async fn begin(
                     // The parent's rollback deletes it.
                     on_failure: "DO_NOTHING".to_owned(),
                     timeout_minutes: request.text("TimeoutInMinutes").and_then(|t| t.parse().ok()),
+                    deadline_ms: parent.operation.as_ref().and_then(|o| o.deadline_ms),
                     parent: Some((parent.id.clone(), root)),
                     ..create_stack::New::default()
                 };

@@ -36,6 +36,16 @@ pub const IMPORTS: Table<(String, String, String, String), ImportRow> =
 /// Token of a waiting custom resource.
 pub const RESPONSES: Table<String, ResponseRow> = Table::new(keyspace::CLOUDFORMATION, "responses");
 
+/// … what is signalled: a handle (`{logical id}.{generation}`).
+pub const HANDLES: Table<(String, String, String, String), HandleRow> =
+    Table::new(keyspace::CLOUDFORMATION, "handles");
+/// … a handle or a logical id, unique id of the signal.
+pub const SIGNALS: Table<(String, String, String, String, String), SignalRow> =
+    Table::new(keyspace::CLOUDFORMATION, "signals");
+/// … logical id of what waits.
+pub const WAITS: Table<(String, String, String, String), WaitRow> =
+    Table::new(keyspace::CLOUDFORMATION, "waits");
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StackRow {
     pub id: String,
@@ -64,6 +74,9 @@ pub struct StackRow {
     /// The stack at the top.
     #[serde(default)]
     pub root_id: Option<String>,
+    /// Which resources updates may change.
+    #[serde(default)]
+    pub policy: Option<String>,
 }
 
 /// What a stack is made from.
@@ -104,6 +117,18 @@ pub struct OperationRow {
     /// whether it stays.
     #[serde(default)]
     pub by_parent: bool,
+    /// The stack policy that holds for this operation.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// It brings a stack back that an update left half-way.
+    #[serde(default)]
+    pub goes_back: bool,
+    /// Why the operation is to be given up, where somebody said so.
+    #[serde(default)]
+    pub cancelled: Option<String>,
+    /// When it is given up by itself.
+    #[serde(default)]
+    pub deadline_ms: Option<i64>,
     /// How such an update found the stack.
     #[serde(default)]
     pub before: Option<SettledRow>,
@@ -123,8 +148,20 @@ impl OperationRow {
             reason: None,
             caller: CallerRow::of(ctx.principal()),
             by_parent: false,
+            policy: None,
+            goes_back: false,
+            cancelled: None,
+            deadline_ms: None,
             before: None,
         }
+    }
+
+    /// Why the operation is to be given up now.
+    pub fn given_up(&self, now_ms: i64) -> Option<String> {
+        let late = self.deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now_ms);
+        let timeout =
+            late.then(|| "Stack creation time exceeded the specified timeout.".to_owned());
+        self.cancelled.clone().or(timeout).filter(|_| self.phase == Phase::Forward)
     }
 
     /// An update that is made and waits for the parent.
@@ -330,6 +367,26 @@ pub struct ResponseRow {
     pub body: Option<String>,
 }
 
+/// The address of a wait condition's handle has a secret in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HandleRow {
+    pub token: String,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct SignalRow {
+    pub unique_id: String,
+    pub success: bool,
+    pub reason: String,
+    pub data: String,
+}
+
+/// Until when a resource waits for signals.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WaitRow {
+    pub deadline_ms: i64,
+}
+
 macro_rules! rows {
     ($($row:ty),* $(,)?) => {
         $(impl Row for $row {
@@ -349,4 +406,39 @@ rows!(
     ExportRow,
     ImportRow,
     ResponseRow,
+    HandleRow,
+    SignalRow,
+    WaitRow,
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_is_given_up_by_hand_and_by_time_while_it_goes_forward() {
+        let mut operation = OperationRow {
+            token: String::new(),
+            kind: OperationKind::Create,
+            phase: Phase::Forward,
+            target: Definition::default(),
+            client_token: None,
+            on_failure: "ROLLBACK".to_owned(),
+            retain: Vec::new(),
+            reason: None,
+            caller: CallerRow::Account,
+            by_parent: false,
+            policy: None,
+            goes_back: false,
+            cancelled: None,
+            deadline_ms: Some(100),
+            before: None,
+        };
+        assert_eq!(operation.given_up(99), None);
+        assert!(operation.given_up(100).unwrap().contains("exceeded the specified timeout"));
+        operation.cancelled = Some("User Initiated".to_owned());
+        assert_eq!(operation.given_up(0).unwrap(), "User Initiated");
+        operation.phase = Phase::Cleanup;
+        assert_eq!(operation.given_up(100), None);
+    }
+}

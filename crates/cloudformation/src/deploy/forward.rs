@@ -11,6 +11,7 @@ use undercast_smithy::Document;
 
 use super::resource::{Change, Wanted};
 use super::{Deployment, PARALLEL_MAX, Step, imports_of};
+use crate::policy::{self, Does};
 use crate::stack::{self, Prepared};
 use crate::store::{
     EXPORTS, ExportRow, IMPORTS, ImportRow, OperationKind, OutputRow, Phase, ResourceRow, STACKS,
@@ -127,11 +128,22 @@ impl Deployment {
         let mut running: FuturesUnordered<Step> = FuturesUnordered::new();
         let mut failed: Vec<String> = Vec::new();
         let mut rows = self.rows().await?;
+        if let Some(policy) = &operation.policy {
+            for row in rows.values().filter(|r| !needs.contains_key(&r.logical_id)) {
+                if let Err(reason) =
+                    policy::allows(policy, Does::Delete, &row.logical_id, &row.kind)
+                {
+                    return Ok(Err(reason));
+                }
+            }
+        }
         loop {
+            let given_up = self.given_up().await?.is_some();
             let mut still = Vec::new();
             for definition in std::mem::take(&mut waiting) {
                 let ready = needs.get(&definition.logical_id).is_none_or(|n| n.is_subset(&done));
-                if !ready || !failed.is_empty() || running.len() >= PARALLEL_MAX {
+                let stops = given_up || !failed.is_empty();
+                if !ready || stops || running.len() >= PARALLEL_MAX {
                     still.push(definition);
                     continue;
                 }
@@ -157,6 +169,9 @@ impl Deployment {
                 None => break,
             }
         }
+        if let Some(reason) = self.given_up().await? {
+            return Ok(Err(reason));
+        }
         if !failed.is_empty() {
             failed.sort();
             let verb = if operation.kind == OperationKind::Create { "create" } else { "update" };
@@ -166,6 +181,12 @@ impl Deployment {
             )));
         }
         self.finish_forward(stack, &prepared, &exports).await
+    }
+
+    /// Why the operation is to be given up, if it is.
+    async fn given_up(&self) -> Result<Option<String>, ServiceError> {
+        let operation = self.load().await?.and_then(|stack| stack.operation);
+        Ok(operation.and_then(|operation| operation.given_up(self.ctx.now_ms())))
     }
 
     pub(crate) async fn rows(&self) -> Result<BTreeMap<String, ResourceRow>, ServiceError> {
@@ -240,6 +261,10 @@ fn wanted(
         deletion_policy: text(&definition.deletion_policy)?,
         update_replace_policy: text(&definition.update_replace_policy)?,
         metadata: definition.metadata.as_ref().map(|value| resolved_or_raw(value, scope)),
+        creation_policy: match &definition.creation_policy {
+            Some(value) => intrinsics::resolve(value, scope).map_err(reason)?,
+            None => None,
+        },
         update_policy: match &definition.update_policy {
             Some(value) => {
                 Some(intrinsics::resolve_value(value, scope).map_err(reason)?.to_string())
@@ -330,6 +355,10 @@ async fn settle(
     let Some(mut stack) = STACKS.get(tx, &key).await? else {
         return Ok(());
     };
+    // Somebody may have said so at the last moment.
+    if let Some(reason) = stack.operation.as_ref().and_then(|o| o.given_up(tx.now_ms())) {
+        return Err(crate::error::validation(reason));
+    }
     let by_parent = stack.operation.as_ref().is_some_and(|operation| operation.by_parent);
     let before = match by_parent {
         true => Some(SettledRow {
@@ -344,10 +373,14 @@ async fn settle(
         stack.current = Some(operation.target.clone());
         operation.phase = Phase::Cleanup;
         operation.before = before;
-        let updates = operation.kind == OperationKind::Update;
+        let status = match (operation.kind, operation.goes_back) {
+            (OperationKind::Update, true) => Some("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"),
+            (OperationKind::Update, false) => Some("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
+            _ => None,
+        };
         stack.operation = Some(operation);
-        if updates {
-            stack::set_status(tx, ctx, &mut stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None)?;
+        if let Some(status) = status {
+            stack::set_status(tx, ctx, &mut stack, status, None)?;
         }
     }
     STACKS.put(tx, &key, &stack)?;

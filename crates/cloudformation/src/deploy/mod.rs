@@ -16,13 +16,15 @@ pub(crate) use resource::changed_properties;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, select};
 use undercast_kernel::service::TaskSpec;
 use undercast_kernel::{Context, Kernel, ServiceError};
 use undercast_store::{Backoff, NewTask, Outcome, Task, TaskError, Tx};
 
 use crate::stack::{self, Prepared};
-use crate::store::{Definition, EXPORTS, IMPORTS, NAMES, OperationKind, Phase, STACKS, StackRow};
+use crate::store::{
+    Definition, EXPORTS, IMPORTS, NAMES, OperationKind, OperationRow, Phase, STACKS, StackRow,
+};
 
 pub const TASK: &str = "cloudformation.deploy";
 
@@ -85,6 +87,26 @@ pub(crate) fn drive(ctx: Context, uuid: String) -> BoxFuture<'static, Result<(),
     async move { deployment.acting().await?.advance().await }.boxed()
 }
 
+/// Ends when the operation of a stack is to be given up: long waits look at this meanwhile.
+pub(crate) async fn interrupted(ctx: &Context, uuid: &str) {
+    let key = stack::key(ctx, uuid);
+    let mut watch = STACKS.watch(ctx.store(), &key);
+    loop {
+        let stack = STACKS.read(ctx.store(), &key).await.ok().flatten();
+        let operation = stack.and_then(|stack| stack.operation);
+        if operation.as_ref().is_some_and(|o| o.given_up(ctx.now_ms()).is_some()) {
+            return;
+        }
+        match operation.and_then(|operation| operation.deadline_ms) {
+            Some(deadline_ms) => {
+                let sleep = ctx.env().clock.sleep_until_ms(deadline_ms);
+                select(watch.changed().boxed(), sleep).await;
+            }
+            None => watch.changed().await,
+        }
+    }
+}
+
 /// One run over the stack's operation.
 #[derive(Clone)]
 pub(crate) struct Deployment {
@@ -135,7 +157,7 @@ impl Deployment {
         Ok(())
     }
 
-    async fn load(&self) -> Result<Option<StackRow>, ServiceError> {
+    pub(super) async fn load(&self) -> Result<Option<StackRow>, ServiceError> {
         Ok(STACKS.read(self.ctx.store(), &stack::key(&self.ctx, &self.uuid)).await?)
     }
 
@@ -170,7 +192,13 @@ impl Deployment {
             let created = operation.kind == OperationKind::Create;
             let mut next = operation.clone();
             next.reason = Some(reason.clone());
-            let (status, phase) = match (created, operation.on_failure.as_str()) {
+            // Whoever cancels wants to be back where the stack was.
+            let on_failure = match &operation.cancelled {
+                Some(_) => "ROLLBACK",
+                None => operation.on_failure.as_str(),
+            };
+            let (status, phase) = match (created, on_failure) {
+                (false, _) if operation.goes_back => ("UPDATE_ROLLBACK_FAILED", None),
                 (true, "DO_NOTHING") => ("CREATE_FAILED", None),
                 (false, "DO_NOTHING") => ("UPDATE_FAILED", None),
                 (true, "DELETE") => ("DELETE_IN_PROGRESS", Some(Phase::Delete)),
@@ -190,7 +218,8 @@ impl Deployment {
     /// Where nothing is rolled back, what is made of nested stacks stays.
     async fn release_children_that_stay(&self) -> Result<(), ServiceError> {
         let operation = self.load().await?.and_then(|stack| stack.operation);
-        match operation.is_some_and(|operation| operation.on_failure == "DO_NOTHING") {
+        let stays = |o: OperationRow| o.on_failure == "DO_NOTHING" && o.cancelled.is_none();
+        match operation.is_some_and(stays) {
             true => self.release_children().await,
             false => Ok(()),
         }

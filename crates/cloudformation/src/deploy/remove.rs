@@ -33,8 +33,11 @@ impl Deployment {
             let Some(operation) = stack.operation.take() else {
                 return Ok(());
             };
-            let created = operation.kind == OperationKind::Create;
-            let status = if created { "CREATE_COMPLETE" } else { "UPDATE_COMPLETE" };
+            let status = match (operation.kind, operation.goes_back) {
+                (OperationKind::Create, _) => "CREATE_COMPLETE",
+                (_, true) => "UPDATE_ROLLBACK_COMPLETE",
+                (_, false) => "UPDATE_COMPLETE",
+            };
             stack::set_status(tx, &ctx, stack, status, None)
         })
         .await

@@ -8,12 +8,13 @@ use undercast_store::Tx;
 
 use super::Deployment;
 use crate::nested;
+use crate::policy::{self, Does};
 use crate::stack::{self, Event};
 use crate::store::{
     BeforeRow, OBSOLETE, ObsoleteRow, OperationRow, RESOURCES, ResourceRow, STACKS, StackRow,
 };
 use crate::template::ResourceDefinition;
-use crate::types;
+use crate::{types, waits};
 
 /// What a resource is to be, everything resolved.
 #[derive(Debug, Clone)]
@@ -26,6 +27,7 @@ pub(crate) struct Wanted {
     pub(crate) update_replace_policy: String,
     pub(crate) metadata: Option<String>,
     pub(crate) update_policy: Option<String>,
+    pub(crate) creation_policy: Option<Document>,
 }
 
 pub(crate) enum Change {
@@ -63,6 +65,16 @@ pub(crate) fn action(
         return Action::Replace;
     }
     Action::Update
+}
+
+/// Whether the resource stands only when its `CreationPolicy` is satisfied: of the types that know one, the
+/// cloud has this alone.
+fn waits_for_signals(
+    wanted: &Wanted,
+    action: Action,
+    result: &Result<Resource, ServiceError>,
+) -> bool {
+    wanted.kind == waits::CONDITION && action == Action::Create && result.is_ok()
 }
 
 /// The names of the top-level properties that differ.
@@ -114,16 +126,32 @@ impl Deployment {
         if action == Action::Nothing {
             return self.keep(&wanted, row).await;
         }
+        let does = match action {
+            Action::Update => Some(Does::Modify),
+            Action::Replace => Some(Does::Replace),
+            _ => None,
+        };
+        if let (Some(policy), Some(does)) = (&operation.policy, does)
+            && let Err(reason) = policy::allows(policy, does, &wanted.logical_id, &wanted.kind)
+        {
+            return self.failed(stack, &wanted, row, "UPDATE_FAILED", &reason).await;
+        }
         let status =
             if action == Action::Create { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
         let replaces = action == Action::Replace;
         let started = self.started(stack, operation, &wanted, row, status, replaces).await?;
         let request = request(stack, operation, &started, &wanted.properties);
-        let result = if action == Action::Update {
+        let mut result = if action == Action::Update {
             resource_type.update(self.actor.clone(), request).await
         } else {
             resource_type.create(self.actor.clone(), request).await
         };
+        let policy = wanted.creation_policy.as_ref();
+        if let Some(policy) = policy.filter(|_| waits_for_signals(&wanted, action, &result)) {
+            let id = &wanted.logical_id;
+            let signalled = waits::resource_signals(&self.ctx, &self.uuid, id, policy).await;
+            result = signalled.and(result);
+        }
         match result {
             Ok(resource) => self.succeeded(stack, &wanted, started, resource, action).await,
             Err(error) => {
@@ -299,6 +327,7 @@ impl Deployment {
             update_replace_policy: String::new(),
             metadata: None,
             update_policy: None,
+            creation_policy: None,
         };
         match self.failed(stack, &wanted, row, status, reason).await {
             Err(error) if error.code() != "ValidationError" => Err(error),
@@ -485,7 +514,7 @@ fn suffix(seed: &str) -> String {
 
 /// The reason in a failed resource's event, as resource handlers word it.
 pub(super) fn failure(error: &ServiceError, kind: &str, request_id: &str) -> String {
-    if ["CustomResource", nested::FAILURE].contains(&error.code()) {
+    if ["CustomResource", nested::FAILURE, waits::FAILURE].contains(&error.code()) {
         return error.message().to_owned();
     }
     let service = kind.split("::").nth(1).unwrap_or(kind);

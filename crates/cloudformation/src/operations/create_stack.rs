@@ -3,7 +3,7 @@
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 use undercast_store::Tx;
 
-use super::{Parts, Source, access_with_role, check_role, fetch_template, parts};
+use super::{Parts, Source, access_with_role, check_role, fetch_template, parts, policy_text};
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::CreateStack;
 use crate::api::cloudformation::shapes::{CreateStackInput, CreateStackOutput};
@@ -23,9 +23,7 @@ impl Handler<CreateStack> for CloudFormation {
         input: CreateStackInput,
     ) -> Result<CreateStackOutput, ServiceError> {
         check_role(&ctx, input.role_arn.as_deref()).await?;
-        if input.stack_policy_body.is_some() || input.stack_policy_url.is_some() {
-            return Err(ServiceError::unsupported("a stack policy"));
-        }
+        let policy = policy_text(&ctx, input.stack_policy_body, input.stack_policy_url).await?;
         let source = Source { body: input.template_body, url: input.template_url, previous: false };
         let text = fetch_template(&ctx, &source, None).await?;
         let mut parts = parts(
@@ -52,7 +50,8 @@ impl Handler<CreateStack> for CloudFormation {
             client_token: input.client_request_token,
             termination_protection: input.enable_termination_protection.unwrap_or(false),
             timeout_minutes: input.timeout_in_minutes,
-            parent: None,
+            policy,
+            ..New::default()
         };
         let store = ctx.store().clone();
         let id = store
@@ -74,6 +73,8 @@ pub(crate) struct New {
     pub(crate) client_token: Option<String>,
     pub(crate) termination_protection: bool,
     pub(crate) timeout_minutes: Option<i32>,
+    pub(crate) policy: Option<String>,
+    pub(crate) deadline_ms: Option<i64>,
     /// The stack that this one is a resource of, and the one at the top.
     pub(crate) parent: Option<(String, String)>,
 }
@@ -94,16 +95,19 @@ pub(crate) async fn create(
     let mut row = fresh(tx, ctx, &new.name);
     row.termination_protection = new.termination_protection;
     row.timeout_minutes = new.timeout_minutes;
+    row.policy.clone_from(&new.policy);
     row.disable_rollback = new.on_failure == "DO_NOTHING";
     if let Some((parent, root)) = new.parent.clone() {
         (row.parent_id, row.root_id) = (Some(parent), Some(root));
     }
     let (definition, prepared) = parts.define(tx, ctx, &row, resolved).await?;
     row.description.clone_from(&prepared.template.description);
+    let own_deadline = new.timeout_minutes.map(|m| tx.now_ms() + i64::from(m) * 60_000);
     row.operation = Some(OperationRow {
         client_token: new.client_token.clone(),
         on_failure: new.on_failure.clone(),
         by_parent: new.parent.is_some(),
+        deadline_ms: own_deadline.into_iter().chain(new.deadline_ms).min(),
         ..OperationRow::new(tx, ctx, OperationKind::Create, definition)
     });
     stack::set_status(tx, ctx, &mut row, "CREATE_IN_PROGRESS", Some("User Initiated".to_owned()))?;
@@ -135,5 +139,6 @@ pub(crate) fn fresh(tx: &Tx, ctx: &Context, name: &str) -> StackRow {
         change_set_id: None,
         parent_id: None,
         root_id: None,
+        policy: None,
     }
 }

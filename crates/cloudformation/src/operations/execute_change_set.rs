@@ -54,6 +54,7 @@ impl Handler<ExecuteChangeSet> for CloudFormation {
                     row.operation = Some(OperationRow {
                         client_token: input.client_request_token.clone(),
                         on_failure,
+                        policy: row.policy.clone(),
                         ..OperationRow::new(&tx, &ctx, kind, set.definition.clone())
                     });
                     if creates {

@@ -1,5 +1,6 @@
 //! One file for each operation; what several of them share is here.
 
+mod cancel_update_stack;
 pub(crate) mod continue_update_rollback;
 mod create_change_set;
 pub(crate) mod create_stack;
@@ -11,6 +12,7 @@ mod describe_stack_resource;
 mod describe_stack_resources;
 mod describe_stacks;
 mod execute_change_set;
+mod get_stack_policy;
 mod get_template;
 mod get_template_summary;
 mod list_change_sets;
@@ -18,6 +20,9 @@ mod list_exports;
 mod list_imports;
 mod list_stack_resources;
 mod list_stacks;
+mod rollback_stack;
+mod set_stack_policy;
+mod signal_resource;
 mod source;
 mod transformed;
 pub(crate) mod update_stack;
@@ -35,6 +40,7 @@ use undercast_store::Tx;
 
 use crate::api::cloudformation::shapes::{Parameter, Tag};
 use crate::error::validation;
+use crate::policy;
 use crate::stack;
 use crate::store::{Definition, IMPORTS, StackRow};
 use crate::template::Template;
@@ -73,6 +79,24 @@ pub(crate) async fn check_role(ctx: &Context, role: Option<&str>) -> Result<(), 
         Err(error) if error.fault() == undercast_smithy::Fault::Receiver => Err(error),
         Err(_) => Err(validation(format!("Role {role} is invalid or cannot be assumed"))),
     }
+}
+
+/// The stack policy that is given in one of two ways, checked.
+pub(crate) async fn policy_text(
+    ctx: &Context,
+    body: Option<String>,
+    url: Option<String>,
+) -> Result<Option<String>, ServiceError> {
+    let text = match (body, url) {
+        (None, None) => return Ok(None),
+        (Some(body), None) => body,
+        (None, Some(url)) => source::fetch_url(ctx, &url).await?,
+        (Some(_), Some(_)) => {
+            return Err(validation("You cannot specify both StackPolicyURL and StackPolicyBody."));
+        }
+    };
+    policy::check(&text).map_err(validation)?;
+    Ok(Some(text))
 }
 
 /// How many rows a page of a listing has.

@@ -6,7 +6,8 @@ use undercast_kernel::{Access, Context, Handler, ServiceError};
 use undercast_store::Tx;
 
 use super::{
-    Parts, Source, access_with_role, check_role, fetch_template, parts, require_updatable,
+    Parts, Source, access_with_role, check_role, fetch_template, parts, policy_text,
+    require_updatable,
 };
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::UpdateStack;
@@ -28,9 +29,13 @@ impl Handler<UpdateStack> for CloudFormation {
         input: UpdateStackInput,
     ) -> Result<UpdateStackOutput, ServiceError> {
         check_role(&ctx, input.role_arn.as_deref()).await?;
-        if input.stack_policy_body.is_some() || input.stack_policy_url.is_some() {
-            return Err(ServiceError::unsupported("a stack policy"));
-        }
+        let policy = policy_text(&ctx, input.stack_policy_body, input.stack_policy_url).await?;
+        let during = policy_text(
+            &ctx,
+            input.stack_policy_during_update_body,
+            input.stack_policy_during_update_url,
+        )
+        .await?;
         let name = input.stack_name.clone();
         let current = plan::load(&ctx, &name).await?.ok_or_else(|| no_such_stack(&name))?;
         let source = Source {
@@ -58,10 +63,16 @@ impl Handler<UpdateStack> for CloudFormation {
             .transact(move |tx| {
                 let (ctx, parts, resolved) = (ctx.clone(), parts.clone(), resolved.clone());
                 let (name, client_token) = (name.clone(), client_token.clone());
+                let (policy, during) = (policy.clone(), during.clone());
                 async move {
                     let mut row = stack::require(&tx, &ctx, &name).await?;
-                    let how =
-                        How { client_token, on_failure: on_failure.to_owned(), by_parent: false };
+                    let how = How {
+                        client_token,
+                        on_failure: on_failure.to_owned(),
+                        by_parent: false,
+                        policy: during.or(row.policy.clone()),
+                    };
+                    row.policy = policy.or(row.policy);
                     if !begin(&tx, &ctx, &mut row, (&parts, &resolved), how).await? {
                         return Err(validation("No updates are to be performed."));
                     }
@@ -78,6 +89,8 @@ pub(crate) struct How {
     pub(crate) client_token: Option<String>,
     pub(crate) on_failure: String,
     pub(crate) by_parent: bool,
+    /// The stack policy that holds for this update.
+    pub(crate) policy: Option<String>,
 }
 
 /// Begins an update; whether there is anything to do.
@@ -100,6 +113,7 @@ pub(crate) async fn begin(
         client_token: how.client_token,
         on_failure: how.on_failure,
         by_parent: how.by_parent,
+        policy: how.policy,
         ..OperationRow::new(tx, ctx, OperationKind::Update, definition)
     });
     let reason = Some("User Initiated".to_owned());
