@@ -13,6 +13,7 @@ use undercast_kernel::{
 };
 use undercast_smithy::Document;
 
+use crate::error::failed;
 use crate::stack;
 use crate::store::{RESPONSES, ResponseRow};
 use crate::template::model::plain;
@@ -67,10 +68,6 @@ impl ResourceType for CustomResource {
         let kind = self.kind.clone();
         async move { ask(&ctx, &kind, "Delete", &request).await.map(|_| ()) }.boxed()
     }
-}
-
-fn failed(message: impl Into<String>) -> ServiceError {
-    ServiceError::new("CustomResource", message)
 }
 
 /// Sends the request to the function and waits for its answer.

@@ -15,6 +15,8 @@ pub mod api;
 mod custom;
 mod deploy;
 mod error;
+mod inert;
+mod macros;
 mod nested;
 mod operations;
 mod plan;
@@ -44,7 +46,7 @@ pub struct CloudFormation;
 /// The routing table.
 pub fn service(_: &Kernel) -> Service {
     let cf = Arc::new(CloudFormation);
-    Service::new(&api::cloudformation::SERVICE)
+    let service = Service::new(&api::cloudformation::SERVICE)
         .route::<op::CancelUpdateStack>(&cf)
         .route::<op::ContinueUpdateRollback>(&cf)
         .route::<op::CreateChangeSet>(&cf)
@@ -71,6 +73,7 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::UpdateStack>(&cf)
         .route::<op::UpdateTerminationProtection>(&cf)
         .route::<op::ValidateTemplate>(&cf)
+        .resource(macros::Macro)
         .resource(nested::NestedStack)
         .resource(types::CdkMetadata)
         .resource(waits::WaitCondition)
@@ -79,5 +82,6 @@ pub fn service(_: &Kernel) -> Service {
         .endpoint(Arc::new(waits::SignalEndpoint))
         .task(deploy::task())
         .list(resources::list)
-        .refuse(|violations| error::validation(message(violations)))
+        .refuse(|violations| error::validation(message(violations)));
+    inert::TYPES.iter().fold(service, |service, inert| service.resource(inert::InertType(inert)))
 }

@@ -14,6 +14,7 @@ use undercast_smithy::Document;
 use undercast_store::Tx;
 
 use crate::deploy::{self, Deployment};
+use crate::error::failed;
 use crate::operations::{
     Parts, Source, access, continue_update_rollback, create_stack, delete_stack, fetch_template,
     update_stack,
@@ -24,8 +25,6 @@ use crate::template::model::plain;
 use crate::template::parameters::Given;
 
 pub(crate) const KIND: &str = "AWS::CloudFormation::Stack";
-/// The code of failures whose message is the whole reason.
-pub(crate) const FAILURE: &str = "NestedStack";
 /// How deep stacks may lie in each other: a template could name itself.
 const DEPTH_MAX: usize = 10;
 const NAME_MAX: usize = 128;
@@ -352,10 +351,6 @@ fn resource(child: &StackRow) -> Resource {
     let outputs: serde_json::Map<String, Document> =
         child.outputs.iter().map(|o| (o.key.clone(), o.value.clone().into())).collect();
     Resource::new(child.id.clone()).with("Outputs", Document::Object(outputs))
-}
-
-fn failed(message: impl Into<String>) -> ServiceError {
-    ServiceError::new(FAILURE, message)
 }
 
 /// AWS names the resources that failed; the first one's own reason is ours to add.

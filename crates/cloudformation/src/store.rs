@@ -46,6 +46,9 @@ pub const SIGNALS: Table<(String, String, String, String, String), SignalRow> =
 pub const WAITS: Table<(String, String, String, String), WaitRow> =
     Table::new(keyspace::CLOUDFORMATION, "waits");
 
+/// Account, region, name of a macro.
+pub const MACROS: Table<StackKey, MacroRow> = Table::new(keyspace::CLOUDFORMATION, "macros");
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StackRow {
     pub id: String,
@@ -381,6 +384,13 @@ pub struct SignalRow {
     pub data: String,
 }
 
+/// A macro: the ARN of its function, and the stack that it is a resource of.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MacroRow {
+    pub function: String,
+    pub stack_id: String,
+}
+
 /// Until when a resource waits for signals.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WaitRow {
@@ -409,6 +419,7 @@ rows!(
     HandleRow,
     SignalRow,
     WaitRow,
+    MacroRow,
 );
 
 #[cfg(test)]

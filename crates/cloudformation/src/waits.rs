@@ -11,13 +11,12 @@ use undercast_smithy::Document;
 use undercast_store::Tx;
 
 use crate::deploy::interrupted;
+use crate::error::failed;
 use crate::stack;
 use crate::store::{HANDLES, HandleRow, SIGNALS, SignalRow, WAITS, WaitRow};
 use crate::template::model::plain;
 
 pub(crate) const CONDITION: &str = "AWS::CloudFormation::WaitCondition";
-/// The code of failures whose message is the whole reason.
-pub(crate) const FAILURE: &str = "WaitCondition";
 const PATH: &str = "/_undercast/wait-condition/";
 const SIGNAL_BYTES_MAX: u64 = 256 * 1024;
 /// How many signals are kept for one resource.
@@ -155,10 +154,6 @@ impl ResourceType for WaitCondition {
 pub(crate) fn of_resource(ctx: &Context, uuid: &str, logical_id: &str) -> Awaited {
     let (account, region, uuid) = stack::key(ctx, uuid);
     (account, region, uuid, logical_id.to_owned())
-}
-
-fn failed(message: impl Into<String>) -> ServiceError {
-    ServiceError::new(FAILURE, message)
 }
 
 async fn wait_for_handle(

@@ -5,6 +5,7 @@
 //! which puts every touched resource back, and `RollBackCleanup`. `Delete` deletes them all. Each step
 //! of each resource is recorded with the operation's token, so that a second run skips what is done.
 
+mod dynamic;
 mod forward;
 mod remove;
 mod resource;

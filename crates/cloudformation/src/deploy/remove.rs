@@ -221,7 +221,8 @@ impl Deployment {
         } else {
             self.note(stack, &row, None).await?;
         }
-        let request = request(stack, operation, &row, &row.properties);
+        let mut request = request(stack, operation, &row, &row.properties);
+        self.fill(&mut request, &row.kind, false).await?;
         let result = match types::find(self.ctx.kernel(), &row.kind) {
             Some(resource_type) => resource_type.delete(self.actor.clone(), request).await,
             None => Ok(()),

@@ -6,7 +6,8 @@ use undercast_kernel::{Context, Resource, ResourceRequest, ResourceType, Service
 use undercast_smithy::Document;
 use undercast_store::Tx;
 
-use super::Deployment;
+use super::{Deployment, dynamic};
+use crate::inert;
 use crate::nested;
 use crate::policy::{self, Does};
 use crate::stack::{self, Event};
@@ -140,11 +141,11 @@ impl Deployment {
             if action == Action::Create { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
         let replaces = action == Action::Replace;
         let started = self.started(stack, operation, &wanted, row, status, replaces).await?;
-        let request = request(stack, operation, &started, &wanted.properties);
-        let mut result = if action == Action::Update {
-            resource_type.update(self.actor.clone(), request).await
-        } else {
-            resource_type.create(self.actor.clone(), request).await
+        let mut request = request(stack, operation, &started, &wanted.properties);
+        let mut result = match (self.fill(&mut request, &wanted.kind, true).await, action) {
+            (Err(error), _) => Err(error),
+            (Ok(()), Action::Update) => resource_type.update(self.actor.clone(), request).await,
+            (Ok(()), _) => resource_type.create(self.actor.clone(), request).await,
         };
         let policy = wanted.creation_policy.as_ref();
         if let Some(policy) = policy.filter(|_| waits_for_signals(&wanted, action, &result)) {
@@ -162,6 +163,20 @@ impl Deployment {
                 let row = RESOURCES.read(self.ctx.store(), &key).await?.unwrap_or(started);
                 self.failed(stack, &wanted, Some(row), status, &reason).await
             }
+        }
+    }
+
+    /// Puts values in the place of dynamic references. A nested stack gets the references: it resolves
+    /// them where it uses them.
+    pub(super) async fn fill(
+        &self,
+        request: &mut ResourceRequest,
+        kind: &str,
+        strict: bool,
+    ) -> Result<(), ServiceError> {
+        match kind {
+            nested::KIND => Ok(()),
+            _ => dynamic::resolve(&self.actor, request, strict).await,
         }
     }
 
@@ -261,7 +276,8 @@ impl Deployment {
                     }
                     complete.clone_into(&mut row.status);
                     RESOURCES.put(&tx, &key, &row)?;
-                    event(&tx, &ctx, &stack, &row, None, Some(properties))
+                    let note = inert::find(&row.kind).map(|_| inert::NOTE.to_owned());
+                    event(&tx, &ctx, &stack, &row, note, Some(properties))
                 }
             })
             .await
@@ -514,7 +530,7 @@ fn suffix(seed: &str) -> String {
 
 /// The reason in a failed resource's event, as resource handlers word it.
 pub(super) fn failure(error: &ServiceError, kind: &str, request_id: &str) -> String {
-    if ["CustomResource", nested::FAILURE, waits::FAILURE].contains(&error.code()) {
+    if error.code() == crate::error::FAILED {
         return error.message().to_owned();
     }
     let service = kind.split("::").nth(1).unwrap_or(kind);
