@@ -8,19 +8,21 @@
 //! Read first: `store.rs` (what is kept), `deploy/mod.rs` (the phases of an operation),
 //! `template/intrinsics.rs` (functions), `transform/sam/mod.rs` (what a serverless template becomes).
 //!
-//! Macros of one's own, nested stacks, stack policies, drift and import are not here yet; each
-//! answers an error that names it.
+//! Stack sets, hooks and the registry of types are not here; each answers an error that names it.
 
 pub mod api;
 mod custom;
 mod deploy;
+mod drift;
 mod error;
+mod import;
 mod inert;
 mod macros;
 mod nested;
 mod operations;
 mod plan;
 mod policy;
+mod readback;
 mod resources;
 mod stack;
 mod store;
@@ -53,11 +55,18 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::CreateStack>(&cf)
         .route::<op::DeleteChangeSet>(&cf)
         .route::<op::DeleteStack>(&cf)
+        .route::<op::DescribeAccountLimits>(&cf)
         .route::<op::DescribeChangeSet>(&cf)
+        .route::<op::DescribeEvents>(&cf)
+        .route::<op::DescribeStackDriftDetectionStatus>(&cf)
         .route::<op::DescribeStackEvents>(&cf)
         .route::<op::DescribeStackResource>(&cf)
+        .route::<op::DescribeStackResourceDrifts>(&cf)
         .route::<op::DescribeStackResources>(&cf)
         .route::<op::DescribeStacks>(&cf)
+        .route::<op::DescribeType>(&cf)
+        .route::<op::DetectStackDrift>(&cf)
+        .route::<op::DetectStackResourceDrift>(&cf)
         .route::<op::ExecuteChangeSet>(&cf)
         .route::<op::GetStackPolicy>(&cf)
         .route::<op::GetTemplate>(&cf)
@@ -67,6 +76,7 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::ListImports>(&cf)
         .route::<op::ListStackResources>(&cf)
         .route::<op::ListStacks>(&cf)
+        .route::<op::ListTypes>(&cf)
         .route::<op::RollbackStack>(&cf)
         .route::<op::SetStackPolicy>(&cf)
         .route::<op::SignalResource>(&cf)

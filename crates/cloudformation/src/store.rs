@@ -7,6 +7,8 @@ use undercast_kernel::{Context, Principal, keyspace};
 use undercast_smithy::Document;
 use undercast_store::{Row, Table, Tx};
 
+use crate::readback::Difference;
+
 /// Account, region, stack uuid.
 pub type StackKey = (String, String, String);
 
@@ -46,6 +48,12 @@ pub const SIGNALS: Table<(String, String, String, String, String), SignalRow> =
 pub const WAITS: Table<(String, String, String, String), WaitRow> =
     Table::new(keyspace::CLOUDFORMATION, "waits");
 
+/// Account, region, id of a drift detection.
+pub const DETECTIONS: Table<StackKey, DetectionRow> =
+    Table::new(keyspace::CLOUDFORMATION, "detections");
+/// … logical id: how the resource was seen last.
+pub const DRIFTS: Table<(String, String, String, String), DriftRow> =
+    Table::new(keyspace::CLOUDFORMATION, "drifts");
 /// Account, region, name of a macro.
 pub const MACROS: Table<StackKey, MacroRow> = Table::new(keyspace::CLOUDFORMATION, "macros");
 
@@ -77,6 +85,9 @@ pub struct StackRow {
     /// The stack at the top.
     #[serde(default)]
     pub root_id: Option<String>,
+    /// The last drift detection.
+    #[serde(default)]
+    pub drift: Option<DetectionRow>,
     /// Which resources updates may change.
     #[serde(default)]
     pub policy: Option<String>,
@@ -123,6 +134,9 @@ pub struct OperationRow {
     /// The stack policy that holds for this operation.
     #[serde(default)]
     pub policy: Option<String>,
+    /// What it takes in instead of making it: physical ids by logical ids.
+    #[serde(default)]
+    pub imports: BTreeMap<String, String>,
     /// It brings a stack back that an update left half-way.
     #[serde(default)]
     pub goes_back: bool,
@@ -152,11 +166,16 @@ impl OperationRow {
             caller: CallerRow::of(ctx.principal()),
             by_parent: false,
             policy: None,
+            imports: BTreeMap::new(),
             goes_back: false,
             cancelled: None,
             deadline_ms: None,
             before: None,
         }
+    }
+
+    pub fn is_import(&self) -> bool {
+        !self.imports.is_empty()
     }
 
     /// Why the operation is to be given up now.
@@ -322,7 +341,7 @@ pub struct ChangeSetRow {
     pub id: String,
     pub name: String,
     pub uuid: String,
-    /// `CREATE` or `UPDATE`.
+    /// `CREATE`, `UPDATE` or `IMPORT`.
     pub kind: String,
     pub status: String,
     pub reason: Option<String>,
@@ -333,11 +352,14 @@ pub struct ChangeSetRow {
     pub changes: Vec<ChangeRow>,
     pub on_failure: Option<String>,
     pub include_nested: bool,
+    /// What an import takes in: physical ids by logical ids.
+    #[serde(default)]
+    pub imports: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChangeRow {
-    /// `Add`, `Modify` or `Remove`.
+    /// `Add`, `Modify`, `Remove` or `Import`.
     pub action: String,
     pub logical_id: String,
     pub physical_id: Option<String>,
@@ -346,6 +368,11 @@ pub struct ChangeRow {
     pub replacement: Option<String>,
     /// The properties that differ, with whether each recreates the resource.
     pub properties: Vec<(String, String)>,
+    /// All properties before and after, as far as they are known.
+    #[serde(default)]
+    pub before: Option<Document>,
+    #[serde(default)]
+    pub after: Option<Document>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -384,6 +411,29 @@ pub struct SignalRow {
     pub data: String,
 }
 
+/// What came of a drift detection.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DetectionRow {
+    pub stack_id: String,
+    /// `DRIFTED` or `IN_SYNC`.
+    pub status: String,
+    pub drifted: i32,
+    pub time_ms: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DriftRow {
+    /// `IN_SYNC`, `MODIFIED` or `DELETED`.
+    pub status: String,
+    pub logical_id: String,
+    pub physical_id: String,
+    pub kind: String,
+    pub expected: String,
+    pub actual: Option<String>,
+    pub(crate) differences: Vec<Difference>,
+    pub time_ms: i64,
+}
+
 /// A macro: the ARN of its function, and the stack that it is a resource of.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MacroRow {
@@ -420,6 +470,8 @@ rows!(
     SignalRow,
     WaitRow,
     MacroRow,
+    DetectionRow,
+    DriftRow,
 );
 
 #[cfg(test)]
@@ -440,6 +492,7 @@ mod tests {
             caller: CallerRow::Account,
             by_parent: false,
             policy: None,
+            imports: BTreeMap::new(),
             goes_back: false,
             cancelled: None,
             deadline_ms: Some(100),

@@ -374,6 +374,7 @@ async fn settle(
         operation.phase = Phase::Cleanup;
         operation.before = before;
         let status = match (operation.kind, operation.goes_back) {
+            _ if operation.is_import() => None,
             (OperationKind::Update, true) => Some("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"),
             (OperationKind::Update, false) => Some("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
             _ => None,

@@ -199,6 +199,9 @@ impl Deployment {
                 None => operation.on_failure.as_str(),
             };
             let (status, phase) = match (created, on_failure) {
+                _ if operation.is_import() => {
+                    ("IMPORT_ROLLBACK_IN_PROGRESS", Some(Phase::RollBackCleanup))
+                }
                 (false, _) if operation.goes_back => ("UPDATE_ROLLBACK_FAILED", None),
                 (true, "DO_NOTHING") => ("CREATE_FAILED", None),
                 (false, "DO_NOTHING") => ("UPDATE_FAILED", None),

@@ -34,6 +34,7 @@ impl Deployment {
                 return Ok(());
             };
             let status = match (operation.kind, operation.goes_back) {
+                _ if operation.is_import() => "IMPORT_COMPLETE",
                 (OperationKind::Create, _) => "CREATE_COMPLETE",
                 (_, true) => "UPDATE_ROLLBACK_COMPLETE",
                 (_, false) => "UPDATE_COMPLETE",
@@ -110,6 +111,7 @@ impl Deployment {
         self.delete_obsolete(stack).await?;
         let created = operation.kind == OperationKind::Create;
         let (status, reason) = match (created, failed.is_empty()) {
+            _ if operation.is_import() => ("IMPORT_ROLLBACK_COMPLETE", None),
             (true, true) => ("ROLLBACK_COMPLETE", None),
             (false, true) => ("UPDATE_ROLLBACK_COMPLETE", None),
             (true, false) => ("ROLLBACK_FAILED", Some(failed)),
@@ -196,7 +198,10 @@ impl Deployment {
             "RetainExceptOnCreate" => !created_now,
             _ => false,
         };
-        if kept || policy {
+        // What was to be taken in is left alone.
+        let taken_in =
+            stack.operation.as_ref().is_some_and(|o| o.imports.contains_key(&row.logical_id));
+        if kept || policy || taken_in {
             return self.drop_row(stack, row, "DELETE_SKIPPED").await;
         }
         if row.physical_id.is_empty() {

@@ -137,13 +137,26 @@ impl Deployment {
         {
             return self.failed(stack, &wanted, row, "UPDATE_FAILED", &reason).await;
         }
-        let status =
-            if action == Action::Create { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
+        let taken_in =
+            operation.imports.get(&wanted.logical_id).filter(|_| action == Action::Create);
+        let status = match action {
+            Action::Create if taken_in.is_some() => "IMPORT_IN_PROGRESS",
+            Action::Create => "CREATE_IN_PROGRESS",
+            _ => "UPDATE_IN_PROGRESS",
+        };
         let replaces = action == Action::Replace;
         let started = self.started(stack, operation, &wanted, row, status, replaces).await?;
         let mut request = request(stack, operation, &started, &wanted.properties);
-        let mut result = match (self.fill(&mut request, &wanted.kind, true).await, action) {
+        let filled = self.fill(&mut request, &wanted.kind, true).await;
+        if let Some(physical_id) = taken_in {
+            request.physical_id.clone_from(physical_id);
+            request.old.clone_from(&request.properties);
+        }
+        let mut result = match (filled, action) {
             (Err(error), _) => Err(error),
+            (Ok(()), _) if taken_in.is_some() => {
+                resource_type.update(self.actor.clone(), request).await
+            }
             (Ok(()), Action::Update) => resource_type.update(self.actor.clone(), request).await,
             (Ok(()), _) => resource_type.create(self.actor.clone(), request).await,
         };
@@ -156,8 +169,11 @@ impl Deployment {
         match result {
             Ok(resource) => self.succeeded(stack, &wanted, started, resource, action).await,
             Err(error) => {
-                let status =
-                    if action == Action::Create { "CREATE_FAILED" } else { "UPDATE_FAILED" };
+                let status = match action {
+                    Action::Create if taken_in.is_some() => "IMPORT_FAILED",
+                    Action::Create => "CREATE_FAILED",
+                    _ => "UPDATE_FAILED",
+                };
                 let reason = failure(&error, &wanted.kind, self.ctx.request_id());
                 // A nested stack has noted its id meanwhile.
                 let row = RESOURCES.read(self.ctx.store(), &key).await?.unwrap_or(started);
@@ -244,11 +260,15 @@ impl Deployment {
         resource: Resource,
         action: Action,
     ) -> Result<(), ServiceError> {
-        let complete = if action == Action::Create { "CREATE_COMPLETE" } else { "UPDATE_COMPLETE" };
+        let complete = match action {
+            Action::Create if row.status == "IMPORT_IN_PROGRESS" => "IMPORT_COMPLETE",
+            Action::Create => "CREATE_COMPLETE",
+            _ => "UPDATE_COMPLETE",
+        };
         let replaced = (action != Action::Create && row.physical_id != resource.physical_id)
             .then(|| row.before.clone())
             .flatten();
-        let initiated = action == Action::Create && row.physical_id.is_empty();
+        let initiated = complete == "CREATE_COMPLETE" && row.physical_id.is_empty();
         let started_ms = row.updated_ms;
         row.physical_id = resource.physical_id;
         row.attributes = resource.attributes;

@@ -139,6 +139,7 @@ pub(crate) fn fresh(tx: &Tx, ctx: &Context, name: &str) -> StackRow {
         change_set_id: None,
         parent_id: None,
         root_id: None,
+        drift: None,
         policy: None,
     }
 }

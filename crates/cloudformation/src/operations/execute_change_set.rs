@@ -50,10 +50,16 @@ impl Handler<ExecuteChangeSet> for CloudFormation {
                     };
                     row.disable_rollback = on_failure == "DO_NOTHING";
                     row.change_set_id = Some(set.id.clone());
-                    let kind = if creates { OperationKind::Create } else { OperationKind::Update };
+                    let imports = set.imports.clone();
+                    let kind = if creates && imports.is_empty() {
+                        OperationKind::Create
+                    } else {
+                        OperationKind::Update
+                    };
                     row.operation = Some(OperationRow {
                         client_token: input.client_request_token.clone(),
                         on_failure,
+                        imports,
                         policy: row.policy.clone(),
                         ..OperationRow::new(&tx, &ctx, kind, set.definition.clone())
                     });
@@ -61,7 +67,11 @@ impl Handler<ExecuteChangeSet> for CloudFormation {
                         row.created_ms = tx.now_ms()
                     }
                     row.updated_ms = Some(tx.now_ms());
-                    let status = if creates { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
+                    let status = match (set.imports.is_empty(), creates) {
+                        (false, _) => "IMPORT_IN_PROGRESS",
+                        (true, true) => "CREATE_IN_PROGRESS",
+                        (true, false) => "UPDATE_IN_PROGRESS",
+                    };
                     stack::set_status(
                         &tx,
                         &ctx,

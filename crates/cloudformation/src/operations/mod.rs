@@ -6,11 +6,18 @@ mod create_change_set;
 pub(crate) mod create_stack;
 mod delete_change_set;
 pub(crate) mod delete_stack;
+mod describe_account_limits;
 mod describe_change_set;
+mod describe_events;
+mod describe_stack_drift_detection_status;
 mod describe_stack_events;
 mod describe_stack_resource;
+mod describe_stack_resource_drifts;
 mod describe_stack_resources;
 mod describe_stacks;
+mod describe_type;
+mod detect_stack_drift;
+mod detect_stack_resource_drift;
 mod execute_change_set;
 mod get_stack_policy;
 mod get_template;
@@ -20,6 +27,7 @@ mod list_exports;
 mod list_imports;
 mod list_stack_resources;
 mod list_stacks;
+mod list_types;
 mod rollback_stack;
 mod set_stack_policy;
 mod signal_resource;
@@ -42,7 +50,7 @@ use crate::api::cloudformation::shapes::{Parameter, Tag};
 use crate::error::validation;
 use crate::policy;
 use crate::stack;
-use crate::store::{Definition, IMPORTS, StackRow};
+use crate::store::{Definition, IMPORTS, ResourceRow, StackRow};
 use crate::template::Template;
 
 /// `cloudformation:{operation}` on a stack, however it is named.
@@ -169,6 +177,7 @@ pub(crate) fn require_updatable(stack: &StackRow) -> Result<(), ServiceError> {
             | "UPDATE_COMPLETE"
             | "UPDATE_ROLLBACK_COMPLETE"
             | "IMPORT_COMPLETE"
+            | "IMPORT_ROLLBACK_COMPLETE"
             | "UPDATE_FAILED"
             | "CREATE_FAILED"
     );
@@ -235,6 +244,20 @@ pub(crate) fn check_capabilities(
         }
     }
     Ok(())
+}
+
+/// A stack and its resources by their logical ids.
+pub(crate) async fn stack_and_resources(
+    ctx: &Context,
+    name: &str,
+) -> Result<(StackRow, BTreeMap<String, ResourceRow>), ServiceError> {
+    let name = name.to_owned();
+    ctx.transact(name, |tx, ctx, name| async move {
+        let stack = stack::require(&tx, &ctx, &name).await?;
+        let resources = stack::resources(&tx, &ctx, &stack.uuid).await?;
+        Ok((stack, resources))
+    })
+    .await
 }
 
 /// Reads the current template of a stack.
