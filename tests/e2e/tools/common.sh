@@ -31,11 +31,11 @@ step() {
   echo "   $((SECONDS - began)) s"
 }
 
-# `quietly COMMAND…`: its output is in $work/out, and is shown where it fails.
-quietly() { "$@" >"$work/out" 2>&1 || { cat "$work/out"; return 1; }; }
+# `quietly COMMAND…`: its output is in $work/said, and is shown where it fails.
+quietly() { "$@" >"$work/said" 2>&1 || { cat "$work/said"; return 1; }; }
 
 # `has TEXT`: what `quietly` caught last has the text.
-has() { grep -qF -- "$1" "$work/out" || { echo "no '$1' in:"; cat "$work/out"; return 1; }; }
+has() { grep -qF -- "$1" "$work/said" || { echo "no '$1' in:"; cat "$work/said"; return 1; }; }
 
 # `eventually COMMAND…`: tries for half a minute.
 eventually() {

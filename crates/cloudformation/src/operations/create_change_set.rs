@@ -37,9 +37,6 @@ impl Handler<CreateChangeSet> for CloudFormation {
         if kind != "IMPORT" && !wanted.is_empty() {
             return Err(validation("ResourcesToImport needs a change set of type IMPORT."));
         }
-        if input.import_existing_resources == Some(true) {
-            return Err(ServiceError::unsupported("ImportExistingResources"));
-        }
         let name = input.stack_name;
         let current = plan::load(&ctx, &name).await?;
         let source = Source {
