@@ -14,8 +14,8 @@ use super::{Deployment, PARALLEL_MAX, Step, imports_of};
 use crate::policy::{self, Does};
 use crate::stack::{self, Prepared};
 use crate::store::{
-    EXPORTS, ExportRow, IMPORTS, ImportRow, OperationKind, OutputRow, Phase, ResourceRow, STACKS,
-    SettledRow, StackRow,
+    EXPORTS, ExportRow, IMPORTS, ImportRow, OperationKind, OutputRow, Phase, RESOURCES,
+    ResourceRow, STACKS, SettledRow, StackRow,
 };
 use crate::template::intrinsics::{self, Lookup, Unresolved};
 use crate::template::model::{plain, references};
@@ -162,7 +162,8 @@ impl Deployment {
             waiting = still;
             match running.next().await {
                 Some((name, Ok(()))) => {
-                    rows = self.rows().await?;
+                    let row = RESOURCES.read(self.ctx.store(), &self.resource_key(&name)).await?;
+                    rows.extend(row.map(|row| (name.clone(), row)));
                     done.insert(name);
                 }
                 Some((name, Err(_))) => failed.push(name),
