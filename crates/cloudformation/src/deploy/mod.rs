@@ -7,6 +7,7 @@
 
 mod dynamic;
 mod forward;
+mod note;
 mod remove;
 mod resource;
 mod rollback;

@@ -6,8 +6,8 @@ use undercast_kernel::{Context, Resource, ResourceRequest, ResourceType, Service
 use undercast_smithy::Document;
 use undercast_store::Tx;
 
+use super::note::note;
 use super::{Deployment, dynamic};
-use crate::inert;
 use crate::nested;
 use crate::policy::{self, Does};
 use crate::stack::{self, Event};
@@ -167,7 +167,10 @@ impl Deployment {
             result = signalled.and(result);
         }
         match result {
-            Ok(resource) => self.succeeded(stack, &wanted, started, resource, action).await,
+            Ok(resource) => {
+                let note = note(&wanted, resource_type.as_ref());
+                self.succeeded(stack, &wanted, started, resource, (action, note)).await
+            }
             Err(error) => {
                 let status = match action {
                     Action::Create if taken_in.is_some() => "IMPORT_FAILED",
@@ -258,7 +261,7 @@ impl Deployment {
         wanted: &Wanted,
         mut row: ResourceRow,
         resource: Resource,
-        action: Action,
+        (action, note): (Action, Option<String>),
     ) -> Result<(), ServiceError> {
         let complete = match action {
             Action::Create if row.status == "IMPORT_IN_PROGRESS" => "IMPORT_COMPLETE",
@@ -282,7 +285,7 @@ impl Deployment {
             .transact(move |tx| {
                 let (ctx, key, stack) = (ctx.clone(), key.clone(), stack.clone());
                 let (mut row, replaced) = (row.clone(), replaced.clone());
-                let properties = properties.clone();
+                let (properties, note) = (properties.clone(), note.clone());
                 async move {
                     if initiated {
                         let reason = Some("Resource creation Initiated".to_owned());
@@ -296,7 +299,6 @@ impl Deployment {
                     }
                     complete.clone_into(&mut row.status);
                     RESOURCES.put(&tx, &key, &row)?;
-                    let note = inert::find(&row.kind).map(|_| inert::NOTE.to_owned());
                     event(&tx, &ctx, &stack, &row, note, Some(properties))
                 }
             })

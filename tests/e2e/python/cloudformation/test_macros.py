@@ -157,3 +157,11 @@ def test_an_application_within_a_serverless_template_is_a_nested_stack(cfn, depl
     assert stack["StackStatus"] == "CREATE_COMPLETE", stack
     url = client("sqs").get_queue_url(QueueName="of-app")["QueueUrl"]
     assert client("sqs").list_queue_tags(QueueUrl=url)["Tags"] == {"lambda:createdBy": "SAM"}
+
+
+def test_what_has_no_effect_is_said_in_the_events(cfn, deploy):
+    queue = {"Type": "AWS::SQS::Queue", "CreationPolicy": {"ResourceSignal": {"Count": 1}}, "UpdatePolicy": {"AutoScalingReplacingUpdate": {"WillReplace": True}}}
+    assert deploy("s", {"Resources": {"Q": queue}})["StackStatus"] == "CREATE_COMPLETE"
+    events = cfn.describe_stack_events(StackName="s")["StackEvents"]
+    reason = next(e["ResourceStatusReason"] for e in events if e["ResourceStatus"] == "CREATE_COMPLETE" and e["LogicalResourceId"] == "Q")
+    assert reason == "Without effect here: CreationPolicy, UpdatePolicy"
