@@ -46,7 +46,7 @@ fn packaged<'a>(
 ) -> BoxFuture<'a, Result<String, Failure>> {
     async move {
         if depth > DEPTH_MAX {
-            return Err(format!("{}: nested more than {DEPTH_MAX} deep", path.display()).into());
+            return Err(format!("{}: nested more than {DEPTH_MAX} deep", path.display()));
         }
         let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
         let mut document = yaml::parse(&text).map_err(|e| e.to_string())?;
