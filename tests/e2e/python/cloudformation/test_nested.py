@@ -65,6 +65,7 @@ def test_a_nested_stack_is_made_updated_and_deleted_with_its_parent(cfn, deploy,
     child = child_of(cfn, "s")
     assert child["StackName"].startswith("s-Child-") and child["StackStatus"] == "CREATE_COMPLETE"
     assert child["ParentId"] == child["RootId"] == stack["StackId"] and "ParentId" not in stack
+    assert {s.get("ParentId") for s in cfn.list_stacks()["StackSummaries"]} == {None, stack["StackId"]}
     assert sqs.list_queue_tags(QueueUrl=outputs(stack)["Url"])["Tags"] == {"team": "t"}
 
     stack = deploy("s", parent(url, "2"), kind="UPDATE")
