@@ -7,8 +7,12 @@ use undercast_kernel::{Context, ServiceError};
 use crate::api::cloudformation::shapes::ResourceToImport;
 use crate::error::validation;
 use crate::readback::{self, Reality};
-use crate::store::ChangeRow;
+use crate::store::{ChangeRow, RESOURCES};
 use crate::template::Template;
+use crate::template::model::plain;
+
+/// How many resources are looked through for one that is in a stack already.
+const RESOURCES_MAX: usize = 100_000;
 
 /// Physical ids by the logical ids that they are to have; everything is checked that can be without the
 /// stack.
@@ -78,4 +82,35 @@ pub(crate) fn changes(
         ..change
     };
     Ok(changes.into_iter().map(import).collect())
+}
+
+/// Of the resources that a change set would add, those that are there already under the names that the
+/// template gives them, belong to no stack and are to outlive theirs.
+pub(crate) async fn existing(
+    ctx: &Context,
+    template: &Template,
+    changes: &[ChangeRow],
+) -> Result<BTreeMap<String, String>, ServiceError> {
+    let mut ids = BTreeMap::new();
+    for change in changes.iter().filter(|change| change.action == "Add") {
+        let policy = template.resource(&change.logical_id).map(|r| plain(&r.deletion_policy));
+        if !policy.is_some_and(|policy| policy.starts_with("Retain")) {
+            continue;
+        }
+        let properties = change.after.as_ref();
+        let name = readback::identifier(&change.kind).and_then(|id| properties?.get(id)?.as_str());
+        let Some(name) = name else { continue };
+        let is_there = matches!(readback::read(ctx, &change.kind, name).await?, Reality::Is(_));
+        if is_there && !is_held(ctx, &change.kind, name).await? {
+            ids.insert(change.logical_id.clone(), name.to_owned());
+        }
+    }
+    Ok(ids)
+}
+
+/// Whether a stack has the resource.
+async fn is_held(ctx: &Context, kind: &str, physical_id: &str) -> Result<bool, ServiceError> {
+    let prefix = RESOURCES.prefix(&(ctx.account().to_owned(), ctx.region().to_owned()));
+    let rows = RESOURCES.list(ctx.store(), prefix, RESOURCES_MAX, false).await?;
+    Ok(rows.iter().any(|(_, row)| row.kind == kind && row.physical_id == physical_id))
 }

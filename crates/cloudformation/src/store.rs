@@ -137,6 +137,8 @@ pub struct OperationRow {
     /// What it takes in instead of making it: physical ids by logical ids.
     #[serde(default)]
     pub imports: BTreeMap<String, String>,
+    #[serde(default)]
+    pub imports_only: bool,
     /// It brings a stack back that an update left half-way.
     #[serde(default)]
     pub goes_back: bool,
@@ -167,6 +169,7 @@ impl OperationRow {
             by_parent: false,
             policy: None,
             imports: BTreeMap::new(),
+            imports_only: false,
             goes_back: false,
             cancelled: None,
             deadline_ms: None,
@@ -174,8 +177,9 @@ impl OperationRow {
         }
     }
 
+    /// An operation that does nothing but taking resources in.
     pub fn is_import(&self) -> bool {
-        !self.imports.is_empty()
+        self.imports_only
     }
 
     /// Why the operation is to be given up now.
@@ -493,6 +497,7 @@ mod tests {
             by_parent: false,
             policy: None,
             imports: BTreeMap::new(),
+            imports_only: false,
             goes_back: false,
             cancelled: None,
             deadline_ms: Some(100),

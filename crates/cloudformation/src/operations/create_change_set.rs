@@ -75,16 +75,49 @@ impl Handler<CreateChangeSet> for CloudFormation {
             on_failure: input.on_stack_failure,
             include_nested: input.include_nested_stacks.unwrap_or(false),
         };
-        let store = ctx.store().clone();
-        let (id, stack_id) = store
+        let takes_existing = input.import_existing_resources == Some(true);
+        let text = parts.effective().unwrap_or_default().to_owned();
+        let this = ctx.clone();
+        let (id, stack_id) = ctx
+            .store()
             .transact(move |tx| {
                 let (ctx, parts, resolved, new) =
-                    (ctx.clone(), parts.clone(), resolved.clone(), new.clone());
+                    (this.clone(), parts.clone(), resolved.clone(), new.clone());
                 async move { create(&tx, &ctx, &parts, &resolved, &new).await }
             })
             .await?;
+        if takes_existing {
+            take_existing(&ctx, &id, &text).await?;
+        }
         Ok(CreateChangeSetOutput { id: Some(id), stack_id: Some(stack_id) })
     }
+}
+
+/// Has a change set take in what is there already instead of making it.
+async fn take_existing(ctx: &Context, id: &str, text: &str) -> Result<(), ServiceError> {
+    let Ok(template) = Template::parse(text) else { return Ok(()) };
+    let (stack, set) = ctx
+        .transact(id.to_owned(), |tx, ctx, id| async move { find(&tx, &ctx, &id, None).await })
+        .await?;
+    let ids = import::existing(ctx, &template, &set.changes).await?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let (account, region, uuid) = stack::key(ctx, &stack.uuid);
+    let key = (account, region, uuid, set.uuid.clone());
+    ctx.transact((key, ids), |tx, _, given| async move {
+        let (key, ids) = &*given;
+        if let Some(mut set) = CHANGE_SETS.get(&tx, key).await? {
+            for change in set.changes.iter_mut().filter(|c| ids.contains_key(&c.logical_id)) {
+                "Import".clone_into(&mut change.action);
+                change.physical_id = ids.get(&change.logical_id).cloned();
+            }
+            set.imports.clone_from(ids);
+            CHANGE_SETS.put(&tx, key, &set)?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 #[derive(Clone)]

@@ -50,8 +50,8 @@ impl Handler<ExecuteChangeSet> for CloudFormation {
                     };
                     row.disable_rollback = on_failure == "DO_NOTHING";
                     row.change_set_id = Some(set.id.clone());
-                    let imports = set.imports.clone();
-                    let kind = if creates && imports.is_empty() {
+                    let (imports, imports_only) = (set.imports.clone(), set.kind == "IMPORT");
+                    let kind = if creates && !imports_only {
                         OperationKind::Create
                     } else {
                         OperationKind::Update
@@ -60,6 +60,7 @@ impl Handler<ExecuteChangeSet> for CloudFormation {
                         client_token: input.client_request_token.clone(),
                         on_failure,
                         imports,
+                        imports_only,
                         policy: row.policy.clone(),
                         ..OperationRow::new(&tx, &ctx, kind, set.definition.clone())
                     });
@@ -67,10 +68,10 @@ impl Handler<ExecuteChangeSet> for CloudFormation {
                         row.created_ms = tx.now_ms()
                     }
                     row.updated_ms = Some(tx.now_ms());
-                    let status = match (set.imports.is_empty(), creates) {
-                        (false, _) => "IMPORT_IN_PROGRESS",
-                        (true, true) => "CREATE_IN_PROGRESS",
-                        (true, false) => "UPDATE_IN_PROGRESS",
+                    let status = match (imports_only, creates) {
+                        (true, _) => "IMPORT_IN_PROGRESS",
+                        (false, true) => "CREATE_IN_PROGRESS",
+                        (false, false) => "UPDATE_IN_PROGRESS",
                     };
                     stack::set_status(
                         &tx,

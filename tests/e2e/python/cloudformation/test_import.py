@@ -111,6 +111,29 @@ def test_an_import_that_fails_leaves_everything_alone(cfn, deploy, client, error
     assert bring("s", {"Q": queue, "Other": other}, take)["StackStatus"] == "IMPORT_COMPLETE"
 
 
+def test_what_is_there_under_its_name_is_taken_in_where_that_is_asked_for(cfn, client, account):
+    bucket = f"there-{account}"
+    client("s3").create_bucket(Bucket=bucket)
+    client("s3").put_object(Bucket=bucket, Key="k", Body=b"kept")
+    resources = {"B": kept("AWS::S3::Bucket", BucketName=bucket), "Q": {"Type": "AWS::SQS::Queue"}}
+
+    def change(name, **more):
+        made = cfn.create_change_set(StackName=name, ChangeSetName="c", ChangeSetType="CREATE", TemplateBody=json.dumps({"Resources": resources}), **more)
+        seen = cfn.describe_change_set(ChangeSetName=made["Id"])["Changes"]
+        cfn.execute_change_set(ChangeSetName=made["Id"])
+        return {c["ResourceChange"]["LogicalResourceId"]: c["ResourceChange"]["Action"] for c in seen}, settled(cfn, made["StackId"])
+
+    assert change("no")[1]["StackStatus"] == "ROLLBACK_COMPLETE"
+    resources["Bad"] = {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": 9999}, "DependsOn": "B"}
+    assert change("bad", ImportExistingResources=True)[1]["StackStatus"] == "ROLLBACK_COMPLETE"
+    del resources["Bad"]
+    actions, stack = change("s", ImportExistingResources=True)
+    assert actions == {"B": "Import", "Q": "Add"} and stack["StackStatus"] == "CREATE_COMPLETE"
+    assert client("s3").get_object(Bucket=bucket, Key="k")["Body"].read() == b"kept"
+    # What a stack has is not taken from it.
+    assert change("other", ImportExistingResources=True)[0] == {"B": "Add", "Q": "Add"}
+
+
 def test_drift_is_found(cfn, deploy, client, error):
     stack = deploy("s", {"Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": 3}}, "P": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "v"}}, "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}}}})
     assert stack["DriftInformation"]["StackDriftStatus"] == "NOT_CHECKED"
