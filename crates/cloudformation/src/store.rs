@@ -418,6 +418,7 @@ pub struct SignalRow {
 /// What came of a drift detection.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DetectionRow {
+    pub id: String,
     pub stack_id: String,
     /// `DRIFTED` or `IN_SYNC`.
     pub status: String,

@@ -25,7 +25,8 @@ use undercast_store::{Backoff, NewTask, Outcome, Task, TaskError, Tx};
 
 use crate::stack::{self, Prepared};
 use crate::store::{
-    Definition, EXPORTS, IMPORTS, NAMES, OperationKind, OperationRow, Phase, STACKS, StackRow,
+    DETECTIONS, DRIFTS, Definition, EXPORTS, IMPORTS, NAMES, OperationKind, OperationRow, Phase,
+    STACKS, StackRow,
 };
 
 pub const TASK: &str = "cloudformation.deploy";
@@ -268,6 +269,7 @@ impl Deployment {
                     NAMES.delete(&tx, &stack::key(&ctx, &stack.name))?;
                     release_exports(&tx, &ctx, &stack).await?;
                     release_imports(&tx, &ctx, &stack).await?;
+                    forget_drift(&tx, &ctx, &mut stack).await?;
                     stack.deleted_ms = Some(tx.now_ms());
                     stack::set_status(&tx, &ctx, &mut stack, "DELETE_COMPLETE", None)?;
                     stack.operation = None;
@@ -286,6 +288,17 @@ async fn release_exports(tx: &Tx, ctx: &Context, stack: &StackRow) -> Result<(),
         if EXPORTS.get(tx, &key).await?.is_some_and(|row| row.stack_id == stack.id) {
             EXPORTS.delete(tx, &key)?;
         }
+    }
+    Ok(())
+}
+
+async fn forget_drift(tx: &Tx, ctx: &Context, stack: &mut StackRow) -> Result<(), ServiceError> {
+    if let Some(detection) = stack.drift.take() {
+        DETECTIONS.delete(tx, &stack::key(ctx, &detection.id))?;
+    }
+    let prefix = DRIFTS.prefix(&stack::key(ctx, &stack.uuid));
+    for (key, _) in DRIFTS.scan(tx, prefix, 2_000, false).await? {
+        DRIFTS.delete(tx, &key)?;
     }
     Ok(())
 }

@@ -35,6 +35,7 @@ impl Handler<DetectStackDrift> for CloudFormation {
         }
         let drifted = found.iter().filter(|row| row.status != "IN_SYNC").count();
         let detection = DetectionRow {
+            id: ctx.env().ids.uuid(),
             stack_id: stack.id.clone(),
             status: if drifted == 0 { "IN_SYNC" } else { "DRIFTED" }.to_owned(),
             drifted: i32::try_from(drifted).unwrap_or(i32::MAX),
@@ -52,12 +53,14 @@ impl Handler<DetectStackDrift> for CloudFormation {
                         DRIFTS.put(&tx, &(account, region, uuid, row.logical_id.clone()), &row)?;
                     }
                     if let Some(mut stack) = STACKS.get(&tx, &key).await? {
-                        stack.drift = Some(detection.clone());
+                        // The last detection is kept, and no other.
+                        if let Some(old) = stack.drift.replace(detection.clone()) {
+                            DETECTIONS.delete(&tx, &stack::key(&ctx, &old.id))?;
+                        }
                         STACKS.put(&tx, &key, &stack)?;
                     }
-                    let id = tx.ids().uuid();
-                    DETECTIONS.put(&tx, &stack::key(&ctx, &id), &detection)?;
-                    Ok::<_, ServiceError>(id)
+                    DETECTIONS.put(&tx, &stack::key(&ctx, &detection.id), &detection)?;
+                    Ok::<_, ServiceError>(detection.id)
                 }
             })
             .await?;

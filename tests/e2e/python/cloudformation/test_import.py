@@ -157,6 +157,10 @@ def test_drift_is_found(cfn, deploy, client, error):
     assert "not supported" in error(cfn.detect_stack_resource_drift, StackName="s", LogicalResourceId="Vpc")[1]
     only = cfn.describe_stack_resource_drifts(StackName="s", StackResourceDriftStatusFilters=["DELETED"])["StackResourceDrifts"]
     assert [d["LogicalResourceId"] for d in only] == ["P"]
+    last = cfn.detect_stack_drift(StackName="s")["StackDriftDetectionId"]
+    cfn.delete_stack(StackName="s")
+    assert settled(cfn, stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"
+    assert error(cfn.describe_stack_drift_detection_status, StackDriftDetectionId=last)[0] == "ValidationError"
 
 
 def test_a_change_set_shows_values_before_and_after(cfn, deploy):
