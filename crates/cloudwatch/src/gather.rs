@@ -133,6 +133,7 @@ pub(crate) struct Point {
 impl Waiting {
     fn change(
         &mut self,
+        id: Id,
         named: &Named<'_>,
         (at_s, resolution): (i64, u32),
         unit: &str,
@@ -140,7 +141,7 @@ impl Waiting {
     ) {
         let slot = self
             .slots
-            .entry(named.id())
+            .entry(id)
             .or_insert_with(|| Slot { metric: named.owned(), points: Points::new() });
         let start = at_s - at_s.rem_euclid(i64::from(resolution));
         let of_units = slot.points.entry((start, resolution)).or_default();
@@ -157,7 +158,9 @@ impl Waiting {
 
     fn merge(&mut self, named: &Named<'_>, point: &Point) {
         let at = (point.at_s, point.resolution);
-        self.change(named, at, &point.unit, |aggregate| aggregate.merge(&point.aggregate));
+        self.change(named.id(), named, at, &point.unit, |aggregate| {
+            aggregate.merge(&point.aggregate)
+        });
     }
 }
 
@@ -168,13 +171,14 @@ impl Metrics for Port {
     fn count(&self, account: &str, region: &str, counted: &Counted<'_>) {
         let Counted { namespace, name, dimensions, value, unit } = *counted;
         let now_s = self.0.kernel.env().clock.now_ms().div_euclid(1000);
+        let named = Named { account, region, namespace, name, dimensions };
+        let id = named.id();
         let is_first = {
             let mut waiting = lock(&self.0.waiting);
             if waiting.count >= WAITING_MAX {
                 return;
             }
-            let named = Named { account, region, namespace, name, dimensions };
-            waiting.change(&named, (now_s, 60), unit, |aggregate| aggregate.add(value, 1.0));
+            waiting.change(id, &named, (now_s, 60), unit, |all| all.add(value, 1.0));
             !std::mem::replace(&mut waiting.is_ordered, true)
         };
         if is_first {

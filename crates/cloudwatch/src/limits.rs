@@ -25,3 +25,9 @@ pub(crate) const DATA_POINTS_MAX: usize = 100_800;
 pub(crate) const SCAN_MAX: usize = 120_000;
 
 pub(crate) const DASHBOARD_BYTES_MAX: usize = 900_000;
+
+/// How long the history of an alarm is kept.
+pub(crate) const HISTORY_MS: i64 = 30 * DAY_MS;
+pub(crate) const TAGS_MAX: usize = 50;
+/// Alarms of an account and region, as far as one answer or one look at composite alarms goes.
+pub(crate) const ALARMS_MAX: usize = 5_000;

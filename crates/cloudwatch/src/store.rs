@@ -5,6 +5,7 @@ use undercast_kernel::keyspace;
 use undercast_store::{Row, Table};
 
 use crate::aggregate::Aggregate;
+use crate::alarms::{AlarmRow, HistoryRow};
 
 /// Account, region, namespace, name, and what the dimensions come to.
 pub(crate) type MetricKey = (String, String, String, String, String);
@@ -18,6 +19,14 @@ pub(crate) const SWEEPING: Table<(), bool> = Table::new(keyspace::CLOUDWATCH, "s
 /// Account, region, name.
 pub(crate) const DASHBOARDS: Table<(String, String, String), DashboardRow> =
     Table::new(keyspace::CLOUDWATCH, "dashboards");
+
+/// Account, region, name.
+pub(crate) type AlarmKey = (String, String, String);
+
+pub(crate) const ALARMS: Table<AlarmKey, AlarmRow> = Table::new(keyspace::CLOUDWATCH, "alarms");
+/// Account, region, name of the alarm, time, and a number that tells what happened in the same millisecond apart.
+pub(crate) const HISTORY: Table<(String, String, String, i64, u64), HistoryRow> =
+    Table::new(keyspace::CLOUDWATCH, "history");
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MetricRow {
@@ -41,6 +50,14 @@ impl Row for MetricRow {
 }
 
 impl Row for Aggregate {
+    const VERSION: u8 = 1;
+}
+
+impl Row for AlarmRow {
+    const VERSION: u8 = 1;
+}
+
+impl Row for HistoryRow {
     const VERSION: u8 = 1;
 }
 

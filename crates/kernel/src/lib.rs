@@ -21,6 +21,7 @@ pub mod operation;
 pub mod ports;
 pub mod principal;
 pub mod provision;
+pub mod resource_policy;
 pub mod service;
 pub mod side;
 pub mod vault;

@@ -6,6 +6,16 @@ use undercast_smithy::OperationSchema;
 
 use super::shapes;
 
+/// The `DeleteAlarms` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteAlarms;
+
+impl Operation for DeleteAlarms {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteAlarms;
+    type Input = shapes::DeleteAlarmsInput;
+    type Output = shapes::DeleteAlarmsOutput;
+}
+
 /// The `DeleteDashboards` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteDashboards;
@@ -14,6 +24,56 @@ impl Operation for DeleteDashboards {
     const SCHEMA: &'static OperationSchema = &schema::DeleteDashboards;
     type Input = shapes::DeleteDashboardsInput;
     type Output = shapes::DeleteDashboardsOutput;
+}
+
+/// The `DescribeAlarmHistory` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeAlarmHistory;
+
+impl Operation for DescribeAlarmHistory {
+    const SCHEMA: &'static OperationSchema = &schema::DescribeAlarmHistory;
+    type Input = shapes::DescribeAlarmHistoryInput;
+    type Output = shapes::DescribeAlarmHistoryOutput;
+}
+
+/// The `DescribeAlarms` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeAlarms;
+
+impl Operation for DescribeAlarms {
+    const SCHEMA: &'static OperationSchema = &schema::DescribeAlarms;
+    type Input = shapes::DescribeAlarmsInput;
+    type Output = shapes::DescribeAlarmsOutput;
+}
+
+/// The `DescribeAlarmsForMetric` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeAlarmsForMetric;
+
+impl Operation for DescribeAlarmsForMetric {
+    const SCHEMA: &'static OperationSchema = &schema::DescribeAlarmsForMetric;
+    type Input = shapes::DescribeAlarmsForMetricInput;
+    type Output = shapes::DescribeAlarmsForMetricOutput;
+}
+
+/// The `DisableAlarmActions` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DisableAlarmActions;
+
+impl Operation for DisableAlarmActions {
+    const SCHEMA: &'static OperationSchema = &schema::DisableAlarmActions;
+    type Input = shapes::DisableAlarmActionsInput;
+    type Output = shapes::DisableAlarmActionsOutput;
+}
+
+/// The `EnableAlarmActions` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct EnableAlarmActions;
+
+impl Operation for EnableAlarmActions {
+    const SCHEMA: &'static OperationSchema = &schema::EnableAlarmActions;
+    type Input = shapes::EnableAlarmActionsInput;
+    type Output = shapes::EnableAlarmActionsOutput;
 }
 
 /// The `GetDashboard` operation.
@@ -66,6 +126,26 @@ impl Operation for ListMetrics {
     type Output = shapes::ListMetricsOutput;
 }
 
+/// The `ListTagsForResource` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ListTagsForResource;
+
+impl Operation for ListTagsForResource {
+    const SCHEMA: &'static OperationSchema = &schema::ListTagsForResource;
+    type Input = shapes::ListTagsForResourceInput;
+    type Output = shapes::ListTagsForResourceOutput;
+}
+
+/// The `PutCompositeAlarm` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutCompositeAlarm;
+
+impl Operation for PutCompositeAlarm {
+    const SCHEMA: &'static OperationSchema = &schema::PutCompositeAlarm;
+    type Input = shapes::PutCompositeAlarmInput;
+    type Output = shapes::PutCompositeAlarmOutput;
+}
+
 /// The `PutDashboard` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct PutDashboard;
@@ -74,6 +154,16 @@ impl Operation for PutDashboard {
     const SCHEMA: &'static OperationSchema = &schema::PutDashboard;
     type Input = shapes::PutDashboardInput;
     type Output = shapes::PutDashboardOutput;
+}
+
+/// The `PutMetricAlarm` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutMetricAlarm;
+
+impl Operation for PutMetricAlarm {
+    const SCHEMA: &'static OperationSchema = &schema::PutMetricAlarm;
+    type Input = shapes::PutMetricAlarmInput;
+    type Output = shapes::PutMetricAlarmOutput;
 }
 
 /// The `PutMetricData` operation.
@@ -86,11 +176,55 @@ impl Operation for PutMetricData {
     type Output = shapes::PutMetricDataOutput;
 }
 
+/// The `SetAlarmState` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct SetAlarmState;
+
+impl Operation for SetAlarmState {
+    const SCHEMA: &'static OperationSchema = &schema::SetAlarmState;
+    type Input = shapes::SetAlarmStateInput;
+    type Output = shapes::SetAlarmStateOutput;
+}
+
+/// The `TagResource` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct TagResource;
+
+impl Operation for TagResource {
+    const SCHEMA: &'static OperationSchema = &schema::TagResource;
+    type Input = shapes::TagResourceInput;
+    type Output = shapes::TagResourceOutput;
+}
+
+/// The `UntagResource` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct UntagResource;
+
+impl Operation for UntagResource {
+    const SCHEMA: &'static OperationSchema = &schema::UntagResource;
+    type Input = shapes::UntagResourceInput;
+    type Output = shapes::UntagResourceOutput;
+}
+
 #[expect(non_upper_case_globals, reason = "schemas carry the operations' names")]
 pub mod schema {
     use undercast_smithy::{ErrorSchema, Fault, OperationSchema};
 
     use super::super::schemas;
+
+    pub static DeleteAlarms: OperationSchema = OperationSchema {
+        name: "DeleteAlarms",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DeleteAlarmsInput,
+        output: &schemas::DeleteAlarmsOutput,
+        errors: &[&ResourceNotFound],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
 
     pub static DeleteDashboards: OperationSchema = OperationSchema {
         name: "DeleteDashboards",
@@ -104,6 +238,76 @@ pub mod schema {
         host_prefix: None,
         unsigned: false,
         no_output: false,
+    };
+
+    pub static DescribeAlarmHistory: OperationSchema = OperationSchema {
+        name: "DescribeAlarmHistory",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DescribeAlarmHistoryInput,
+        output: &schemas::DescribeAlarmHistoryOutput,
+        errors: &[&InvalidNextToken],
+        result_wrapper: Some("DescribeAlarmHistoryResult"),
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static DescribeAlarms: OperationSchema = OperationSchema {
+        name: "DescribeAlarms",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DescribeAlarmsInput,
+        output: &schemas::DescribeAlarmsOutput,
+        errors: &[&InvalidNextToken],
+        result_wrapper: Some("DescribeAlarmsResult"),
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static DescribeAlarmsForMetric: OperationSchema = OperationSchema {
+        name: "DescribeAlarmsForMetric",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DescribeAlarmsForMetricInput,
+        output: &schemas::DescribeAlarmsForMetricOutput,
+        errors: &[],
+        result_wrapper: Some("DescribeAlarmsForMetricResult"),
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static DisableAlarmActions: OperationSchema = OperationSchema {
+        name: "DisableAlarmActions",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DisableAlarmActionsInput,
+        output: &schemas::DisableAlarmActionsOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
+    pub static EnableAlarmActions: OperationSchema = OperationSchema {
+        name: "EnableAlarmActions",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::EnableAlarmActionsInput,
+        output: &schemas::EnableAlarmActionsOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
     };
 
     pub static GetDashboard: OperationSchema = OperationSchema {
@@ -181,6 +385,38 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static ListTagsForResource: OperationSchema = OperationSchema {
+        name: "ListTagsForResource",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::ListTagsForResourceInput,
+        output: &schemas::ListTagsForResourceOutput,
+        errors: &[
+            &InvalidParameterValueException,
+            &ResourceNotFoundException,
+            &InternalServiceFault,
+        ],
+        result_wrapper: Some("ListTagsForResourceResult"),
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static PutCompositeAlarm: OperationSchema = OperationSchema {
+        name: "PutCompositeAlarm",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::PutCompositeAlarmInput,
+        output: &schemas::PutCompositeAlarmOutput,
+        errors: &[&LimitExceededFault],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
     pub static PutDashboard: OperationSchema = OperationSchema {
         name: "PutDashboard",
         method: "POST",
@@ -193,6 +429,20 @@ pub mod schema {
         host_prefix: None,
         unsigned: false,
         no_output: false,
+    };
+
+    pub static PutMetricAlarm: OperationSchema = OperationSchema {
+        name: "PutMetricAlarm",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::PutMetricAlarmInput,
+        output: &schemas::PutMetricAlarmOutput,
+        errors: &[&LimitExceededFault],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
     };
 
     pub static PutMetricData: OperationSchema = OperationSchema {
@@ -212,6 +462,68 @@ pub mod schema {
         host_prefix: None,
         unsigned: false,
         no_output: true,
+    };
+
+    pub static SetAlarmState: OperationSchema = OperationSchema {
+        name: "SetAlarmState",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::SetAlarmStateInput,
+        output: &schemas::SetAlarmStateOutput,
+        errors: &[&ResourceNotFound, &InvalidFormatFault],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
+    pub static TagResource: OperationSchema = OperationSchema {
+        name: "TagResource",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::TagResourceInput,
+        output: &schemas::TagResourceOutput,
+        errors: &[
+            &InvalidParameterValueException,
+            &ResourceNotFoundException,
+            &ConcurrentModificationException,
+            &InternalServiceFault,
+            &ConflictException,
+        ],
+        result_wrapper: Some("TagResourceResult"),
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static UntagResource: OperationSchema = OperationSchema {
+        name: "UntagResource",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::UntagResourceInput,
+        output: &schemas::UntagResourceOutput,
+        errors: &[
+            &InvalidParameterValueException,
+            &ResourceNotFoundException,
+            &ConcurrentModificationException,
+            &InternalServiceFault,
+            &ConflictException,
+        ],
+        result_wrapper: Some("UntagResourceResult"),
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static ConcurrentModificationException: ErrorSchema = ErrorSchema {
+        name: "ConcurrentModificationException",
+        query_code: Some("ConcurrentModificationException"),
+        status: 429,
+        fault: Fault::Sender,
+        schema: &schemas::ConcurrentModificationException,
     };
 
     pub static ConflictException: ErrorSchema = ErrorSchema {
@@ -246,6 +558,14 @@ pub mod schema {
         schema: &schemas::InternalServiceFault,
     };
 
+    pub static InvalidFormatFault: ErrorSchema = ErrorSchema {
+        name: "InvalidFormatFault",
+        query_code: Some("InvalidFormat"),
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::InvalidFormatFault,
+    };
+
     pub static InvalidNextToken: ErrorSchema = ErrorSchema {
         name: "InvalidNextToken",
         query_code: Some("InvalidNextToken"),
@@ -270,11 +590,35 @@ pub mod schema {
         schema: &schemas::InvalidParameterValueException,
     };
 
+    pub static LimitExceededFault: ErrorSchema = ErrorSchema {
+        name: "LimitExceededFault",
+        query_code: Some("LimitExceeded"),
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::LimitExceededFault,
+    };
+
     pub static MissingRequiredParameterException: ErrorSchema = ErrorSchema {
         name: "MissingRequiredParameterException",
         query_code: Some("MissingParameter"),
         status: 400,
         fault: Fault::Sender,
         schema: &schemas::MissingRequiredParameterException,
+    };
+
+    pub static ResourceNotFound: ErrorSchema = ErrorSchema {
+        name: "ResourceNotFound",
+        query_code: Some("ResourceNotFound"),
+        status: 404,
+        fault: Fault::Sender,
+        schema: &schemas::ResourceNotFound,
+    };
+
+    pub static ResourceNotFoundException: ErrorSchema = ErrorSchema {
+        name: "ResourceNotFoundException",
+        query_code: Some("ResourceNotFoundException"),
+        status: 404,
+        fault: Fault::Sender,
+        schema: &schemas::ResourceNotFoundException,
     };
 }

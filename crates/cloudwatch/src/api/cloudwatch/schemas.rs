@@ -12,8 +12,118 @@ use undercast_smithy::{Binding, Kind, Member, Schema, TimestampFormat};
 
 pub static AccountId: Schema = Schema::new("AccountId", Kind::String).min(1).max(255);
 
+pub static ActionPrefix: Schema = Schema::new("ActionPrefix", Kind::String).min(1).max(1024);
+
+pub static ActionsSuppressedBy: Schema = Schema::new("ActionsSuppressedBy", Kind::String)
+    .values(&["WaitPeriod", "ExtensionPeriod", "Alarm"]);
+
+pub static ActionsSuppressedReason: Schema =
+    Schema::new("ActionsSuppressedReason", Kind::String).max(1024);
+
+pub static AlarmArn: Schema = Schema::new("AlarmArn", Kind::String).min(1).max(1600);
+
+pub static AlarmDescription: Schema = Schema::new("AlarmDescription", Kind::String).max(1024);
+
+pub static AlarmHistoryItem: Schema = Schema::new(
+    "AlarmHistoryItem",
+    Kind::Structure(&[
+        Member::new("AlarmName", &AlarmName),
+        Member::new("AlarmContributorId", &ContributorId),
+        Member::new("AlarmType", &AlarmType),
+        Member::new("Timestamp", &prelude::TIMESTAMP),
+        Member::new("HistoryItemType", &HistoryItemType),
+        Member::new("HistorySummary", &HistorySummary),
+        Member::new("HistoryData", &HistoryData),
+        Member::new("AlarmContributorAttributes", &ContributorAttributes),
+    ]),
+);
+
+pub static AlarmHistoryItems: Schema =
+    Schema::new("AlarmHistoryItems", Kind::List(&Member::new("member", &AlarmHistoryItem)));
+
+pub static AlarmName: Schema = Schema::new("AlarmName", Kind::String).min(1).max(255);
+
+pub static AlarmNamePrefix: Schema = Schema::new("AlarmNamePrefix", Kind::String).min(1).max(255);
+
+pub static AlarmNames: Schema =
+    Schema::new("AlarmNames", Kind::List(&Member::new("member", &AlarmName))).max(100);
+
+pub static AlarmPromQLCriteria: Schema = Schema::new(
+    "AlarmPromQLCriteria",
+    Kind::Structure(&[
+        Member::new("Query", &Query).required(),
+        Member::new("PendingPeriod", &PendingPeriod),
+        Member::new("RecoveryPeriod", &RecoveryPeriod),
+    ]),
+);
+
+pub static AlarmRule: Schema = Schema::new("AlarmRule", Kind::String).min(1).max(10240);
+
+pub static AlarmType: Schema =
+    Schema::new("AlarmType", Kind::String).values(&["CompositeAlarm", "MetricAlarm"]);
+
+pub static AlarmTypes: Schema =
+    Schema::new("AlarmTypes", Kind::List(&Member::new("member", &AlarmType)));
+
+pub static AmazonResourceName: Schema =
+    Schema::new("AmazonResourceName", Kind::String).min(1).max(1024);
+
+pub static AttributeName: Schema = Schema::new("AttributeName", Kind::String).min(1).max(255);
+
+pub static AttributeValue: Schema = Schema::new("AttributeValue", Kind::String).min(1).max(1024);
+
+pub static ComparisonOperator: Schema = Schema::new("ComparisonOperator", Kind::String).values(&[
+    "GreaterThanOrEqualToThreshold",
+    "GreaterThanThreshold",
+    "LessThanThreshold",
+    "LessThanOrEqualToThreshold",
+    "LessThanLowerOrGreaterThanUpperThreshold",
+    "LessThanLowerThreshold",
+    "GreaterThanUpperThreshold",
+]);
+
+pub static CompositeAlarm: Schema = Schema::new(
+    "CompositeAlarm",
+    Kind::Structure(&[
+        Member::new("ActionsEnabled", &prelude::BOOLEAN),
+        Member::new("AlarmActions", &ResourceList),
+        Member::new("AlarmArn", &AlarmArn),
+        Member::new("AlarmConfigurationUpdatedTimestamp", &prelude::TIMESTAMP),
+        Member::new("AlarmDescription", &AlarmDescription),
+        Member::new("AlarmName", &AlarmName),
+        Member::new("AlarmRule", &AlarmRule),
+        Member::new("InsufficientDataActions", &ResourceList),
+        Member::new("OKActions", &ResourceList),
+        Member::new("StateReason", &StateReason),
+        Member::new("StateReasonData", &StateReasonData),
+        Member::new("StateUpdatedTimestamp", &prelude::TIMESTAMP),
+        Member::new("StateValue", &StateValue),
+        Member::new("StateTransitionedTimestamp", &prelude::TIMESTAMP),
+        Member::new("ActionsSuppressedBy", &ActionsSuppressedBy),
+        Member::new("ActionsSuppressedReason", &ActionsSuppressedReason),
+        Member::new("ActionsSuppressor", &AlarmArn),
+        Member::new("ActionsSuppressorWaitPeriod", &prelude::INTEGER),
+        Member::new("ActionsSuppressorExtensionPeriod", &prelude::INTEGER),
+    ]),
+);
+
+pub static CompositeAlarms: Schema =
+    Schema::new("CompositeAlarms", Kind::List(&Member::new("member", &CompositeAlarm)));
+
+pub static ConcurrentModificationException: Schema =
+    Schema::new("ConcurrentModificationException", Kind::Structure(&[]));
+
 pub static ConflictException: Schema =
     Schema::new("ConflictException", Kind::Structure(&[Member::new("Message", &ErrorMessage)]));
+
+pub static ContributorAttributes: Schema = Schema::new(
+    "ContributorAttributes",
+    Kind::Map(&Member::new("key", &AttributeName), &Member::new("value", &AttributeValue)),
+)
+.min(0)
+.max(150);
+
+pub static ContributorId: Schema = Schema::new("ContributorId", Kind::String).min(1).max(16);
 
 pub static Counts: Schema =
     Schema::new("Counts", Kind::List(&Member::new("member", &prelude::DOUBLE)));
@@ -85,6 +195,13 @@ pub static DatapointValues: Schema =
 pub static Datapoints: Schema =
     Schema::new("Datapoints", Kind::List(&Member::new("member", &Datapoint)));
 
+pub static DatapointsToAlarm: Schema = Schema::new("DatapointsToAlarm", Kind::Integer).min(1);
+
+pub static DeleteAlarmsInput: Schema = Schema::new(
+    "DeleteAlarmsInput",
+    Kind::Structure(&[Member::new("AlarmNames", &AlarmNames).required()]),
+);
+
 pub static DeleteDashboardsInput: Schema = Schema::new(
     "DeleteDashboardsInput",
     Kind::Structure(&[Member::new("DashboardNames", &DashboardNames).required()]),
@@ -92,6 +209,71 @@ pub static DeleteDashboardsInput: Schema = Schema::new(
 
 pub static DeleteDashboardsOutput: Schema =
     Schema::new("DeleteDashboardsOutput", Kind::Structure(&[]));
+
+pub static DescribeAlarmHistoryInput: Schema = Schema::new(
+    "DescribeAlarmHistoryInput",
+    Kind::Structure(&[
+        Member::new("AlarmName", &AlarmName),
+        Member::new("AlarmContributorId", &ContributorId),
+        Member::new("AlarmTypes", &AlarmTypes),
+        Member::new("HistoryItemType", &HistoryItemType),
+        Member::new("StartDate", &prelude::TIMESTAMP),
+        Member::new("EndDate", &prelude::TIMESTAMP),
+        Member::new("MaxRecords", &MaxRecords),
+        Member::new("NextToken", &prelude::STRING),
+        Member::new("ScanBy", &ScanBy),
+    ]),
+);
+
+pub static DescribeAlarmHistoryOutput: Schema = Schema::new(
+    "DescribeAlarmHistoryOutput",
+    Kind::Structure(&[
+        Member::new("AlarmHistoryItems", &AlarmHistoryItems),
+        Member::new("NextToken", &prelude::STRING),
+    ]),
+);
+
+pub static DescribeAlarmsForMetricInput: Schema = Schema::new(
+    "DescribeAlarmsForMetricInput",
+    Kind::Structure(&[
+        Member::new("MetricName", &MetricName).required(),
+        Member::new("Namespace", &Namespace).required(),
+        Member::new("Statistic", &Statistic),
+        Member::new("ExtendedStatistic", &prelude::STRING),
+        Member::new("Dimensions", &Dimensions),
+        Member::new("Period", &Period),
+        Member::new("Unit", &StandardUnit),
+    ]),
+);
+
+pub static DescribeAlarmsForMetricOutput: Schema = Schema::new(
+    "DescribeAlarmsForMetricOutput",
+    Kind::Structure(&[Member::new("MetricAlarms", &MetricAlarms)]),
+);
+
+pub static DescribeAlarmsInput: Schema = Schema::new(
+    "DescribeAlarmsInput",
+    Kind::Structure(&[
+        Member::new("AlarmNames", &AlarmNames),
+        Member::new("AlarmNamePrefix", &AlarmNamePrefix),
+        Member::new("AlarmTypes", &AlarmTypes),
+        Member::new("ChildrenOfAlarmName", &AlarmName),
+        Member::new("ParentsOfAlarmName", &AlarmName),
+        Member::new("StateValue", &StateValue),
+        Member::new("ActionPrefix", &ActionPrefix),
+        Member::new("MaxRecords", &MaxRecords),
+        Member::new("NextToken", &prelude::STRING),
+    ]),
+);
+
+pub static DescribeAlarmsOutput: Schema = Schema::new(
+    "DescribeAlarmsOutput",
+    Kind::Structure(&[
+        Member::new("CompositeAlarms", &CompositeAlarms),
+        Member::new("MetricAlarms", &MetricAlarms),
+        Member::new("NextToken", &prelude::STRING),
+    ]),
+);
 
 pub static Dimension: Schema = Schema::new(
     "Dimension",
@@ -118,6 +300,16 @@ pub static DimensionValue: Schema = Schema::new("DimensionValue", Kind::String).
 
 pub static Dimensions: Schema =
     Schema::new("Dimensions", Kind::List(&Member::new("member", &Dimension))).max(30);
+
+pub static DisableAlarmActionsInput: Schema = Schema::new(
+    "DisableAlarmActionsInput",
+    Kind::Structure(&[Member::new("AlarmNames", &AlarmNames).required()]),
+);
+
+pub static EnableAlarmActionsInput: Schema = Schema::new(
+    "EnableAlarmActionsInput",
+    Kind::Structure(&[Member::new("AlarmNames", &AlarmNames).required()]),
+);
 
 pub static Entity: Schema = Schema::new(
     "Entity",
@@ -168,6 +360,25 @@ pub static EntityMetricDataList: Schema =
     Schema::new("EntityMetricDataList", Kind::List(&Member::new("member", &EntityMetricData)));
 
 pub static ErrorMessage: Schema = Schema::new("ErrorMessage", Kind::String).min(1).max(255);
+
+pub static EvaluateLowSampleCountPercentile: Schema =
+    Schema::new("EvaluateLowSampleCountPercentile", Kind::String).min(1).max(255);
+
+pub static EvaluationCriteria: Schema = Schema::new(
+    "EvaluationCriteria",
+    Kind::Union(&[Member::new("PromQLCriteria", &AlarmPromQLCriteria)]),
+);
+
+pub static EvaluationInterval: Schema =
+    Schema::new("EvaluationInterval", Kind::Integer).min(10).max(3600);
+
+pub static EvaluationPeriods: Schema = Schema::new("EvaluationPeriods", Kind::Integer).min(1);
+
+pub static EvaluationState: Schema = Schema::new("EvaluationState", Kind::String).values(&[
+    "PARTIAL_DATA",
+    "EVALUATION_FAILURE",
+    "EVALUATION_ERROR",
+]);
 
 pub static ExtendedStatistics: Schema =
     Schema::new("ExtendedStatistics", Kind::List(&Member::new("member", &prelude::STRING)))
@@ -233,10 +444,25 @@ pub static GetMetricStatisticsOutput: Schema = Schema::new(
     ]),
 );
 
+pub static HistoryData: Schema = Schema::new("HistoryData", Kind::String).min(1).max(4095);
+
+pub static HistoryItemType: Schema = Schema::new("HistoryItemType", Kind::String).values(&[
+    "ConfigurationUpdate",
+    "StateUpdate",
+    "Action",
+    "AlarmContributorStateUpdate",
+    "AlarmContributorAction",
+]);
+
+pub static HistorySummary: Schema = Schema::new("HistorySummary", Kind::String).min(1).max(255);
+
 pub static InternalServiceFault: Schema = Schema::new(
     "InternalServiceFault",
     Kind::Structure(&[Member::new("Message", &prelude::STRING)]),
 );
+
+pub static InvalidFormatFault: Schema =
+    Schema::new("InvalidFormatFault", Kind::Structure(&[Member::new("message", &ErrorMessage)]));
 
 pub static InvalidNextToken: Schema =
     Schema::new("InvalidNextToken", Kind::Structure(&[Member::new("message", &ErrorMessage)]));
@@ -253,6 +479,9 @@ pub static InvalidParameterValueException: Schema = Schema::new(
 
 pub static LabelOptions: Schema =
     Schema::new("LabelOptions", Kind::Structure(&[Member::new("Timezone", &prelude::STRING)]));
+
+pub static LimitExceededFault: Schema =
+    Schema::new("LimitExceededFault", Kind::Structure(&[Member::new("message", &ErrorMessage)]));
 
 pub static ListDashboardsInput: Schema = Schema::new(
     "ListDashboardsInput",
@@ -292,6 +521,16 @@ pub static ListMetricsOutput: Schema = Schema::new(
     ]),
 );
 
+pub static ListTagsForResourceInput: Schema = Schema::new(
+    "ListTagsForResourceInput",
+    Kind::Structure(&[Member::new("ResourceARN", &AmazonResourceName).required()]),
+);
+
+pub static ListTagsForResourceOutput: Schema =
+    Schema::new("ListTagsForResourceOutput", Kind::Structure(&[Member::new("Tags", &TagList)]));
+
+pub static MaxRecords: Schema = Schema::new("MaxRecords", Kind::Integer).min(1).max(100);
+
 pub static MessageData: Schema = Schema::new(
     "MessageData",
     Kind::Structure(&[
@@ -308,6 +547,46 @@ pub static Metric: Schema = Schema::new(
         Member::new("Dimensions", &Dimensions),
     ]),
 );
+
+pub static MetricAlarm: Schema = Schema::new(
+    "MetricAlarm",
+    Kind::Structure(&[
+        Member::new("AlarmName", &AlarmName),
+        Member::new("AlarmArn", &AlarmArn),
+        Member::new("AlarmDescription", &AlarmDescription),
+        Member::new("AlarmConfigurationUpdatedTimestamp", &prelude::TIMESTAMP),
+        Member::new("ActionsEnabled", &prelude::BOOLEAN),
+        Member::new("OKActions", &ResourceList),
+        Member::new("AlarmActions", &ResourceList),
+        Member::new("InsufficientDataActions", &ResourceList),
+        Member::new("StateValue", &StateValue),
+        Member::new("StateReason", &StateReason),
+        Member::new("StateReasonData", &StateReasonData),
+        Member::new("StateUpdatedTimestamp", &prelude::TIMESTAMP),
+        Member::new("MetricName", &MetricName),
+        Member::new("Namespace", &Namespace),
+        Member::new("Statistic", &Statistic),
+        Member::new("ExtendedStatistic", &prelude::STRING),
+        Member::new("Dimensions", &Dimensions),
+        Member::new("Period", &Period),
+        Member::new("Unit", &StandardUnit),
+        Member::new("EvaluationPeriods", &EvaluationPeriods),
+        Member::new("DatapointsToAlarm", &DatapointsToAlarm),
+        Member::new("Threshold", &prelude::DOUBLE),
+        Member::new("ComparisonOperator", &ComparisonOperator),
+        Member::new("TreatMissingData", &TreatMissingData),
+        Member::new("EvaluateLowSampleCountPercentile", &EvaluateLowSampleCountPercentile),
+        Member::new("Metrics", &MetricDataQueries),
+        Member::new("ThresholdMetricId", &MetricId),
+        Member::new("EvaluationState", &EvaluationState),
+        Member::new("StateTransitionedTimestamp", &prelude::TIMESTAMP),
+        Member::new("EvaluationCriteria", &EvaluationCriteria),
+        Member::new("EvaluationInterval", &EvaluationInterval),
+    ]),
+);
+
+pub static MetricAlarms: Schema =
+    Schema::new("MetricAlarms", Kind::List(&Member::new("member", &MetricAlarm)));
 
 pub static MetricData: Schema =
     Schema::new("MetricData", Kind::List(&Member::new("member", &MetricDatum)));
@@ -391,7 +670,26 @@ pub static Namespace: Schema =
 pub static OwningAccounts: Schema =
     Schema::new("OwningAccounts", Kind::List(&Member::new("member", &AccountId)));
 
+pub static PendingPeriod: Schema = Schema::new("PendingPeriod", Kind::Integer).min(0).max(86400);
+
 pub static Period: Schema = Schema::new("Period", Kind::Integer).min(1);
+
+pub static PutCompositeAlarmInput: Schema = Schema::new(
+    "PutCompositeAlarmInput",
+    Kind::Structure(&[
+        Member::new("ActionsEnabled", &prelude::BOOLEAN),
+        Member::new("AlarmActions", &ResourceList),
+        Member::new("AlarmDescription", &AlarmDescription),
+        Member::new("AlarmName", &AlarmName).required(),
+        Member::new("AlarmRule", &AlarmRule).required(),
+        Member::new("InsufficientDataActions", &ResourceList),
+        Member::new("OKActions", &ResourceList),
+        Member::new("Tags", &TagList),
+        Member::new("ActionsSuppressor", &AlarmArn),
+        Member::new("ActionsSuppressorWaitPeriod", &prelude::INTEGER),
+        Member::new("ActionsSuppressorExtensionPeriod", &prelude::INTEGER),
+    ]),
+);
 
 pub static PutDashboardInput: Schema = Schema::new(
     "PutDashboardInput",
@@ -407,6 +705,36 @@ pub static PutDashboardOutput: Schema = Schema::new(
     Kind::Structure(&[Member::new("DashboardValidationMessages", &DashboardValidationMessages)]),
 );
 
+pub static PutMetricAlarmInput: Schema = Schema::new(
+    "PutMetricAlarmInput",
+    Kind::Structure(&[
+        Member::new("AlarmName", &AlarmName).required(),
+        Member::new("AlarmDescription", &AlarmDescription),
+        Member::new("ActionsEnabled", &prelude::BOOLEAN),
+        Member::new("OKActions", &ResourceList),
+        Member::new("AlarmActions", &ResourceList),
+        Member::new("InsufficientDataActions", &ResourceList),
+        Member::new("MetricName", &MetricName),
+        Member::new("Namespace", &Namespace),
+        Member::new("Statistic", &Statistic),
+        Member::new("ExtendedStatistic", &prelude::STRING),
+        Member::new("Dimensions", &Dimensions),
+        Member::new("Period", &Period),
+        Member::new("Unit", &StandardUnit),
+        Member::new("EvaluationPeriods", &EvaluationPeriods),
+        Member::new("DatapointsToAlarm", &DatapointsToAlarm),
+        Member::new("Threshold", &prelude::DOUBLE),
+        Member::new("ComparisonOperator", &ComparisonOperator),
+        Member::new("TreatMissingData", &TreatMissingData),
+        Member::new("EvaluateLowSampleCountPercentile", &EvaluateLowSampleCountPercentile),
+        Member::new("Metrics", &MetricDataQueries),
+        Member::new("Tags", &TagList),
+        Member::new("ThresholdMetricId", &MetricId),
+        Member::new("EvaluationCriteria", &EvaluationCriteria),
+        Member::new("EvaluationInterval", &EvaluationInterval),
+    ]),
+);
+
 pub static PutMetricDataInput: Schema = Schema::new(
     "PutMetricDataInput",
     Kind::Structure(&[
@@ -417,10 +745,40 @@ pub static PutMetricDataInput: Schema = Schema::new(
     ]),
 );
 
+pub static Query: Schema = Schema::new("Query", Kind::String).min(1).max(10000);
+
 pub static RecentlyActive: Schema = Schema::new("RecentlyActive", Kind::String).values(&["PT3H"]);
+
+pub static RecoveryPeriod: Schema = Schema::new("RecoveryPeriod", Kind::Integer).min(0).max(86400);
+
+pub static ResourceList: Schema =
+    Schema::new("ResourceList", Kind::List(&Member::new("member", &ResourceName))).max(5);
+
+pub static ResourceName: Schema = Schema::new("ResourceName", Kind::String).min(1).max(1024);
+
+pub static ResourceNotFound: Schema =
+    Schema::new("ResourceNotFound", Kind::Structure(&[Member::new("message", &ErrorMessage)]));
+
+pub static ResourceNotFoundException: Schema = Schema::new(
+    "ResourceNotFoundException",
+    Kind::Structure(&[
+        Member::new("ResourceType", &prelude::STRING),
+        Member::new("ResourceId", &prelude::STRING),
+    ]),
+);
 
 pub static ScanBy: Schema =
     Schema::new("ScanBy", Kind::String).values(&["TimestampDescending", "TimestampAscending"]);
+
+pub static SetAlarmStateInput: Schema = Schema::new(
+    "SetAlarmStateInput",
+    Kind::Structure(&[
+        Member::new("AlarmName", &AlarmName).required(),
+        Member::new("StateValue", &StateValue).required(),
+        Member::new("StateReason", &StateReason).required(),
+        Member::new("StateReasonData", &StateReasonData),
+    ]),
+);
 
 pub static StandardUnit: Schema = Schema::new("StandardUnit", Kind::String).values(&[
     "Seconds",
@@ -451,6 +809,13 @@ pub static StandardUnit: Schema = Schema::new("StandardUnit", Kind::String).valu
     "Count/Second",
     "None",
 ]);
+
+pub static StateReason: Schema = Schema::new("StateReason", Kind::String).max(1023);
+
+pub static StateReasonData: Schema = Schema::new("StateReasonData", Kind::String).max(4000);
+
+pub static StateValue: Schema =
+    Schema::new("StateValue", Kind::String).values(&["OK", "ALARM", "INSUFFICIENT_DATA"]);
 
 pub static Statistic: Schema = Schema::new("Statistic", Kind::String).values(&[
     "SampleCount",
@@ -492,14 +857,54 @@ pub static Tag: Schema = Schema::new(
 
 pub static TagKey: Schema = Schema::new("TagKey", Kind::String).min(1).max(128);
 
+pub static TagKeyList: Schema =
+    Schema::new("TagKeyList", Kind::List(&Member::new("member", &TagKey)));
+
 pub static TagList: Schema = Schema::new("TagList", Kind::List(&Member::new("member", &Tag)));
+
+pub static TagResourceInput: Schema = Schema::new(
+    "TagResourceInput",
+    Kind::Structure(&[
+        Member::new("ResourceARN", &AmazonResourceName).required(),
+        Member::new("Tags", &TagList).required(),
+    ]),
+);
+
+pub static TagResourceOutput: Schema = Schema::new("TagResourceOutput", Kind::Structure(&[]));
 
 pub static TagValue: Schema = Schema::new("TagValue", Kind::String).max(256);
 
 pub static Timestamps: Schema =
     Schema::new("Timestamps", Kind::List(&Member::new("member", &prelude::TIMESTAMP)));
 
+pub static TreatMissingData: Schema = Schema::new("TreatMissingData", Kind::String).min(1).max(255);
+
+pub static UntagResourceInput: Schema = Schema::new(
+    "UntagResourceInput",
+    Kind::Structure(&[
+        Member::new("ResourceARN", &AmazonResourceName).required(),
+        Member::new("TagKeys", &TagKeyList).required(),
+    ]),
+);
+
+pub static UntagResourceOutput: Schema = Schema::new("UntagResourceOutput", Kind::Structure(&[]));
+
 pub static Values: Schema =
     Schema::new("Values", Kind::List(&Member::new("member", &prelude::DOUBLE)));
 
+pub static DeleteAlarmsOutput: Schema = Schema::new("DeleteAlarmsOutput", Kind::Structure(&[]));
+
+pub static DisableAlarmActionsOutput: Schema =
+    Schema::new("DisableAlarmActionsOutput", Kind::Structure(&[]));
+
+pub static EnableAlarmActionsOutput: Schema =
+    Schema::new("EnableAlarmActionsOutput", Kind::Structure(&[]));
+
+pub static PutCompositeAlarmOutput: Schema =
+    Schema::new("PutCompositeAlarmOutput", Kind::Structure(&[]));
+
+pub static PutMetricAlarmOutput: Schema = Schema::new("PutMetricAlarmOutput", Kind::Structure(&[]));
+
 pub static PutMetricDataOutput: Schema = Schema::new("PutMetricDataOutput", Kind::Structure(&[]));
+
+pub static SetAlarmStateOutput: Schema = Schema::new("SetAlarmStateOutput", Kind::Structure(&[]));

@@ -20,6 +20,161 @@ fn m(schema: &'static Schema, index: usize) -> &'static Member {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct AlarmHistoryItem {
+    pub alarm_name: Option<String>,
+    pub alarm_contributor_id: Option<String>,
+    pub alarm_type: Option<String>,
+    pub timestamp: Option<Timestamp>,
+    pub history_item_type: Option<String>,
+    pub history_summary: Option<String>,
+    pub history_data: Option<String>,
+    pub alarm_contributor_attributes: Option<BTreeMap<String, String>>,
+}
+
+impl Shape for AlarmHistoryItem {
+    const SCHEMA: &'static Schema = &schemas::AlarmHistoryItem;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.alarm_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.alarm_contributor_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.alarm_type, m(Self::SCHEMA, 2), writer);
+        write_option(&self.timestamp, m(Self::SCHEMA, 3), writer);
+        write_option(&self.history_item_type, m(Self::SCHEMA, 4), writer);
+        write_option(&self.history_summary, m(Self::SCHEMA, 5), writer);
+        write_option(&self.history_data, m(Self::SCHEMA, 6), writer);
+        write_option(&self.alarm_contributor_attributes, m(Self::SCHEMA, 7), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.alarm_name = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.alarm_contributor_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.alarm_type = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.timestamp = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.history_item_type = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.history_summary = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.history_data = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.alarm_contributor_attributes = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AlarmPromQLCriteria {
+    pub query: String,
+    pub pending_period: Option<i32>,
+    pub recovery_period: Option<i32>,
+}
+
+impl Shape for AlarmPromQLCriteria {
+    const SCHEMA: &'static Schema = &schemas::AlarmPromQLCriteria;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.query, m(Self::SCHEMA, 0), writer);
+        write_option(&self.pending_period, m(Self::SCHEMA, 1), writer);
+        write_option(&self.recovery_period, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.query = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.pending_period = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.recovery_period = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CompositeAlarm {
+    pub actions_enabled: Option<bool>,
+    pub alarm_actions: Option<Vec<String>>,
+    pub alarm_arn: Option<String>,
+    pub alarm_configuration_updated_timestamp: Option<Timestamp>,
+    pub alarm_description: Option<String>,
+    pub alarm_name: Option<String>,
+    pub alarm_rule: Option<String>,
+    pub insufficient_data_actions: Option<Vec<String>>,
+    pub ok_actions: Option<Vec<String>>,
+    pub state_reason: Option<String>,
+    pub state_reason_data: Option<String>,
+    pub state_updated_timestamp: Option<Timestamp>,
+    pub state_value: Option<String>,
+    pub state_transitioned_timestamp: Option<Timestamp>,
+    pub actions_suppressed_by: Option<String>,
+    pub actions_suppressed_reason: Option<String>,
+    pub actions_suppressor: Option<String>,
+    pub actions_suppressor_wait_period: Option<i32>,
+    pub actions_suppressor_extension_period: Option<i32>,
+}
+
+impl Shape for CompositeAlarm {
+    const SCHEMA: &'static Schema = &schemas::CompositeAlarm;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.actions_enabled, m(Self::SCHEMA, 0), writer);
+        write_option(&self.alarm_actions, m(Self::SCHEMA, 1), writer);
+        write_option(&self.alarm_arn, m(Self::SCHEMA, 2), writer);
+        write_option(&self.alarm_configuration_updated_timestamp, m(Self::SCHEMA, 3), writer);
+        write_option(&self.alarm_description, m(Self::SCHEMA, 4), writer);
+        write_option(&self.alarm_name, m(Self::SCHEMA, 5), writer);
+        write_option(&self.alarm_rule, m(Self::SCHEMA, 6), writer);
+        write_option(&self.insufficient_data_actions, m(Self::SCHEMA, 7), writer);
+        write_option(&self.ok_actions, m(Self::SCHEMA, 8), writer);
+        write_option(&self.state_reason, m(Self::SCHEMA, 9), writer);
+        write_option(&self.state_reason_data, m(Self::SCHEMA, 10), writer);
+        write_option(&self.state_updated_timestamp, m(Self::SCHEMA, 11), writer);
+        write_option(&self.state_value, m(Self::SCHEMA, 12), writer);
+        write_option(&self.state_transitioned_timestamp, m(Self::SCHEMA, 13), writer);
+        write_option(&self.actions_suppressed_by, m(Self::SCHEMA, 14), writer);
+        write_option(&self.actions_suppressed_reason, m(Self::SCHEMA, 15), writer);
+        write_option(&self.actions_suppressor, m(Self::SCHEMA, 16), writer);
+        write_option(&self.actions_suppressor_wait_period, m(Self::SCHEMA, 17), writer);
+        write_option(&self.actions_suppressor_extension_period, m(Self::SCHEMA, 18), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.actions_enabled = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.alarm_actions = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.alarm_arn = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => {
+                self.alarm_configuration_updated_timestamp =
+                    Some(Value::read(m(Self::SCHEMA, 3), reader)?)
+            }
+            4 => self.alarm_description = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.alarm_name = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.alarm_rule = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.insufficient_data_actions = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.ok_actions = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            9 => self.state_reason = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            10 => self.state_reason_data = Some(Value::read(m(Self::SCHEMA, 10), reader)?),
+            11 => self.state_updated_timestamp = Some(Value::read(m(Self::SCHEMA, 11), reader)?),
+            12 => self.state_value = Some(Value::read(m(Self::SCHEMA, 12), reader)?),
+            13 => {
+                self.state_transitioned_timestamp = Some(Value::read(m(Self::SCHEMA, 13), reader)?)
+            }
+            14 => self.actions_suppressed_by = Some(Value::read(m(Self::SCHEMA, 14), reader)?),
+            15 => self.actions_suppressed_reason = Some(Value::read(m(Self::SCHEMA, 15), reader)?),
+            16 => self.actions_suppressor = Some(Value::read(m(Self::SCHEMA, 16), reader)?),
+            17 => {
+                self.actions_suppressor_wait_period =
+                    Some(Value::read(m(Self::SCHEMA, 17), reader)?)
+            }
+            18 => {
+                self.actions_suppressor_extension_period =
+                    Some(Value::read(m(Self::SCHEMA, 18), reader)?)
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DashboardEntry {
     pub dashboard_name: Option<String>,
     pub dashboard_arn: Option<String>,
@@ -116,6 +271,27 @@ impl Shape for Datapoint {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAlarmsInput {
+    pub alarm_names: Vec<String>,
+}
+
+impl Shape for DeleteAlarmsInput {
+    const SCHEMA: &'static Schema = &schemas::DeleteAlarmsInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.alarm_names, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.alarm_names = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteDashboardsInput {
     pub dashboard_names: Vec<String>,
 }
@@ -146,6 +322,207 @@ impl Shape for DeleteDashboardsOutput {
 
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeAlarmHistoryInput {
+    pub alarm_name: Option<String>,
+    pub alarm_contributor_id: Option<String>,
+    pub alarm_types: Option<Vec<String>>,
+    pub history_item_type: Option<String>,
+    pub start_date: Option<Timestamp>,
+    pub end_date: Option<Timestamp>,
+    pub max_records: Option<i32>,
+    pub next_token: Option<String>,
+    pub scan_by: Option<String>,
+}
+
+impl Shape for DescribeAlarmHistoryInput {
+    const SCHEMA: &'static Schema = &schemas::DescribeAlarmHistoryInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.alarm_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.alarm_contributor_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.alarm_types, m(Self::SCHEMA, 2), writer);
+        write_option(&self.history_item_type, m(Self::SCHEMA, 3), writer);
+        write_option(&self.start_date, m(Self::SCHEMA, 4), writer);
+        write_option(&self.end_date, m(Self::SCHEMA, 5), writer);
+        write_option(&self.max_records, m(Self::SCHEMA, 6), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 7), writer);
+        write_option(&self.scan_by, m(Self::SCHEMA, 8), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.alarm_name = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.alarm_contributor_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.alarm_types = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.history_item_type = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.start_date = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.end_date = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.max_records = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.next_token = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.scan_by = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeAlarmHistoryOutput {
+    pub alarm_history_items: Option<Vec<AlarmHistoryItem>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeAlarmHistoryOutput {
+    const SCHEMA: &'static Schema = &schemas::DescribeAlarmHistoryOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.alarm_history_items, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.alarm_history_items = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeAlarmsForMetricInput {
+    pub metric_name: String,
+    pub namespace: String,
+    pub statistic: Option<String>,
+    pub extended_statistic: Option<String>,
+    pub dimensions: Option<Vec<Dimension>>,
+    pub period: Option<i32>,
+    pub unit: Option<String>,
+}
+
+impl Shape for DescribeAlarmsForMetricInput {
+    const SCHEMA: &'static Schema = &schemas::DescribeAlarmsForMetricInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.metric_name, m(Self::SCHEMA, 0), writer);
+        write_member(&self.namespace, m(Self::SCHEMA, 1), writer);
+        write_option(&self.statistic, m(Self::SCHEMA, 2), writer);
+        write_option(&self.extended_statistic, m(Self::SCHEMA, 3), writer);
+        write_option(&self.dimensions, m(Self::SCHEMA, 4), writer);
+        write_option(&self.period, m(Self::SCHEMA, 5), writer);
+        write_option(&self.unit, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.metric_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.namespace = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.statistic = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.extended_statistic = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.dimensions = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.period = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.unit = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeAlarmsForMetricOutput {
+    pub metric_alarms: Option<Vec<MetricAlarm>>,
+}
+
+impl Shape for DescribeAlarmsForMetricOutput {
+    const SCHEMA: &'static Schema = &schemas::DescribeAlarmsForMetricOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.metric_alarms, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.metric_alarms = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeAlarmsInput {
+    pub alarm_names: Option<Vec<String>>,
+    pub alarm_name_prefix: Option<String>,
+    pub alarm_types: Option<Vec<String>>,
+    pub children_of_alarm_name: Option<String>,
+    pub parents_of_alarm_name: Option<String>,
+    pub state_value: Option<String>,
+    pub action_prefix: Option<String>,
+    pub max_records: Option<i32>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeAlarmsInput {
+    const SCHEMA: &'static Schema = &schemas::DescribeAlarmsInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.alarm_names, m(Self::SCHEMA, 0), writer);
+        write_option(&self.alarm_name_prefix, m(Self::SCHEMA, 1), writer);
+        write_option(&self.alarm_types, m(Self::SCHEMA, 2), writer);
+        write_option(&self.children_of_alarm_name, m(Self::SCHEMA, 3), writer);
+        write_option(&self.parents_of_alarm_name, m(Self::SCHEMA, 4), writer);
+        write_option(&self.state_value, m(Self::SCHEMA, 5), writer);
+        write_option(&self.action_prefix, m(Self::SCHEMA, 6), writer);
+        write_option(&self.max_records, m(Self::SCHEMA, 7), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 8), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.alarm_names = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.alarm_name_prefix = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.alarm_types = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.children_of_alarm_name = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.parents_of_alarm_name = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.state_value = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.action_prefix = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.max_records = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.next_token = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeAlarmsOutput {
+    pub composite_alarms: Option<Vec<CompositeAlarm>>,
+    pub metric_alarms: Option<Vec<MetricAlarm>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeAlarmsOutput {
+    const SCHEMA: &'static Schema = &schemas::DescribeAlarmsOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.composite_alarms, m(Self::SCHEMA, 0), writer);
+        write_option(&self.metric_alarms, m(Self::SCHEMA, 1), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.composite_alarms = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.metric_alarms = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.next_token = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
             _ => {}
         }
         Ok(())
@@ -201,6 +578,48 @@ impl Shape for DimensionFilter {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DisableAlarmActionsInput {
+    pub alarm_names: Vec<String>,
+}
+
+impl Shape for DisableAlarmActionsInput {
+    const SCHEMA: &'static Schema = &schemas::DisableAlarmActionsInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.alarm_names, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.alarm_names = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EnableAlarmActionsInput {
+    pub alarm_names: Vec<String>,
+}
+
+impl Shape for EnableAlarmActionsInput {
+    const SCHEMA: &'static Schema = &schemas::EnableAlarmActionsInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.alarm_names, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.alarm_names = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Entity {
     pub key_attributes: Option<BTreeMap<String, String>>,
     pub attributes: Option<BTreeMap<String, String>>,
@@ -244,6 +663,33 @@ impl Shape for EntityMetricData {
             1 => self.metric_data = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             _ => {}
         }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum EvaluationCriteria {
+    PromQLCriteria(AlarmPromQLCriteria),
+    /// No member is set.
+    #[default]
+    Unset,
+}
+
+impl Shape for EvaluationCriteria {
+    const SCHEMA: &'static Schema = &schemas::EvaluationCriteria;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        match self {
+            Self::PromQLCriteria(value) => write_member(value, m(Self::SCHEMA, 0), writer),
+            Self::Unset => {}
+        }
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        *self = match index {
+            0 => Self::PromQLCriteria(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => return Ok(()),
+        };
         Ok(())
     }
 }
@@ -567,6 +1013,48 @@ impl Shape for ListMetricsOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListTagsForResourceInput {
+    pub resource_arn: String,
+}
+
+impl Shape for ListTagsForResourceInput {
+    const SCHEMA: &'static Schema = &schemas::ListTagsForResourceInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.resource_arn, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.resource_arn = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListTagsForResourceOutput {
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for ListTagsForResourceOutput {
+    const SCHEMA: &'static Schema = &schemas::ListTagsForResourceOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.tags, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.tags = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct MessageData {
     pub code: Option<String>,
     pub value: Option<String>,
@@ -611,6 +1099,125 @@ impl Shape for Metric {
             0 => self.namespace = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             1 => self.metric_name = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             2 => self.dimensions = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MetricAlarm {
+    pub alarm_name: Option<String>,
+    pub alarm_arn: Option<String>,
+    pub alarm_description: Option<String>,
+    pub alarm_configuration_updated_timestamp: Option<Timestamp>,
+    pub actions_enabled: Option<bool>,
+    pub ok_actions: Option<Vec<String>>,
+    pub alarm_actions: Option<Vec<String>>,
+    pub insufficient_data_actions: Option<Vec<String>>,
+    pub state_value: Option<String>,
+    pub state_reason: Option<String>,
+    pub state_reason_data: Option<String>,
+    pub state_updated_timestamp: Option<Timestamp>,
+    pub metric_name: Option<String>,
+    pub namespace: Option<String>,
+    pub statistic: Option<String>,
+    pub extended_statistic: Option<String>,
+    pub dimensions: Option<Vec<Dimension>>,
+    pub period: Option<i32>,
+    pub unit: Option<String>,
+    pub evaluation_periods: Option<i32>,
+    pub datapoints_to_alarm: Option<i32>,
+    pub threshold: Option<f64>,
+    pub comparison_operator: Option<String>,
+    pub treat_missing_data: Option<String>,
+    pub evaluate_low_sample_count_percentile: Option<String>,
+    pub metrics: Option<Vec<MetricDataQuery>>,
+    pub threshold_metric_id: Option<String>,
+    pub evaluation_state: Option<String>,
+    pub state_transitioned_timestamp: Option<Timestamp>,
+    pub evaluation_criteria: Option<EvaluationCriteria>,
+    pub evaluation_interval: Option<i32>,
+}
+
+impl Shape for MetricAlarm {
+    const SCHEMA: &'static Schema = &schemas::MetricAlarm;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.alarm_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.alarm_arn, m(Self::SCHEMA, 1), writer);
+        write_option(&self.alarm_description, m(Self::SCHEMA, 2), writer);
+        write_option(&self.alarm_configuration_updated_timestamp, m(Self::SCHEMA, 3), writer);
+        write_option(&self.actions_enabled, m(Self::SCHEMA, 4), writer);
+        write_option(&self.ok_actions, m(Self::SCHEMA, 5), writer);
+        write_option(&self.alarm_actions, m(Self::SCHEMA, 6), writer);
+        write_option(&self.insufficient_data_actions, m(Self::SCHEMA, 7), writer);
+        write_option(&self.state_value, m(Self::SCHEMA, 8), writer);
+        write_option(&self.state_reason, m(Self::SCHEMA, 9), writer);
+        write_option(&self.state_reason_data, m(Self::SCHEMA, 10), writer);
+        write_option(&self.state_updated_timestamp, m(Self::SCHEMA, 11), writer);
+        write_option(&self.metric_name, m(Self::SCHEMA, 12), writer);
+        write_option(&self.namespace, m(Self::SCHEMA, 13), writer);
+        write_option(&self.statistic, m(Self::SCHEMA, 14), writer);
+        write_option(&self.extended_statistic, m(Self::SCHEMA, 15), writer);
+        write_option(&self.dimensions, m(Self::SCHEMA, 16), writer);
+        write_option(&self.period, m(Self::SCHEMA, 17), writer);
+        write_option(&self.unit, m(Self::SCHEMA, 18), writer);
+        write_option(&self.evaluation_periods, m(Self::SCHEMA, 19), writer);
+        write_option(&self.datapoints_to_alarm, m(Self::SCHEMA, 20), writer);
+        write_option(&self.threshold, m(Self::SCHEMA, 21), writer);
+        write_option(&self.comparison_operator, m(Self::SCHEMA, 22), writer);
+        write_option(&self.treat_missing_data, m(Self::SCHEMA, 23), writer);
+        write_option(&self.evaluate_low_sample_count_percentile, m(Self::SCHEMA, 24), writer);
+        write_option(&self.metrics, m(Self::SCHEMA, 25), writer);
+        write_option(&self.threshold_metric_id, m(Self::SCHEMA, 26), writer);
+        write_option(&self.evaluation_state, m(Self::SCHEMA, 27), writer);
+        write_option(&self.state_transitioned_timestamp, m(Self::SCHEMA, 28), writer);
+        write_option(&self.evaluation_criteria, m(Self::SCHEMA, 29), writer);
+        write_option(&self.evaluation_interval, m(Self::SCHEMA, 30), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.alarm_name = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.alarm_arn = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.alarm_description = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => {
+                self.alarm_configuration_updated_timestamp =
+                    Some(Value::read(m(Self::SCHEMA, 3), reader)?)
+            }
+            4 => self.actions_enabled = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.ok_actions = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.alarm_actions = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.insufficient_data_actions = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.state_value = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            9 => self.state_reason = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            10 => self.state_reason_data = Some(Value::read(m(Self::SCHEMA, 10), reader)?),
+            11 => self.state_updated_timestamp = Some(Value::read(m(Self::SCHEMA, 11), reader)?),
+            12 => self.metric_name = Some(Value::read(m(Self::SCHEMA, 12), reader)?),
+            13 => self.namespace = Some(Value::read(m(Self::SCHEMA, 13), reader)?),
+            14 => self.statistic = Some(Value::read(m(Self::SCHEMA, 14), reader)?),
+            15 => self.extended_statistic = Some(Value::read(m(Self::SCHEMA, 15), reader)?),
+            16 => self.dimensions = Some(Value::read(m(Self::SCHEMA, 16), reader)?),
+            17 => self.period = Some(Value::read(m(Self::SCHEMA, 17), reader)?),
+            18 => self.unit = Some(Value::read(m(Self::SCHEMA, 18), reader)?),
+            19 => self.evaluation_periods = Some(Value::read(m(Self::SCHEMA, 19), reader)?),
+            20 => self.datapoints_to_alarm = Some(Value::read(m(Self::SCHEMA, 20), reader)?),
+            21 => self.threshold = Some(Value::read(m(Self::SCHEMA, 21), reader)?),
+            22 => self.comparison_operator = Some(Value::read(m(Self::SCHEMA, 22), reader)?),
+            23 => self.treat_missing_data = Some(Value::read(m(Self::SCHEMA, 23), reader)?),
+            24 => {
+                self.evaluate_low_sample_count_percentile =
+                    Some(Value::read(m(Self::SCHEMA, 24), reader)?)
+            }
+            25 => self.metrics = Some(Value::read(m(Self::SCHEMA, 25), reader)?),
+            26 => self.threshold_metric_id = Some(Value::read(m(Self::SCHEMA, 26), reader)?),
+            27 => self.evaluation_state = Some(Value::read(m(Self::SCHEMA, 27), reader)?),
+            28 => {
+                self.state_transitioned_timestamp = Some(Value::read(m(Self::SCHEMA, 28), reader)?)
+            }
+            29 => self.evaluation_criteria = Some(Value::read(m(Self::SCHEMA, 29), reader)?),
+            30 => self.evaluation_interval = Some(Value::read(m(Self::SCHEMA, 30), reader)?),
             _ => {}
         }
         Ok(())
@@ -768,6 +1375,62 @@ impl Shape for MetricStat {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutCompositeAlarmInput {
+    pub actions_enabled: Option<bool>,
+    pub alarm_actions: Option<Vec<String>>,
+    pub alarm_description: Option<String>,
+    pub alarm_name: String,
+    pub alarm_rule: String,
+    pub insufficient_data_actions: Option<Vec<String>>,
+    pub ok_actions: Option<Vec<String>>,
+    pub tags: Option<Vec<Tag>>,
+    pub actions_suppressor: Option<String>,
+    pub actions_suppressor_wait_period: Option<i32>,
+    pub actions_suppressor_extension_period: Option<i32>,
+}
+
+impl Shape for PutCompositeAlarmInput {
+    const SCHEMA: &'static Schema = &schemas::PutCompositeAlarmInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.actions_enabled, m(Self::SCHEMA, 0), writer);
+        write_option(&self.alarm_actions, m(Self::SCHEMA, 1), writer);
+        write_option(&self.alarm_description, m(Self::SCHEMA, 2), writer);
+        write_member(&self.alarm_name, m(Self::SCHEMA, 3), writer);
+        write_member(&self.alarm_rule, m(Self::SCHEMA, 4), writer);
+        write_option(&self.insufficient_data_actions, m(Self::SCHEMA, 5), writer);
+        write_option(&self.ok_actions, m(Self::SCHEMA, 6), writer);
+        write_option(&self.tags, m(Self::SCHEMA, 7), writer);
+        write_option(&self.actions_suppressor, m(Self::SCHEMA, 8), writer);
+        write_option(&self.actions_suppressor_wait_period, m(Self::SCHEMA, 9), writer);
+        write_option(&self.actions_suppressor_extension_period, m(Self::SCHEMA, 10), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.actions_enabled = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.alarm_actions = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.alarm_description = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.alarm_name = Value::read(m(Self::SCHEMA, 3), reader)?,
+            4 => self.alarm_rule = Value::read(m(Self::SCHEMA, 4), reader)?,
+            5 => self.insufficient_data_actions = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.ok_actions = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.tags = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.actions_suppressor = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            9 => {
+                self.actions_suppressor_wait_period = Some(Value::read(m(Self::SCHEMA, 9), reader)?)
+            }
+            10 => {
+                self.actions_suppressor_extension_period =
+                    Some(Value::read(m(Self::SCHEMA, 10), reader)?)
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PutDashboardInput {
     pub dashboard_name: String,
     pub dashboard_body: String,
@@ -818,6 +1481,99 @@ impl Shape for PutDashboardOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutMetricAlarmInput {
+    pub alarm_name: String,
+    pub alarm_description: Option<String>,
+    pub actions_enabled: Option<bool>,
+    pub ok_actions: Option<Vec<String>>,
+    pub alarm_actions: Option<Vec<String>>,
+    pub insufficient_data_actions: Option<Vec<String>>,
+    pub metric_name: Option<String>,
+    pub namespace: Option<String>,
+    pub statistic: Option<String>,
+    pub extended_statistic: Option<String>,
+    pub dimensions: Option<Vec<Dimension>>,
+    pub period: Option<i32>,
+    pub unit: Option<String>,
+    pub evaluation_periods: Option<i32>,
+    pub datapoints_to_alarm: Option<i32>,
+    pub threshold: Option<f64>,
+    pub comparison_operator: Option<String>,
+    pub treat_missing_data: Option<String>,
+    pub evaluate_low_sample_count_percentile: Option<String>,
+    pub metrics: Option<Vec<MetricDataQuery>>,
+    pub tags: Option<Vec<Tag>>,
+    pub threshold_metric_id: Option<String>,
+    pub evaluation_criteria: Option<EvaluationCriteria>,
+    pub evaluation_interval: Option<i32>,
+}
+
+impl Shape for PutMetricAlarmInput {
+    const SCHEMA: &'static Schema = &schemas::PutMetricAlarmInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.alarm_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.alarm_description, m(Self::SCHEMA, 1), writer);
+        write_option(&self.actions_enabled, m(Self::SCHEMA, 2), writer);
+        write_option(&self.ok_actions, m(Self::SCHEMA, 3), writer);
+        write_option(&self.alarm_actions, m(Self::SCHEMA, 4), writer);
+        write_option(&self.insufficient_data_actions, m(Self::SCHEMA, 5), writer);
+        write_option(&self.metric_name, m(Self::SCHEMA, 6), writer);
+        write_option(&self.namespace, m(Self::SCHEMA, 7), writer);
+        write_option(&self.statistic, m(Self::SCHEMA, 8), writer);
+        write_option(&self.extended_statistic, m(Self::SCHEMA, 9), writer);
+        write_option(&self.dimensions, m(Self::SCHEMA, 10), writer);
+        write_option(&self.period, m(Self::SCHEMA, 11), writer);
+        write_option(&self.unit, m(Self::SCHEMA, 12), writer);
+        write_option(&self.evaluation_periods, m(Self::SCHEMA, 13), writer);
+        write_option(&self.datapoints_to_alarm, m(Self::SCHEMA, 14), writer);
+        write_option(&self.threshold, m(Self::SCHEMA, 15), writer);
+        write_option(&self.comparison_operator, m(Self::SCHEMA, 16), writer);
+        write_option(&self.treat_missing_data, m(Self::SCHEMA, 17), writer);
+        write_option(&self.evaluate_low_sample_count_percentile, m(Self::SCHEMA, 18), writer);
+        write_option(&self.metrics, m(Self::SCHEMA, 19), writer);
+        write_option(&self.tags, m(Self::SCHEMA, 20), writer);
+        write_option(&self.threshold_metric_id, m(Self::SCHEMA, 21), writer);
+        write_option(&self.evaluation_criteria, m(Self::SCHEMA, 22), writer);
+        write_option(&self.evaluation_interval, m(Self::SCHEMA, 23), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.alarm_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.alarm_description = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.actions_enabled = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.ok_actions = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.alarm_actions = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.insufficient_data_actions = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.metric_name = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.namespace = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.statistic = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            9 => self.extended_statistic = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            10 => self.dimensions = Some(Value::read(m(Self::SCHEMA, 10), reader)?),
+            11 => self.period = Some(Value::read(m(Self::SCHEMA, 11), reader)?),
+            12 => self.unit = Some(Value::read(m(Self::SCHEMA, 12), reader)?),
+            13 => self.evaluation_periods = Some(Value::read(m(Self::SCHEMA, 13), reader)?),
+            14 => self.datapoints_to_alarm = Some(Value::read(m(Self::SCHEMA, 14), reader)?),
+            15 => self.threshold = Some(Value::read(m(Self::SCHEMA, 15), reader)?),
+            16 => self.comparison_operator = Some(Value::read(m(Self::SCHEMA, 16), reader)?),
+            17 => self.treat_missing_data = Some(Value::read(m(Self::SCHEMA, 17), reader)?),
+            18 => {
+                self.evaluate_low_sample_count_percentile =
+                    Some(Value::read(m(Self::SCHEMA, 18), reader)?)
+            }
+            19 => self.metrics = Some(Value::read(m(Self::SCHEMA, 19), reader)?),
+            20 => self.tags = Some(Value::read(m(Self::SCHEMA, 20), reader)?),
+            21 => self.threshold_metric_id = Some(Value::read(m(Self::SCHEMA, 21), reader)?),
+            22 => self.evaluation_criteria = Some(Value::read(m(Self::SCHEMA, 22), reader)?),
+            23 => self.evaluation_interval = Some(Value::read(m(Self::SCHEMA, 23), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PutMetricDataInput {
     pub namespace: String,
     pub metric_data: Option<Vec<MetricDatum>>,
@@ -841,6 +1597,36 @@ impl Shape for PutMetricDataInput {
             1 => self.metric_data = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             2 => self.entity_metric_data = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
             3 => self.strict_entity_validation = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SetAlarmStateInput {
+    pub alarm_name: String,
+    pub state_value: String,
+    pub state_reason: String,
+    pub state_reason_data: Option<String>,
+}
+
+impl Shape for SetAlarmStateInput {
+    const SCHEMA: &'static Schema = &schemas::SetAlarmStateInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.alarm_name, m(Self::SCHEMA, 0), writer);
+        write_member(&self.state_value, m(Self::SCHEMA, 1), writer);
+        write_member(&self.state_reason, m(Self::SCHEMA, 2), writer);
+        write_option(&self.state_reason_data, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.alarm_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.state_value = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.state_reason = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.state_reason_data = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
             _ => {}
         }
         Ok(())
@@ -902,10 +1688,186 @@ impl Shape for Tag {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagResourceInput {
+    pub resource_arn: String,
+    pub tags: Vec<Tag>,
+}
+
+impl Shape for TagResourceInput {
+    const SCHEMA: &'static Schema = &schemas::TagResourceInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.resource_arn, m(Self::SCHEMA, 0), writer);
+        write_member(&self.tags, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.resource_arn = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.tags = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagResourceOutput {}
+
+impl Shape for TagResourceOutput {
+    const SCHEMA: &'static Schema = &schemas::TagResourceOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UntagResourceInput {
+    pub resource_arn: String,
+    pub tag_keys: Vec<String>,
+}
+
+impl Shape for UntagResourceInput {
+    const SCHEMA: &'static Schema = &schemas::UntagResourceInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.resource_arn, m(Self::SCHEMA, 0), writer);
+        write_member(&self.tag_keys, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.resource_arn = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.tag_keys = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UntagResourceOutput {}
+
+impl Shape for UntagResourceOutput {
+    const SCHEMA: &'static Schema = &schemas::UntagResourceOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAlarmsOutput {}
+
+impl Shape for DeleteAlarmsOutput {
+    const SCHEMA: &'static Schema = &schemas::DeleteAlarmsOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DisableAlarmActionsOutput {}
+
+impl Shape for DisableAlarmActionsOutput {
+    const SCHEMA: &'static Schema = &schemas::DisableAlarmActionsOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EnableAlarmActionsOutput {}
+
+impl Shape for EnableAlarmActionsOutput {
+    const SCHEMA: &'static Schema = &schemas::EnableAlarmActionsOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutCompositeAlarmOutput {}
+
+impl Shape for PutCompositeAlarmOutput {
+    const SCHEMA: &'static Schema = &schemas::PutCompositeAlarmOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutMetricAlarmOutput {}
+
+impl Shape for PutMetricAlarmOutput {
+    const SCHEMA: &'static Schema = &schemas::PutMetricAlarmOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PutMetricDataOutput {}
 
 impl Shape for PutMetricDataOutput {
     const SCHEMA: &'static Schema = &schemas::PutMetricDataOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SetAlarmStateOutput {}
+
+impl Shape for SetAlarmStateOutput {
+    const SCHEMA: &'static Schema = &schemas::SetAlarmStateOutput;
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {}
 
