@@ -2,7 +2,7 @@
 //! send them on.
 //!
 //! What is to be sent is written with the events themselves, so that nothing is lost and a function gets each event
-//! at least once, in the order of arrival. What is counted goes through the kernel's metrics port.
+//! at least once. What is counted goes through the kernel's metrics port.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

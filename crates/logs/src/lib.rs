@@ -1,10 +1,12 @@
 //! CloudWatch Logs: groups, streams, events; what every invocation writes to.
 //!
 //! The events of a group are one index by time, so that following a group and dropping what is too old
-//! are short scans. Read first: `store.rs`, `pattern.rs`, `filters.rs` (what is done with events as they arrive).
+//! are short scans. Read first: `store.rs`, `pattern.rs`, `filters.rs` (what is done with events as they
+//! arrive), `insights` (queries).
 
 pub mod api;
 mod filters;
+mod insights;
 mod operations;
 mod pattern;
 mod resources;
@@ -57,11 +59,20 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::PutSubscriptionFilter>(&logs)
         .route::<op::DescribeSubscriptionFilters>(&logs)
         .route::<op::DeleteSubscriptionFilter>(&logs)
+        .route::<op::StartQuery>(&logs)
+        .route::<op::GetQueryResults>(&logs)
+        .route::<op::StopQuery>(&logs)
+        .route::<op::DescribeQueries>(&logs)
+        .route::<op::PutQueryDefinition>(&logs)
+        .route::<op::DeleteQueryDefinition>(&logs)
+        .route::<op::DescribeQueryDefinitions>(&logs)
         .resource(resources::LogGroupType)
         .resource(resources::LogStreamType)
         .resource(resources::MetricFilterType)
         .resource(resources::SubscriptionFilterType)
+        .resource(resources::QueryDefinitionType)
         .task(filters::task())
+        .task(insights::task::task())
         .task(tasks::drop_group())
         .task(tasks::retention())
         .list(resources::list)

@@ -273,6 +273,55 @@ impl ResourceType for SubscriptionFilterType {
     }
 }
 
+pub(crate) struct QueryDefinitionType;
+
+async fn put_definition(ctx: Context, request: ResourceRequest) -> Result<Resource, ServiceError> {
+    let mut input = lowered(&request.properties);
+    let mut id = Some(request.physical_id.clone()).filter(|id| !id.is_empty());
+    if id.is_none() && request.attempt > 1 {
+        // What an earlier attempt made has the name.
+        let name = json!({"queryDefinitionNamePrefix": request.text("Name")});
+        let found = call(&ctx, "DescribeQueryDefinitions", name).await?;
+        let all = found.get("queryDefinitions").and_then(Value::as_array).into_iter().flatten();
+        let mut same =
+            all.filter(|one| one.get("name").and_then(Value::as_str) == request.text("Name"));
+        let own = same.next().and_then(|one| one.get("queryDefinitionId")?.as_str());
+        id = own.map(str::to_owned);
+    }
+    if let (Value::Object(members), Some(id)) = (&mut input, id) {
+        members.insert("queryDefinitionId".to_owned(), id.into());
+    }
+    let answer = call(&ctx, "PutQueryDefinition", input).await?;
+    let id = answer.get("queryDefinitionId").and_then(Value::as_str).unwrap_or_default();
+    Ok(Resource::new(id).with("QueryDefinitionId", id))
+}
+
+impl ResourceType for QueryDefinitionType {
+    fn name(&self) -> &'static str {
+        "AWS::Logs::QueryDefinition"
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &["LogGroupNames", "Name", "QueryString"]
+    }
+
+    fn create(&self, ctx: Context, request: ResourceRequest) -> Future<Resource> {
+        put_definition(ctx, request).boxed()
+    }
+
+    fn update(&self, ctx: Context, request: ResourceRequest) -> Future<Resource> {
+        put_definition(ctx, request).boxed()
+    }
+
+    fn delete(&self, ctx: Context, request: ResourceRequest) -> Future<()> {
+        async move {
+            let input = json!({"queryDefinitionId": request.physical_id});
+            unless(call(&ctx, "DeleteQueryDefinition", input).await, GONE, true)
+        }
+        .boxed()
+    }
+}
+
 /// Log groups, for `undercast ls`.
 pub(crate) async fn list(kernel: Kernel) -> Result<Vec<Listed>, ServiceError> {
     let rows = GROUPS.list(kernel.db(), GROUPS.all(), 10_000, false).await?;

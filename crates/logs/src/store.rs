@@ -23,6 +23,47 @@ pub(crate) const SUBSCRIPTIONS: Table<(u64, String), SubscriptionRow> =
 pub(crate) const OUTGOING: Table<(u64, i64, u64), OutgoingRow> =
     Table::new(keyspace::LOGS, "outgoing");
 
+/// Account, region, id.
+pub(crate) type QueryKey = (String, String, String);
+
+pub(crate) const QUERIES: Table<QueryKey, QueryRow> = Table::new(keyspace::LOGS, "queries");
+/// Id of the query, number of the piece.
+pub(crate) const RESULTS: Table<(String, u64), ResultRows> = Table::new(keyspace::LOGS, "results");
+pub(crate) const DEFINITIONS: Table<QueryKey, DefinitionRow> =
+    Table::new(keyspace::LOGS, "definitions");
+
+/// An Insights query.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct QueryRow {
+    pub(crate) query: String,
+    pub(crate) groups: Vec<String>,
+    pub(crate) start_ms: i64,
+    pub(crate) end_ms: i64,
+    pub(crate) limit: i32,
+    pub(crate) status: String,
+    pub(crate) created_ms: i64,
+    pub(crate) scanned: u64,
+    pub(crate) matched: u64,
+    pub(crate) bytes: u64,
+    pub(crate) took_ms: u64,
+    /// Pieces of its results.
+    pub(crate) chunks: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ResultRows {
+    pub(crate) rows: Vec<Vec<(String, String)>>,
+}
+
+/// A query that is kept under a name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct DefinitionRow {
+    pub(crate) name: String,
+    pub(crate) query: String,
+    pub(crate) groups: Vec<String>,
+    pub(crate) modified_ms: i64,
+}
+
 /// A metric filter.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct FilterRow {
@@ -112,5 +153,17 @@ impl Row for SubscriptionRow {
 }
 
 impl Row for OutgoingRow {
+    const VERSION: u8 = 1;
+}
+
+impl Row for QueryRow {
+    const VERSION: u8 = 1;
+}
+
+impl Row for ResultRows {
+    const VERSION: u8 = 1;
+}
+
+impl Row for DefinitionRow {
     const VERSION: u8 = 1;
 }

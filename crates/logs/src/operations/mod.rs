@@ -5,20 +5,27 @@ mod create_log_stream;
 mod delete_log_group;
 mod delete_log_stream;
 mod delete_metric_filter;
+mod delete_query_definition;
 mod delete_retention_policy;
 mod delete_subscription_filter;
 mod describe_log_groups;
 mod describe_log_streams;
 mod describe_metric_filters;
+mod describe_queries;
+mod describe_query_definitions;
 mod describe_subscription_filters;
 mod filter_log_events;
 mod get_log_events;
+mod get_query_results;
 mod list_tags_for_resource;
 mod list_tags_log_group;
 mod put_log_events;
 mod put_metric_filter;
+mod put_query_definition;
 mod put_retention_policy;
 mod put_subscription_filter;
+mod start_query;
+mod stop_query;
 mod tag_log_group;
 mod tag_resource;
 mod test_metric_filter;
@@ -29,7 +36,7 @@ use undercast_kernel::{Access, Context, ServiceError};
 use undercast_store::Tx;
 
 use crate::api::logs::shapes::LogGroup;
-use crate::store::{GROUPS, GroupKey, GroupRow};
+use crate::store::{GROUPS, GroupKey, GroupRow, QueryKey};
 
 fn access(ctx: &Context, operation: &str, group: &str) -> Vec<Access> {
     vec![Access::new(format!("logs:{operation}"), format!("{}:*", arn(ctx, group)))]
@@ -87,6 +94,19 @@ fn invalid(message: impl Into<String>) -> ServiceError {
 
 fn limit_exceeded() -> ServiceError {
     ServiceError::new("LimitExceededException", "Resource limit exceeded.")
+}
+
+fn query_key(ctx: &Context, id: &str) -> QueryKey {
+    (ctx.account().to_owned(), ctx.region().to_owned(), id.to_owned())
+}
+
+fn no_query() -> ServiceError {
+    ServiceError::new("ResourceNotFoundException", "The specified query does not exist.")
+}
+
+fn no_definition() -> ServiceError {
+    let message = "The specified query definition does not exist.";
+    ServiceError::new("ResourceNotFoundException", message)
 }
 
 fn no_stream() -> ServiceError {

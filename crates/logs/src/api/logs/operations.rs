@@ -56,6 +56,16 @@ impl Operation for DeleteMetricFilter {
     type Output = shapes::DeleteMetricFilterOutput;
 }
 
+/// The `DeleteQueryDefinition` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteQueryDefinition;
+
+impl Operation for DeleteQueryDefinition {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteQueryDefinition;
+    type Input = shapes::DeleteQueryDefinitionInput;
+    type Output = shapes::DeleteQueryDefinitionOutput;
+}
+
 /// The `DeleteRetentionPolicy` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteRetentionPolicy;
@@ -106,6 +116,26 @@ impl Operation for DescribeMetricFilters {
     type Output = shapes::DescribeMetricFiltersOutput;
 }
 
+/// The `DescribeQueries` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeQueries;
+
+impl Operation for DescribeQueries {
+    const SCHEMA: &'static OperationSchema = &schema::DescribeQueries;
+    type Input = shapes::DescribeQueriesInput;
+    type Output = shapes::DescribeQueriesOutput;
+}
+
+/// The `DescribeQueryDefinitions` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeQueryDefinitions;
+
+impl Operation for DescribeQueryDefinitions {
+    const SCHEMA: &'static OperationSchema = &schema::DescribeQueryDefinitions;
+    type Input = shapes::DescribeQueryDefinitionsInput;
+    type Output = shapes::DescribeQueryDefinitionsOutput;
+}
+
 /// The `DescribeSubscriptionFilters` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct DescribeSubscriptionFilters;
@@ -134,6 +164,16 @@ impl Operation for GetLogEvents {
     const SCHEMA: &'static OperationSchema = &schema::GetLogEvents;
     type Input = shapes::GetLogEventsInput;
     type Output = shapes::GetLogEventsOutput;
+}
+
+/// The `GetQueryResults` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetQueryResults;
+
+impl Operation for GetQueryResults {
+    const SCHEMA: &'static OperationSchema = &schema::GetQueryResults;
+    type Input = shapes::GetQueryResultsInput;
+    type Output = shapes::GetQueryResultsOutput;
 }
 
 /// The `ListTagsForResource` operation.
@@ -176,6 +216,16 @@ impl Operation for PutMetricFilter {
     type Output = shapes::PutMetricFilterOutput;
 }
 
+/// The `PutQueryDefinition` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutQueryDefinition;
+
+impl Operation for PutQueryDefinition {
+    const SCHEMA: &'static OperationSchema = &schema::PutQueryDefinition;
+    type Input = shapes::PutQueryDefinitionInput;
+    type Output = shapes::PutQueryDefinitionOutput;
+}
+
 /// The `PutRetentionPolicy` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct PutRetentionPolicy;
@@ -194,6 +244,26 @@ impl Operation for PutSubscriptionFilter {
     const SCHEMA: &'static OperationSchema = &schema::PutSubscriptionFilter;
     type Input = shapes::PutSubscriptionFilterInput;
     type Output = shapes::PutSubscriptionFilterOutput;
+}
+
+/// The `StartQuery` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct StartQuery;
+
+impl Operation for StartQuery {
+    const SCHEMA: &'static OperationSchema = &schema::StartQuery;
+    type Input = shapes::StartQueryInput;
+    type Output = shapes::StartQueryOutput;
+}
+
+/// The `StopQuery` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct StopQuery;
+
+impl Operation for StopQuery {
+    const SCHEMA: &'static OperationSchema = &schema::StopQuery;
+    type Input = shapes::StopQueryInput;
+    type Output = shapes::StopQueryOutput;
 }
 
 /// The `TagLogGroup` operation.
@@ -350,6 +420,24 @@ pub mod schema {
         no_output: true,
     };
 
+    pub static DeleteQueryDefinition: OperationSchema = OperationSchema {
+        name: "DeleteQueryDefinition",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DeleteQueryDefinitionRequest,
+        output: &schemas::DeleteQueryDefinitionResponse,
+        errors: &[
+            &InvalidParameterException,
+            &ResourceNotFoundException,
+            &ServiceUnavailableException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static DeleteRetentionPolicy: OperationSchema = OperationSchema {
         name: "DeleteRetentionPolicy",
         method: "POST",
@@ -438,6 +526,38 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static DescribeQueries: OperationSchema = OperationSchema {
+        name: "DescribeQueries",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DescribeQueriesRequest,
+        output: &schemas::DescribeQueriesResponse,
+        errors: &[
+            &InvalidParameterException,
+            &ResourceNotFoundException,
+            &ServiceUnavailableException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static DescribeQueryDefinitions: OperationSchema = OperationSchema {
+        name: "DescribeQueryDefinitions",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DescribeQueryDefinitionsRequest,
+        output: &schemas::DescribeQueryDefinitionsResponse,
+        errors: &[&InvalidParameterException, &ServiceUnavailableException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static DescribeSubscriptionFilters: OperationSchema = OperationSchema {
         name: "DescribeSubscriptionFilters",
         method: "POST",
@@ -481,6 +601,24 @@ pub mod schema {
         status: 200,
         input: &schemas::GetLogEventsRequest,
         output: &schemas::GetLogEventsResponse,
+        errors: &[
+            &InvalidParameterException,
+            &ResourceNotFoundException,
+            &ServiceUnavailableException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetQueryResults: OperationSchema = OperationSchema {
+        name: "GetQueryResults",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::GetQueryResultsRequest,
+        output: &schemas::GetQueryResultsResponse,
         errors: &[
             &InvalidParameterException,
             &ResourceNotFoundException,
@@ -566,6 +704,25 @@ pub mod schema {
         no_output: true,
     };
 
+    pub static PutQueryDefinition: OperationSchema = OperationSchema {
+        name: "PutQueryDefinition",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::PutQueryDefinitionRequest,
+        output: &schemas::PutQueryDefinitionResponse,
+        errors: &[
+            &InvalidParameterException,
+            &LimitExceededException,
+            &ResourceNotFoundException,
+            &ServiceUnavailableException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static PutRetentionPolicy: OperationSchema = OperationSchema {
         name: "PutRetentionPolicy",
         method: "POST",
@@ -604,6 +761,44 @@ pub mod schema {
         host_prefix: None,
         unsigned: false,
         no_output: true,
+    };
+
+    pub static StartQuery: OperationSchema = OperationSchema {
+        name: "StartQuery",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::StartQueryRequest,
+        output: &schemas::StartQueryResponse,
+        errors: &[
+            &MalformedQueryException,
+            &InvalidParameterException,
+            &LimitExceededException,
+            &ResourceNotFoundException,
+            &ServiceUnavailableException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static StopQuery: OperationSchema = OperationSchema {
+        name: "StopQuery",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::StopQueryRequest,
+        output: &schemas::StopQueryResponse,
+        errors: &[
+            &InvalidParameterException,
+            &ResourceNotFoundException,
+            &ServiceUnavailableException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
     };
 
     pub static TagLogGroup: OperationSchema = OperationSchema {
@@ -723,6 +918,14 @@ pub mod schema {
         status: 400,
         fault: Fault::Sender,
         schema: &schemas::LimitExceededException,
+    };
+
+    pub static MalformedQueryException: ErrorSchema = ErrorSchema {
+        name: "MalformedQueryException",
+        query_code: None,
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::MalformedQueryException,
     };
 
     pub static OperationAbortedException: ErrorSchema = ErrorSchema {

@@ -19,6 +19,9 @@ pub static AccountIds: Schema =
 pub static AmazonResourceName: Schema =
     Schema::new("AmazonResourceName", Kind::String).min(1).max(1011).pattern("[\\w+=/:,.@-]*");
 
+pub static ClientToken: Schema =
+    Schema::new("ClientToken", Kind::String).min(36).max(128).pattern("\\S{36,128}");
+
 pub static CreateLogGroupRequest: Schema = Schema::new(
     "CreateLogGroupRequest",
     Kind::Structure(&[
@@ -65,6 +68,16 @@ pub static DeleteMetricFilterRequest: Schema = Schema::new(
         Member::new("logGroupName", &LogGroupName).required(),
         Member::new("filterName", &FilterName).required(),
     ]),
+);
+
+pub static DeleteQueryDefinitionRequest: Schema = Schema::new(
+    "DeleteQueryDefinitionRequest",
+    Kind::Structure(&[Member::new("queryDefinitionId", &QueryId).required()]),
+);
+
+pub static DeleteQueryDefinitionResponse: Schema = Schema::new(
+    "DeleteQueryDefinitionResponse",
+    Kind::Structure(&[Member::new("success", &prelude::BOOLEAN)]),
 );
 
 pub static DeleteRetentionPolicyRequest: Schema = Schema::new(
@@ -149,6 +162,46 @@ pub static DescribeMetricFiltersResponse: Schema = Schema::new(
     ]),
 );
 
+pub static DescribeQueriesMaxResults: Schema =
+    Schema::new("DescribeQueriesMaxResults", Kind::Integer).min(1).max(1000);
+
+pub static DescribeQueriesRequest: Schema = Schema::new(
+    "DescribeQueriesRequest",
+    Kind::Structure(&[
+        Member::new("logGroupName", &LogGroupName),
+        Member::new("status", &QueryStatus),
+        Member::new("maxResults", &DescribeQueriesMaxResults),
+        Member::new("nextToken", &NextToken),
+        Member::new("queryLanguage", &QueryLanguage),
+    ]),
+);
+
+pub static DescribeQueriesResponse: Schema = Schema::new(
+    "DescribeQueriesResponse",
+    Kind::Structure(&[
+        Member::new("queries", &QueryInfoList),
+        Member::new("nextToken", &NextToken),
+    ]),
+);
+
+pub static DescribeQueryDefinitionsRequest: Schema = Schema::new(
+    "DescribeQueryDefinitionsRequest",
+    Kind::Structure(&[
+        Member::new("queryLanguage", &QueryLanguage),
+        Member::new("queryDefinitionNamePrefix", &QueryDefinitionName),
+        Member::new("maxResults", &QueryListMaxResults),
+        Member::new("nextToken", &NextToken),
+    ]),
+);
+
+pub static DescribeQueryDefinitionsResponse: Schema = Schema::new(
+    "DescribeQueryDefinitionsResponse",
+    Kind::Structure(&[
+        Member::new("queryDefinitions", &QueryDefinitionList),
+        Member::new("nextToken", &NextToken),
+    ]),
+);
+
 pub static DescribeSubscriptionFiltersRequest: Schema = Schema::new(
     "DescribeSubscriptionFiltersRequest",
     Kind::Structure(&[
@@ -183,6 +236,8 @@ pub static Distribution: Schema =
 
 pub static EmitSystemFields: Schema =
     Schema::new("EmitSystemFields", Kind::List(&Member::new("member", &prelude::STRING)));
+
+pub static EncryptionKey: Schema = Schema::new("EncryptionKey", Kind::String).max(256);
 
 pub static Entity: Schema = Schema::new(
     "Entity",
@@ -238,6 +293,9 @@ pub static EntityRejectionErrorType: Schema = Schema::new("EntityRejectionErrorT
 pub static EventMessage: Schema = Schema::new("EventMessage", Kind::String).min(1);
 
 pub static EventsLimit: Schema = Schema::new("EventsLimit", Kind::Integer).min(1).max(10000);
+
+pub static EventsLimitStartQuery: Schema =
+    Schema::new("EventsLimitStartQuery", Kind::Integer).min(1).max(100000);
 
 pub static ExtractedValues: Schema = Schema::new(
     "ExtractedValues",
@@ -313,6 +371,33 @@ pub static GetLogEventsResponse: Schema = Schema::new(
         Member::new("events", &OutputLogEvents),
         Member::new("nextForwardToken", &NextToken),
         Member::new("nextBackwardToken", &NextToken),
+    ]),
+);
+
+pub static GetQueryResultsMaxItems: Schema =
+    Schema::new("GetQueryResultsMaxItems", Kind::Integer).min(0).max(10000);
+
+pub static GetQueryResultsNextToken: Schema =
+    Schema::new("GetQueryResultsNextToken", Kind::String).max(1024);
+
+pub static GetQueryResultsRequest: Schema = Schema::new(
+    "GetQueryResultsRequest",
+    Kind::Structure(&[
+        Member::new("queryId", &QueryId).required(),
+        Member::new("nextToken", &GetQueryResultsNextToken),
+        Member::new("maxItems", &GetQueryResultsMaxItems),
+    ]),
+);
+
+pub static GetQueryResultsResponse: Schema = Schema::new(
+    "GetQueryResultsResponse",
+    Kind::Structure(&[
+        Member::new("queryLanguage", &QueryLanguage),
+        Member::new("results", &QueryResults),
+        Member::new("statistics", &QueryStatistics),
+        Member::new("status", &QueryStatus),
+        Member::new("encryptionKey", &EncryptionKey),
+        Member::new("nextToken", &GetQueryResultsNextToken),
     ]),
 );
 
@@ -400,11 +485,17 @@ pub static LogGroupClass: Schema = Schema::new("LogGroupClass", Kind::String).va
 pub static LogGroupIdentifier: Schema =
     Schema::new("LogGroupIdentifier", Kind::String).min(1).max(2048).pattern("[\\w#+=/:,.@-]*");
 
+pub static LogGroupIdentifiers: Schema =
+    Schema::new("LogGroupIdentifiers", Kind::List(&Member::new("member", &LogGroupIdentifier)));
+
 pub static LogGroupName: Schema =
     Schema::new("LogGroupName", Kind::String).min(1).max(512).pattern("[\\.\\-_/#A-Za-z0-9]+");
 
 pub static LogGroupNamePattern: Schema =
     Schema::new("LogGroupNamePattern", Kind::String).max(512).pattern("[\\.\\-_/#A-Za-z0-9]*");
+
+pub static LogGroupNames: Schema =
+    Schema::new("LogGroupNames", Kind::List(&Member::new("member", &LogGroupName)));
 
 pub static LogGroups: Schema =
     Schema::new("LogGroups", Kind::List(&Member::new("member", &LogGroup)));
@@ -428,6 +519,11 @@ pub static LogStreamName: Schema =
 
 pub static LogStreams: Schema =
     Schema::new("LogStreams", Kind::List(&Member::new("member", &LogStream)));
+
+pub static MalformedQueryException: Schema = Schema::new(
+    "MalformedQueryException",
+    Kind::Structure(&[Member::new("queryCompileError", &QueryCompileError)]),
+);
 
 pub static MetricFilter: Schema = Schema::new(
     "MetricFilter",
@@ -537,6 +633,24 @@ pub static PutMetricFilterRequest: Schema = Schema::new(
     ]),
 );
 
+pub static PutQueryDefinitionRequest: Schema = Schema::new(
+    "PutQueryDefinitionRequest",
+    Kind::Structure(&[
+        Member::new("queryLanguage", &QueryLanguage),
+        Member::new("name", &QueryDefinitionName).required(),
+        Member::new("queryDefinitionId", &QueryId),
+        Member::new("logGroupNames", &LogGroupNames),
+        Member::new("queryString", &QueryDefinitionString).required(),
+        Member::new("clientToken", &ClientToken).idempotency_token(),
+        Member::new("parameters", &QueryParameterList),
+    ]),
+);
+
+pub static PutQueryDefinitionResponse: Schema = Schema::new(
+    "PutQueryDefinitionResponse",
+    Kind::Structure(&[Member::new("queryDefinitionId", &QueryId)]),
+);
+
 pub static PutRetentionPolicyRequest: Schema = Schema::new(
     "PutRetentionPolicyRequest",
     Kind::Structure(&[
@@ -560,6 +674,120 @@ pub static PutSubscriptionFilterRequest: Schema = Schema::new(
     ]),
 );
 
+pub static QueryCompileError: Schema = Schema::new(
+    "QueryCompileError",
+    Kind::Structure(&[
+        Member::new("location", &QueryCompileErrorLocation),
+        Member::new("message", &prelude::STRING),
+    ]),
+);
+
+pub static QueryCompileErrorLocation: Schema = Schema::new(
+    "QueryCompileErrorLocation",
+    Kind::Structure(&[
+        Member::new("startCharOffset", &prelude::INTEGER),
+        Member::new("endCharOffset", &prelude::INTEGER),
+    ]),
+);
+
+pub static QueryDefinition: Schema = Schema::new(
+    "QueryDefinition",
+    Kind::Structure(&[
+        Member::new("queryLanguage", &QueryLanguage),
+        Member::new("queryDefinitionId", &QueryId),
+        Member::new("name", &QueryDefinitionName),
+        Member::new("queryString", &QueryDefinitionString),
+        Member::new("lastModified", &Timestamp),
+        Member::new("logGroupNames", &LogGroupNames),
+        Member::new("parameters", &QueryParameterList),
+    ]),
+);
+
+pub static QueryDefinitionList: Schema =
+    Schema::new("QueryDefinitionList", Kind::List(&Member::new("member", &QueryDefinition)));
+
+pub static QueryDefinitionName: Schema =
+    Schema::new("QueryDefinitionName", Kind::String).min(1).max(255);
+
+pub static QueryDefinitionString: Schema =
+    Schema::new("QueryDefinitionString", Kind::String).min(1).max(10000);
+
+pub static QueryId: Schema = Schema::new("QueryId", Kind::String).min(1).max(256);
+
+pub static QueryInfo: Schema = Schema::new(
+    "QueryInfo",
+    Kind::Structure(&[
+        Member::new("queryLanguage", &QueryLanguage),
+        Member::new("queryId", &QueryId),
+        Member::new("queryString", &QueryString),
+        Member::new("status", &QueryStatus),
+        Member::new("createTime", &Timestamp),
+        Member::new("logGroupName", &LogGroupName),
+        Member::new("queryDuration", &prelude::LONG),
+        Member::new("bytesScanned", &prelude::DOUBLE),
+        Member::new("userIdentity", &UserIdentity),
+    ]),
+);
+
+pub static QueryInfoList: Schema =
+    Schema::new("QueryInfoList", Kind::List(&Member::new("member", &QueryInfo)));
+
+pub static QueryLanguage: Schema =
+    Schema::new("QueryLanguage", Kind::String).values(&["CWLI", "SQL", "PPL"]);
+
+pub static QueryListMaxResults: Schema =
+    Schema::new("QueryListMaxResults", Kind::Integer).min(1).max(1000);
+
+pub static QueryParameter: Schema = Schema::new(
+    "QueryParameter",
+    Kind::Structure(&[
+        Member::new("name", &QueryParameterName).required(),
+        Member::new("defaultValue", &QueryParameterDefaultValue),
+        Member::new("description", &QueryParameterDescription),
+    ]),
+);
+
+pub static QueryParameterDefaultValue: Schema =
+    Schema::new("QueryParameterDefaultValue", Kind::String).max(1024);
+
+pub static QueryParameterDescription: Schema =
+    Schema::new("QueryParameterDescription", Kind::String).max(512);
+
+pub static QueryParameterList: Schema =
+    Schema::new("QueryParameterList", Kind::List(&Member::new("member", &QueryParameter))).max(20);
+
+pub static QueryParameterName: Schema = Schema::new("QueryParameterName", Kind::String)
+    .min(1)
+    .max(128)
+    .pattern("^[a-zA-Z_][a-zA-Z0-9_]*");
+
+pub static QueryResults: Schema =
+    Schema::new("QueryResults", Kind::List(&Member::new("member", &ResultRows)));
+
+pub static QueryStatistics: Schema = Schema::new(
+    "QueryStatistics",
+    Kind::Structure(&[
+        Member::new("recordsMatched", &prelude::DOUBLE),
+        Member::new("recordsScanned", &prelude::DOUBLE),
+        Member::new("estimatedRecordsSkipped", &prelude::DOUBLE),
+        Member::new("bytesScanned", &prelude::DOUBLE),
+        Member::new("estimatedBytesSkipped", &prelude::DOUBLE),
+        Member::new("logGroupsScanned", &prelude::DOUBLE),
+    ]),
+);
+
+pub static QueryStatus: Schema = Schema::new("QueryStatus", Kind::String).values(&[
+    "Scheduled",
+    "Running",
+    "Complete",
+    "Failed",
+    "Cancelled",
+    "Timeout",
+    "Unknown",
+]);
+
+pub static QueryString: Schema = Schema::new("QueryString", Kind::String).max(10000);
+
 pub static RejectedEntityInfo: Schema = Schema::new(
     "RejectedEntityInfo",
     Kind::Structure(&[Member::new("errorType", &EntityRejectionErrorType).required()]),
@@ -579,6 +807,17 @@ pub static ResourceAlreadyExistsException: Schema =
 
 pub static ResourceNotFoundException: Schema =
     Schema::new("ResourceNotFoundException", Kind::Structure(&[]));
+
+pub static ResultField: Schema = Schema::new(
+    "ResultField",
+    Kind::Structure(&[
+        Member::new("field", &prelude::STRING),
+        Member::new("value", &prelude::STRING),
+    ]),
+);
+
+pub static ResultRows: Schema =
+    Schema::new("ResultRows", Kind::List(&Member::new("member", &ResultField)));
 
 pub static RoleArn: Schema = Schema::new("RoleArn", Kind::String).min(1);
 
@@ -627,6 +866,31 @@ pub static StandardUnit: Schema = Schema::new("StandardUnit", Kind::String).valu
     "Count/Second",
     "None",
 ]);
+
+pub static StartQueryRequest: Schema = Schema::new(
+    "StartQueryRequest",
+    Kind::Structure(&[
+        Member::new("queryLanguage", &QueryLanguage),
+        Member::new("logGroupName", &LogGroupName),
+        Member::new("logGroupNames", &LogGroupNames),
+        Member::new("logGroupIdentifiers", &LogGroupIdentifiers),
+        Member::new("startTime", &Timestamp).required(),
+        Member::new("endTime", &Timestamp).required(),
+        Member::new("queryString", &QueryString).required(),
+        Member::new("limit", &EventsLimitStartQuery),
+    ]),
+);
+
+pub static StartQueryResponse: Schema =
+    Schema::new("StartQueryResponse", Kind::Structure(&[Member::new("queryId", &QueryId)]));
+
+pub static StopQueryRequest: Schema = Schema::new(
+    "StopQueryRequest",
+    Kind::Structure(&[Member::new("queryId", &QueryId).required()]),
+);
+
+pub static StopQueryResponse: Schema =
+    Schema::new("StopQueryResponse", Kind::Structure(&[Member::new("success", &prelude::BOOLEAN)]));
 
 pub static StoredBytes: Schema = Schema::new("StoredBytes", Kind::Long).min(0);
 
@@ -730,6 +994,8 @@ pub static UntagResourceRequest: Schema = Schema::new(
         Member::new("tagKeys", &TagKeyList).required(),
     ]),
 );
+
+pub static UserIdentity: Schema = Schema::new("UserIdentity", Kind::String).min(1).max(2048);
 
 pub static ValidationException: Schema = Schema::new("ValidationException", Kind::Structure(&[]));
 

@@ -146,6 +146,48 @@ impl Shape for DeleteMetricFilterInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteQueryDefinitionInput {
+    pub query_definition_id: String,
+}
+
+impl Shape for DeleteQueryDefinitionInput {
+    const SCHEMA: &'static Schema = &schemas::DeleteQueryDefinitionRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.query_definition_id, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.query_definition_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteQueryDefinitionOutput {
+    pub success: Option<bool>,
+}
+
+impl Shape for DeleteQueryDefinitionOutput {
+    const SCHEMA: &'static Schema = &schemas::DeleteQueryDefinitionResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.success, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.success = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteRetentionPolicyInput {
     pub log_group_name: String,
 }
@@ -372,6 +414,117 @@ impl Shape for DescribeMetricFiltersOutput {
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         match index {
             0 => self.metric_filters = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeQueriesInput {
+    pub log_group_name: Option<String>,
+    pub status: Option<String>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub query_language: Option<String>,
+}
+
+impl Shape for DescribeQueriesInput {
+    const SCHEMA: &'static Schema = &schemas::DescribeQueriesRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.log_group_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.status, m(Self::SCHEMA, 1), writer);
+        write_option(&self.max_results, m(Self::SCHEMA, 2), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 3), writer);
+        write_option(&self.query_language, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.log_group_name = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.status = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.max_results = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.next_token = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.query_language = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeQueriesOutput {
+    pub queries: Option<Vec<QueryInfo>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeQueriesOutput {
+    const SCHEMA: &'static Schema = &schemas::DescribeQueriesResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.queries, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.queries = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeQueryDefinitionsInput {
+    pub query_language: Option<String>,
+    pub query_definition_name_prefix: Option<String>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeQueryDefinitionsInput {
+    const SCHEMA: &'static Schema = &schemas::DescribeQueryDefinitionsRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.query_language, m(Self::SCHEMA, 0), writer);
+        write_option(&self.query_definition_name_prefix, m(Self::SCHEMA, 1), writer);
+        write_option(&self.max_results, m(Self::SCHEMA, 2), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.query_language = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.query_definition_name_prefix = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.max_results = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.next_token = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeQueryDefinitionsOutput {
+    pub query_definitions: Option<Vec<QueryDefinition>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeQueryDefinitionsOutput {
+    const SCHEMA: &'static Schema = &schemas::DescribeQueryDefinitionsResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.query_definitions, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.query_definitions = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             _ => {}
         }
@@ -634,6 +787,69 @@ impl Shape for GetLogEventsOutput {
             0 => self.events = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             1 => self.next_forward_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             2 => self.next_backward_token = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetQueryResultsInput {
+    pub query_id: String,
+    pub next_token: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl Shape for GetQueryResultsInput {
+    const SCHEMA: &'static Schema = &schemas::GetQueryResultsRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.query_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+        write_option(&self.max_items, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.query_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.max_items = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetQueryResultsOutput {
+    pub query_language: Option<String>,
+    pub results: Option<Vec<Vec<ResultField>>>,
+    pub statistics: Option<QueryStatistics>,
+    pub status: Option<String>,
+    pub encryption_key: Option<String>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetQueryResultsOutput {
+    const SCHEMA: &'static Schema = &schemas::GetQueryResultsResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.query_language, m(Self::SCHEMA, 0), writer);
+        write_option(&self.results, m(Self::SCHEMA, 1), writer);
+        write_option(&self.statistics, m(Self::SCHEMA, 2), writer);
+        write_option(&self.status, m(Self::SCHEMA, 3), writer);
+        write_option(&self.encryption_key, m(Self::SCHEMA, 4), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.query_language = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.results = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.statistics = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.status = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.encryption_key = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.next_token = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
             _ => {}
         }
         Ok(())
@@ -1084,6 +1300,66 @@ impl Shape for PutMetricFilterInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutQueryDefinitionInput {
+    pub query_language: Option<String>,
+    pub name: String,
+    pub query_definition_id: Option<String>,
+    pub log_group_names: Option<Vec<String>>,
+    pub query_string: String,
+    pub client_token: Option<String>,
+    pub parameters: Option<Vec<QueryParameter>>,
+}
+
+impl Shape for PutQueryDefinitionInput {
+    const SCHEMA: &'static Schema = &schemas::PutQueryDefinitionRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.query_language, m(Self::SCHEMA, 0), writer);
+        write_member(&self.name, m(Self::SCHEMA, 1), writer);
+        write_option(&self.query_definition_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.log_group_names, m(Self::SCHEMA, 3), writer);
+        write_member(&self.query_string, m(Self::SCHEMA, 4), writer);
+        write_option(&self.client_token, m(Self::SCHEMA, 5), writer);
+        write_option(&self.parameters, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.query_language = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.name = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.query_definition_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.log_group_names = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.query_string = Value::read(m(Self::SCHEMA, 4), reader)?,
+            5 => self.client_token = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.parameters = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutQueryDefinitionOutput {
+    pub query_definition_id: Option<String>,
+}
+
+impl Shape for PutQueryDefinitionOutput {
+    const SCHEMA: &'static Schema = &schemas::PutQueryDefinitionResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.query_definition_id, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.query_definition_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PutRetentionPolicyInput {
     pub log_group_name: String,
     pub retention_in_days: i32,
@@ -1153,6 +1429,201 @@ impl Shape for PutSubscriptionFilterInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct QueryCompileError {
+    pub location: Option<QueryCompileErrorLocation>,
+    pub message: Option<String>,
+}
+
+impl Shape for QueryCompileError {
+    const SCHEMA: &'static Schema = &schemas::QueryCompileError;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.location, m(Self::SCHEMA, 0), writer);
+        write_option(&self.message, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.location = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.message = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct QueryCompileErrorLocation {
+    pub start_char_offset: Option<i32>,
+    pub end_char_offset: Option<i32>,
+}
+
+impl Shape for QueryCompileErrorLocation {
+    const SCHEMA: &'static Schema = &schemas::QueryCompileErrorLocation;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.start_char_offset, m(Self::SCHEMA, 0), writer);
+        write_option(&self.end_char_offset, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.start_char_offset = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.end_char_offset = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct QueryDefinition {
+    pub query_language: Option<String>,
+    pub query_definition_id: Option<String>,
+    pub name: Option<String>,
+    pub query_string: Option<String>,
+    pub last_modified: Option<i64>,
+    pub log_group_names: Option<Vec<String>>,
+    pub parameters: Option<Vec<QueryParameter>>,
+}
+
+impl Shape for QueryDefinition {
+    const SCHEMA: &'static Schema = &schemas::QueryDefinition;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.query_language, m(Self::SCHEMA, 0), writer);
+        write_option(&self.query_definition_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.name, m(Self::SCHEMA, 2), writer);
+        write_option(&self.query_string, m(Self::SCHEMA, 3), writer);
+        write_option(&self.last_modified, m(Self::SCHEMA, 4), writer);
+        write_option(&self.log_group_names, m(Self::SCHEMA, 5), writer);
+        write_option(&self.parameters, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.query_language = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.query_definition_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.name = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.query_string = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.last_modified = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.log_group_names = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.parameters = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct QueryInfo {
+    pub query_language: Option<String>,
+    pub query_id: Option<String>,
+    pub query_string: Option<String>,
+    pub status: Option<String>,
+    pub create_time: Option<i64>,
+    pub log_group_name: Option<String>,
+    pub query_duration: Option<i64>,
+    pub bytes_scanned: Option<f64>,
+    pub user_identity: Option<String>,
+}
+
+impl Shape for QueryInfo {
+    const SCHEMA: &'static Schema = &schemas::QueryInfo;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.query_language, m(Self::SCHEMA, 0), writer);
+        write_option(&self.query_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.query_string, m(Self::SCHEMA, 2), writer);
+        write_option(&self.status, m(Self::SCHEMA, 3), writer);
+        write_option(&self.create_time, m(Self::SCHEMA, 4), writer);
+        write_option(&self.log_group_name, m(Self::SCHEMA, 5), writer);
+        write_option(&self.query_duration, m(Self::SCHEMA, 6), writer);
+        write_option(&self.bytes_scanned, m(Self::SCHEMA, 7), writer);
+        write_option(&self.user_identity, m(Self::SCHEMA, 8), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.query_language = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.query_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.query_string = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.status = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.create_time = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.log_group_name = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.query_duration = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.bytes_scanned = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.user_identity = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct QueryParameter {
+    pub name: String,
+    pub default_value: Option<String>,
+    pub description: Option<String>,
+}
+
+impl Shape for QueryParameter {
+    const SCHEMA: &'static Schema = &schemas::QueryParameter;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.default_value, m(Self::SCHEMA, 1), writer);
+        write_option(&self.description, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.default_value = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.description = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct QueryStatistics {
+    pub records_matched: Option<f64>,
+    pub records_scanned: Option<f64>,
+    pub estimated_records_skipped: Option<f64>,
+    pub bytes_scanned: Option<f64>,
+    pub estimated_bytes_skipped: Option<f64>,
+    pub log_groups_scanned: Option<f64>,
+}
+
+impl Shape for QueryStatistics {
+    const SCHEMA: &'static Schema = &schemas::QueryStatistics;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.records_matched, m(Self::SCHEMA, 0), writer);
+        write_option(&self.records_scanned, m(Self::SCHEMA, 1), writer);
+        write_option(&self.estimated_records_skipped, m(Self::SCHEMA, 2), writer);
+        write_option(&self.bytes_scanned, m(Self::SCHEMA, 3), writer);
+        write_option(&self.estimated_bytes_skipped, m(Self::SCHEMA, 4), writer);
+        write_option(&self.log_groups_scanned, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.records_matched = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.records_scanned = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.estimated_records_skipped = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.bytes_scanned = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.estimated_bytes_skipped = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.log_groups_scanned = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RejectedEntityInfo {
     pub error_type: String,
 }
@@ -1203,6 +1674,30 @@ impl Shape for RejectedLogEventsInfo {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResultField {
+    pub field: Option<String>,
+    pub value: Option<String>,
+}
+
+impl Shape for ResultField {
+    const SCHEMA: &'static Schema = &schemas::ResultField;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.field, m(Self::SCHEMA, 0), writer);
+        write_option(&self.value, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.field = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.value = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SearchedLogStream {
     pub log_stream_name: Option<String>,
     pub searched_completely: Option<bool>,
@@ -1220,6 +1715,111 @@ impl Shape for SearchedLogStream {
         match index {
             0 => self.log_stream_name = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             1 => self.searched_completely = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StartQueryInput {
+    pub query_language: Option<String>,
+    pub log_group_name: Option<String>,
+    pub log_group_names: Option<Vec<String>>,
+    pub log_group_identifiers: Option<Vec<String>>,
+    pub start_time: i64,
+    pub end_time: i64,
+    pub query_string: String,
+    pub limit: Option<i32>,
+}
+
+impl Shape for StartQueryInput {
+    const SCHEMA: &'static Schema = &schemas::StartQueryRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.query_language, m(Self::SCHEMA, 0), writer);
+        write_option(&self.log_group_name, m(Self::SCHEMA, 1), writer);
+        write_option(&self.log_group_names, m(Self::SCHEMA, 2), writer);
+        write_option(&self.log_group_identifiers, m(Self::SCHEMA, 3), writer);
+        write_member(&self.start_time, m(Self::SCHEMA, 4), writer);
+        write_member(&self.end_time, m(Self::SCHEMA, 5), writer);
+        write_member(&self.query_string, m(Self::SCHEMA, 6), writer);
+        write_option(&self.limit, m(Self::SCHEMA, 7), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.query_language = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.log_group_name = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.log_group_names = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.log_group_identifiers = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.start_time = Value::read(m(Self::SCHEMA, 4), reader)?,
+            5 => self.end_time = Value::read(m(Self::SCHEMA, 5), reader)?,
+            6 => self.query_string = Value::read(m(Self::SCHEMA, 6), reader)?,
+            7 => self.limit = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StartQueryOutput {
+    pub query_id: Option<String>,
+}
+
+impl Shape for StartQueryOutput {
+    const SCHEMA: &'static Schema = &schemas::StartQueryResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.query_id, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.query_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StopQueryInput {
+    pub query_id: String,
+}
+
+impl Shape for StopQueryInput {
+    const SCHEMA: &'static Schema = &schemas::StopQueryRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.query_id, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.query_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StopQueryOutput {
+    pub success: Option<bool>,
+}
+
+impl Shape for StopQueryOutput {
+    const SCHEMA: &'static Schema = &schemas::StopQueryResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.success, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.success = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             _ => {}
         }
         Ok(())
