@@ -61,6 +61,9 @@ pub(crate) struct Args {
     /// How much memory, in MiB, all candidates in the dark may use together.
     #[arg(long, env = "UNDERCAST_DARK_MEMORY_MAX", default_value_t = 2048)]
     dark_memory_max: u64,
+    /// How much of a busy processor all candidates get together, in percent of what one process of others gets.
+    #[arg(long, env = "UNDERCAST_DARK_CPU_SHARE", default_value_t = 25)]
+    dark_cpu_share: u16,
     /// With more runnable processes for each processor than this, candidates rest.
     #[arg(long, env = "UNDERCAST_DARK_LOAD_MAX", default_value_t = Room::default().load_max)]
     dark_load_max: f64,
@@ -288,7 +291,10 @@ fn dark_sandbox(
     }
     options.instances_max = args.dark_instances_max;
     options.idle = Duration::from_secs(60);
-    options.background = Some(Background { memory_bytes_max: args.dark_memory_max << 20 });
+    options.background = Some(Background {
+        memory_bytes_max: args.dark_memory_max << 20,
+        cpu_percent: args.dark_cpu_share,
+    });
     let opened = Arc::clone(opened);
     Ok(Arc::new(move || {
         let sandbox = Sandbox::new(options.clone())
