@@ -12,7 +12,7 @@ use undercast_kernel::{Context, Kernel, ServiceError};
 use undercast_smithy::Timestamp;
 use undercast_store::{Backoff, Outcome, Task, TaskError, Tx};
 
-use super::judge::{Comparison, FURTHER_PERIODS, Missing, Rule, judge};
+use super::judge::{Comparison, FURTHER_PERIODS, Rule, Treatment, judge};
 use super::{ALARM, AlarmRow, OK, State, change_state, forget, rule, spawn, text_key};
 use crate::CloudWatch;
 use crate::api::cloudwatch::shapes::MetricAlarm;
@@ -116,7 +116,7 @@ pub(crate) fn rule_of(alarm: &MetricAlarm) -> Option<Rule> {
         threshold: alarm.threshold?,
         needed: alarm.datapoints_to_alarm.map_or(periods, |needed| count(Some(needed))),
         periods,
-        missing: Missing::parse(alarm.treat_missing_data.as_deref().unwrap_or("missing"))?,
+        missing: Treatment::parse(alarm.treat_missing_data.as_deref().unwrap_or("missing"))?,
     })
 }
 
@@ -126,7 +126,7 @@ async fn state_of(ctx: &Context, alarm: &MetricAlarm) -> Result<Option<State>, S
     };
     // DynamoDB's metrics are only there while a table is used.
     if alarm.namespace.as_deref() == Some("AWS/DynamoDB") {
-        rule.missing = Missing::Ignore;
+        rule.missing = Treatment::Ignore;
     }
     let looked_at = i64::try_from(rule.periods + FURTHER_PERIODS).unwrap_or(i64::MAX);
     let now_s = ctx.now_ms().div_euclid(1000);

@@ -14,7 +14,7 @@ pub(crate) enum Comparison {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Missing {
+pub(crate) enum Treatment {
     Missing,
     Ignore,
     Breaching,
@@ -29,7 +29,7 @@ pub(crate) struct Rule {
     /// Datapoints that have to breach, out of so many.
     pub(crate) needed: usize,
     pub(crate) periods: usize,
-    pub(crate) missing: Missing,
+    pub(crate) missing: Treatment,
 }
 
 /// More periods than the alarm evaluates are looked at, in case that the last ones have no data.
@@ -65,7 +65,7 @@ impl Comparison {
     }
 }
 
-impl Missing {
+impl Treatment {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "missing" => Self::Missing,
@@ -93,16 +93,16 @@ pub(crate) fn judge(rule: &Rule, points: &[(i64, Option<f64>)], now_ms: i64) -> 
     let lacking = rule.periods - real.len();
     let value = match rule.missing {
         _ if breaching >= rule.needed => ALARM,
-        Missing::Breaching if breaching + lacking >= rule.needed => ALARM,
-        Missing::Breaching | Missing::NotBreaching => OK,
-        Missing::Missing if real.is_empty() => INSUFFICIENT,
-        Missing::Ignore if real.is_empty() => return None,
+        Treatment::Breaching if breaching + lacking >= rule.needed => ALARM,
+        Treatment::Breaching | Treatment::NotBreaching => OK,
+        Treatment::Missing if real.is_empty() => INSUFFICIENT,
+        Treatment::Ignore if real.is_empty() => return None,
         // All that there is breaches, and has for long enough if what is missing does.
         how if breaching == real.len()
             && real.last().is_some_and(|(age, ..)| *age >= rule.needed) =>
         {
             match how {
-                Missing::Ignore => return None,
+                Treatment::Ignore => return None,
                 _ => ALARM,
             }
         }
@@ -124,8 +124,8 @@ fn reason(rule: &Rule, value: &str, real: &[(usize, i64, f64)], lacking: usize) 
         let unknown = plural(rule.periods, "datapoint");
         let were = if rule.periods == 1 { "was" } else { "were" };
         let treated = match rule.missing {
-            Missing::Breaching => "[Breaching]",
-            Missing::NotBreaching => "[NonBreaching]",
+            Treatment::Breaching => "[Breaching]",
+            Treatment::NotBreaching => "[NonBreaching]",
             _ => return format!("Insufficient Data: {unknown} {were} unknown."),
         };
         return format!(
@@ -186,7 +186,8 @@ mod tests {
                 _ => (0, None),
             })
             .collect();
-        let all = [Missing::Missing, Missing::Ignore, Missing::Breaching, Missing::NotBreaching];
+        let all =
+            [Treatment::Missing, Treatment::Ignore, Treatment::Breaching, Treatment::NotBreaching];
         let judged = all.map(|missing| {
             let rule =
                 Rule { comparison: Comparison::Above, threshold: 1.0, needed, periods: 3, missing };
@@ -220,7 +221,7 @@ mod tests {
             threshold: 1.0,
             needed: 1,
             periods: 1,
-            missing: Missing::Missing,
+            missing: Treatment::Missing,
         };
         let reason = |value| judge(&rule, &[(1_795_507_200, value)], 0).unwrap().reason;
         assert_eq!(

@@ -5,7 +5,7 @@ use undercast_smithy::document::to_document;
 
 use super::{alarm_access, put_alarm};
 use crate::CloudWatch;
-use crate::alarms::judge::{Comparison, Missing};
+use crate::alarms::judge::{Comparison, Treatment};
 use crate::api::cloudwatch::operations::PutMetricAlarm;
 use crate::api::cloudwatch::shapes::{PutMetricAlarmInput, PutMetricAlarmOutput};
 use crate::error::invalid;
@@ -58,7 +58,7 @@ fn check(input: &PutMetricAlarmInput) -> Result<(), ServiceError> {
         return Err(invalid("DatapointsToAlarm must be less than or equal to EvaluationPeriods."));
     }
     let missing_data = input.treat_missing_data.as_deref().unwrap_or("missing");
-    if Missing::parse(missing_data).is_none() {
+    if Treatment::parse(missing_data).is_none() {
         return Err(invalid(format!(
             "The value {missing_data} for parameter TreatMissingData is not supported."
         )));
