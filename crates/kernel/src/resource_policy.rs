@@ -1,4 +1,5 @@
-//! What a function's own policy says to services that invoke it.
+//! Policies that services look at themselves: patterns and statements, and what a function's own policy says to services
+//! that invoke it.
 
 use serde_json::{Value, json};
 
@@ -29,7 +30,8 @@ pub async fn may_invoke(
     }
 }
 
-fn texts<'a>(statement: &'a Value, name: &str) -> Vec<&'a str> {
+/// The texts of a member that is one or a list.
+pub fn texts<'a>(statement: &'a Value, name: &str) -> Vec<&'a str> {
     match statement.get(name) {
         Some(Value::String(one)) => vec![one],
         Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
@@ -37,17 +39,19 @@ fn texts<'a>(statement: &'a Value, name: &str) -> Vec<&'a str> {
     }
 }
 
+pub fn statements(policy: &Value) -> Vec<&Value> {
+    match policy.get("Statement") {
+        Some(Value::Array(all)) => all.iter().collect(),
+        Some(one) => vec![one],
+        None => Vec::new(),
+    }
+}
+
 fn lets_invoke(policy: &Value, service: &str, source: &str, account: &str) -> bool {
-    let statements = policy.get("Statement").and_then(Value::as_array).into_iter().flatten();
-    statements.into_iter().any(|statement| {
+    statements(policy).into_iter().any(|statement| {
         let services = texts(statement.get("Principal").unwrap_or(&Value::Null), "Service");
         let actions = texts(statement, "Action");
-        let is_invoke = |action: &&str| {
-            matches!(
-                action.to_ascii_lowercase().as_str(),
-                "lambda:invokefunction" | "lambda:*" | "*"
-            )
-        };
+        let is_invoke = |action: &&str| fits(&action.to_ascii_lowercase(), "lambda:invokefunction");
         statement.get("Effect").and_then(Value::as_str) == Some("Allow")
             && services.contains(&service)
             && actions.iter().any(is_invoke)
@@ -75,23 +79,30 @@ fn holds(condition: Option<&Value>, source: &str, account: &str) -> bool {
     })
 }
 
-/// Whether a text fits a pattern with stars.
-fn fits(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {
-        return false;
-    };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else {
-        return rest.is_empty();
-    };
-    for part in middle {
-        match rest.find(part) {
-            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
-            None => return false,
+/// Whether a text fits a pattern with `*` and `?`.
+pub fn fits(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(b'?') => (p, t) = (p + 1, t + 1),
+            Some(c) if text.get(t) == Some(c) => (p, t) = (p + 1, t + 1),
+            _ => match star {
+                // The last star takes one character more.
+                Some((at, taken)) => {
+                    star = Some((at, taken + 1));
+                    (p, t) = (at + 1, taken + 1);
+                }
+                None => return false,
+            },
         }
     }
-    rest.ends_with(last)
+    pattern.iter().skip(p).all(|c| *c == b'*')
 }
 
 #[cfg(test)]
@@ -116,11 +127,13 @@ mod tests {
     #[test]
     fn stars_fit() {
         for (pattern, text) in
-            [("*", ""), ("a*c", "abbc"), ("*b*", "abc"), ("a", "a"), ("a**", "ab")]
+            [("*", ""), ("a*c", "abbc"), ("*b*", "abc"), ("a", "a"), ("a**", "ab"), ("a?c", "abc")]
         {
             assert!(fits(pattern, text), "{pattern} {text}");
         }
-        for (pattern, text) in [("a", "ab"), ("*b", "abc"), ("", "x"), ("ab*ba", "aba")] {
+        for (pattern, text) in
+            [("a", "ab"), ("*b", "abc"), ("", "x"), ("ab*ba", "aba"), ("a?", "a")]
+        {
             assert!(!fits(pattern, text), "{pattern} {text}");
         }
     }

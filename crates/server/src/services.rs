@@ -4,12 +4,13 @@ use std::path::Path;
 
 use undercast_kernel::{Kernel, Service};
 use undercast_lambda::Sandboxes;
+use undercast_patterns::Room;
 
 /// What single services are told.
 pub(crate) struct Settings<'a> {
     pub(crate) sandboxes: Sandboxes,
     pub(crate) data: &'a Path,
-    pub(crate) dark_load_max: f64,
+    pub(crate) dark_room: Room,
 }
 
 pub(crate) fn all(kernel: &Kernel, settings: Settings<'_>) -> Vec<Service> {
@@ -24,7 +25,7 @@ pub(crate) fn all(kernel: &Kernel, settings: Settings<'_>) -> Vec<Service> {
         settings.data.join("functions"),
     ));
     services.push(undercast_logs::service(kernel));
-    services.push(undercast_patterns::service(kernel, settings.dark_load_max));
+    services.push(undercast_patterns::service(kernel, settings.dark_room));
     services.push(undercast_s3::service(kernel));
     services.push(undercast_sqs::service(kernel));
     services.extend(undercast_support::services(kernel));
