@@ -54,4 +54,3 @@ def test_keys_and_aliases(client, error):
     assert error(kms.enable_key, KeyId=key["KeyId"])[0] == "KMSInvalidStateException"
     kms.cancel_key_deletion(KeyId=key["KeyId"])
     assert error(kms.describe_key, KeyId="nope")[0] == "NotFoundException"
-    assert error(kms.encrypt, KeyId=key["KeyId"], Plaintext=b"x")[0] == "NotImplemented"
