@@ -27,7 +27,7 @@ test: $(DEBUG) runtimes $(VENV)/ready
 	@command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 	cargo nextest run --workspace
 	cd tests/e2e/python && ../../../$(PY) -m pytest -n 4 --dist loadgroup
-	cd tests/e2e/tools && ./run && ./sam
+	cd tests/e2e/tools && ./run && ./sam && ./serverless
 
 check:
 	cargo check --workspace --all-targets

@@ -184,6 +184,8 @@ def large():
     put("pattern", "{" + "(" * 30000 + "\n{}")
     put("pattern", '{"a":' * 700 + "1\n{}")
     put("pattern", "{ $" + ".a" * 20000 + " = 1 }\n{}")
+    for text in ("SELECT a, b.c[0] FROM \"t\".\"i\" WHERE pk IN ['a'] AND NOT sk < -1.5e3 ORDER BY sk DESC", "INSERT INTO t VALUE {'a': [1, <<'x'>>, {'b': NULL}]}", "UPDATE t SET a = list_append(a, ['x']) REMOVE b WHERE pk = 'it''s' RETURNING ALL OLD *", "DELETE FROM t WHERE pk = 1 AND a IS MISSING"):
+        put("expression", text)
     put("expression", "(" * 4000)
     put("expression", "NOT " * 1000 + "a = b")
     put("expression", "a" + "[0]" * 1300 + " = :v")

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either, select};
 use undercast_kernel::http::{HttpEndpoint, Request, Response};
 use undercast_kernel::{
     Access, Context, InvokeKind, InvokeRequest, Kernel, Resource, ResourceRequest, ResourceType,
@@ -13,6 +13,8 @@ use undercast_kernel::{
 };
 use undercast_smithy::Document;
 
+use crate::error::failed;
+use crate::stack;
 use crate::store::{RESPONSES, ResponseRow};
 use crate::template::model::plain;
 
@@ -68,10 +70,6 @@ impl ResourceType for CustomResource {
     }
 }
 
-fn failed(message: impl Into<String>) -> ServiceError {
-    ServiceError::new("CustomResource", message)
-}
-
 /// Sends the request to the function and waits for its answer.
 async fn ask(
     ctx: &Context,
@@ -98,7 +96,8 @@ async fn ask(
         guise: None,
     };
     ctx.kernel().invoke()?.invoke(ctx.clone(), invoke).await?;
-    let answer = wait(ctx, &token, watch, Duration::from_secs(timeout)).await;
+    let uuid = stack::uuid_of(&request.stack_id).unwrap_or_default();
+    let answer = wait(ctx, &token, watch, &uuid, Duration::from_secs(timeout)).await;
     drop_response(ctx, &token).await?;
     read_answer(&answer?, request)
 }
@@ -165,6 +164,7 @@ async fn wait(
     ctx: &Context,
     token: &str,
     mut watch: undercast_store::Watch,
+    uuid: &str,
     timeout: Duration,
 ) -> Result<String, ServiceError> {
     let answer = async {
@@ -176,8 +176,11 @@ async fn wait(
             watch.changed().await;
         }
     };
-    match ctx.env().timeout(timeout, answer).await {
-        Ok(result) => result,
+    let given_up = crate::deploy::interrupted(ctx, uuid);
+    let first = select(answer.boxed(), given_up.boxed());
+    match ctx.env().timeout(timeout, first).await {
+        Ok(Either::Left((result, _))) => result,
+        Ok(Either::Right(_)) => Err(failed("Resource creation or update cancelled")),
         Err(_) => Err(failed(
             "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId. If you are using the Python cfn-response module, you may need to update your Lambda function code so that CloudFormation can attach the updated version.",
         )),

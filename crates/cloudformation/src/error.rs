@@ -8,6 +8,13 @@ pub fn validation(message: impl Into<String>) -> ServiceError {
     ServiceError::new("ValidationError", message)
 }
 
+/// The code of a resource's failure whose message is the whole reason.
+pub const FAILED: &str = "ResourceFailed";
+
+pub fn failed(message: impl Into<String>) -> ServiceError {
+    ServiceError::new(FAILED, message)
+}
+
 pub fn no_such_stack(name: &str) -> ServiceError {
     validation(format!("Stack with id {name} does not exist"))
 }

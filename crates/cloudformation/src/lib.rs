@@ -8,21 +8,28 @@
 //! Read first: `store.rs` (what is kept), `deploy/mod.rs` (the phases of an operation),
 //! `template/intrinsics.rs` (functions), `transform/sam/mod.rs` (what a serverless template becomes).
 //!
-//! Macros of one's own, nested stacks, stack policies, drift and import are not here yet; each
-//! answers an error that names it.
+//! Stack sets, hooks and the registry of types are not here; each answers an error that names it.
 
 pub mod api;
 mod custom;
 mod deploy;
+mod drift;
 mod error;
+mod import;
+mod inert;
+mod macros;
+mod nested;
 mod operations;
 mod plan;
+mod policy;
+mod readback;
 mod resources;
 mod stack;
 mod store;
 pub mod template;
 pub mod transform;
 mod types;
+mod waits;
 
 use std::sync::Arc;
 
@@ -41,18 +48,27 @@ pub struct CloudFormation;
 /// The routing table.
 pub fn service(_: &Kernel) -> Service {
     let cf = Arc::new(CloudFormation);
-    Service::new(&api::cloudformation::SERVICE)
+    let service = Service::new(&api::cloudformation::SERVICE)
+        .route::<op::CancelUpdateStack>(&cf)
         .route::<op::ContinueUpdateRollback>(&cf)
         .route::<op::CreateChangeSet>(&cf)
         .route::<op::CreateStack>(&cf)
         .route::<op::DeleteChangeSet>(&cf)
         .route::<op::DeleteStack>(&cf)
+        .route::<op::DescribeAccountLimits>(&cf)
         .route::<op::DescribeChangeSet>(&cf)
+        .route::<op::DescribeEvents>(&cf)
+        .route::<op::DescribeStackDriftDetectionStatus>(&cf)
         .route::<op::DescribeStackEvents>(&cf)
         .route::<op::DescribeStackResource>(&cf)
+        .route::<op::DescribeStackResourceDrifts>(&cf)
         .route::<op::DescribeStackResources>(&cf)
         .route::<op::DescribeStacks>(&cf)
+        .route::<op::DescribeType>(&cf)
+        .route::<op::DetectStackDrift>(&cf)
+        .route::<op::DetectStackResourceDrift>(&cf)
         .route::<op::ExecuteChangeSet>(&cf)
+        .route::<op::GetStackPolicy>(&cf)
         .route::<op::GetTemplate>(&cf)
         .route::<op::GetTemplateSummary>(&cf)
         .route::<op::ListChangeSets>(&cf)
@@ -60,12 +76,22 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::ListImports>(&cf)
         .route::<op::ListStackResources>(&cf)
         .route::<op::ListStacks>(&cf)
+        .route::<op::ListTypes>(&cf)
+        .route::<op::RollbackStack>(&cf)
+        .route::<op::SetStackPolicy>(&cf)
+        .route::<op::SignalResource>(&cf)
         .route::<op::UpdateStack>(&cf)
         .route::<op::UpdateTerminationProtection>(&cf)
         .route::<op::ValidateTemplate>(&cf)
+        .resource(macros::Macro)
+        .resource(nested::NestedStack)
         .resource(types::CdkMetadata)
+        .resource(waits::WaitCondition)
+        .resource(waits::WaitConditionHandle)
         .endpoint(Arc::new(custom::ResponseEndpoint))
+        .endpoint(Arc::new(waits::SignalEndpoint))
         .task(deploy::task())
         .list(resources::list)
-        .refuse(|violations| error::validation(message(violations)))
+        .refuse(|violations| error::validation(message(violations)));
+    inert::TYPES.iter().fold(service, |service, inert| service.resource(inert::InertType(inert)))
 }

@@ -7,6 +7,7 @@ use undercast_smithy::Document;
 use undercast_store::Tx;
 
 use crate::deploy::look_up;
+use crate::nested;
 use crate::stack::{self, Prepared};
 use crate::store::{ChangeRow, Definition, ResourceRow, StackRow};
 use crate::template::intrinsics::{self, Unresolved};
@@ -50,11 +51,13 @@ pub(crate) async fn changes(
     definitions.sort_by_key(|d| crate::deploy::dependencies(prepared, d).len());
     for definition in definitions {
         kept.insert(definition.logical_id.clone());
+        let resolved = intrinsics::resolve_value(&definition.properties, &scope);
         let Some(row) = rows.get(&definition.logical_id) else {
-            changes.push(add(definition.logical_id.clone(), definition.kind.clone()));
+            let (name, kind) = (definition.logical_id.clone(), definition.kind.clone());
+            changes.push(ChangeRow { after: resolved.ok(), ..change("Add", name, kind) });
             continue;
         };
-        let resolved = match intrinsics::resolve_value(&definition.properties, &scope) {
+        let resolved = match resolved {
             Ok(value) => Some(value),
             Err(Unresolved::Later(_)) => None,
             Err(Unresolved::Wrong(error)) => return Err(error.into()),
@@ -66,26 +69,25 @@ pub(crate) async fn changes(
     }
     for row in rows.values().filter(|row| !kept.contains(&row.logical_id)) {
         changes.push(ChangeRow {
-            action: "Remove".to_owned(),
-            logical_id: row.logical_id.clone(),
             physical_id: Some(row.physical_id.clone()),
-            kind: row.kind.clone(),
-            replacement: None,
-            properties: Vec::new(),
+            before: Some(row.properties.clone()),
+            ..change("Remove", row.logical_id.clone(), row.kind.clone())
         });
     }
     changes.sort_by(|a, b| a.logical_id.cmp(&b.logical_id));
     Ok(changes)
 }
 
-fn add(logical_id: String, kind: String) -> ChangeRow {
+fn change(action: &str, logical_id: String, kind: String) -> ChangeRow {
     ChangeRow {
-        action: "Add".to_owned(),
+        action: action.to_owned(),
         logical_id,
         physical_id: None,
         kind,
         replacement: None,
         properties: Vec::new(),
+        before: None,
+        after: None,
     }
 }
 
@@ -97,12 +99,12 @@ fn modify(
 ) -> Option<ChangeRow> {
     let resource_type = types::find(ctx.kernel(), kind)?;
     let change = |replacement: &str, properties: Vec<(String, String)>| ChangeRow {
-        action: "Modify".to_owned(),
-        logical_id: row.logical_id.clone(),
         physical_id: Some(row.physical_id.clone()),
-        kind: kind.to_owned(),
         replacement: Some(replacement.to_owned()),
         properties,
+        before: Some(row.properties.clone()),
+        after: resolved.cloned(),
+        ..change("Modify", row.logical_id.clone(), kind.to_owned())
     };
     if row.kind != kind {
         return Some(change("True", Vec::new()));
@@ -111,7 +113,7 @@ fn modify(
         return Some(change("Conditional", Vec::new()));
     };
     let names = crate::deploy::changed_properties(&row.properties, resolved);
-    if names.is_empty() {
+    if names.is_empty() && kind != nested::KIND {
         return None;
     }
     let recreates = |name: &String| resource_type.replaced_by().contains(&name.as_str());

@@ -1,11 +1,13 @@
 //! What CloudFormation keeps: stacks, their resources, events, change sets, templates, exports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use undercast_kernel::{Principal, keyspace};
+use undercast_kernel::{Context, Principal, keyspace};
 use undercast_smithy::Document;
-use undercast_store::{Row, Table};
+use undercast_store::{Row, Table, Tx};
+
+use crate::readback::Difference;
 
 /// Account, region, stack uuid.
 pub type StackKey = (String, String, String);
@@ -36,6 +38,25 @@ pub const IMPORTS: Table<(String, String, String, String), ImportRow> =
 /// Token of a waiting custom resource.
 pub const RESPONSES: Table<String, ResponseRow> = Table::new(keyspace::CLOUDFORMATION, "responses");
 
+/// … what is signalled: a handle (`{logical id}.{generation}`).
+pub const HANDLES: Table<(String, String, String, String), HandleRow> =
+    Table::new(keyspace::CLOUDFORMATION, "handles");
+/// … a handle or a logical id, unique id of the signal.
+pub const SIGNALS: Table<(String, String, String, String, String), SignalRow> =
+    Table::new(keyspace::CLOUDFORMATION, "signals");
+/// … logical id of what waits.
+pub const WAITS: Table<(String, String, String, String), WaitRow> =
+    Table::new(keyspace::CLOUDFORMATION, "waits");
+
+/// Account, region, id of a drift detection.
+pub const DETECTIONS: Table<StackKey, DetectionRow> =
+    Table::new(keyspace::CLOUDFORMATION, "detections");
+/// … logical id: how the resource was seen last.
+pub const DRIFTS: Table<(String, String, String, String), DriftRow> =
+    Table::new(keyspace::CLOUDFORMATION, "drifts");
+/// Account, region, name of a macro.
+pub const MACROS: Table<StackKey, MacroRow> = Table::new(keyspace::CLOUDFORMATION, "macros");
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StackRow {
     pub id: String,
@@ -58,6 +79,18 @@ pub struct StackRow {
     #[serde(default)]
     pub role_arn: Option<String>,
     pub change_set_id: Option<String>,
+    /// The stack that this one is a resource of.
+    #[serde(default)]
+    pub parent_id: Option<String>,
+    /// The stack at the top.
+    #[serde(default)]
+    pub root_id: Option<String>,
+    /// The last drift detection.
+    #[serde(default)]
+    pub drift: Option<DetectionRow>,
+    /// Which resources updates may change.
+    #[serde(default)]
+    pub policy: Option<String>,
 }
 
 /// What a stack is made from.
@@ -94,6 +127,81 @@ pub struct OperationRow {
     /// In whose name resources are made where no role is given.
     #[serde(default)]
     pub caller: CallerRow,
+    /// The task of the parent works on it, and its update waits before the cleanup until the parent knows
+    /// whether it stays.
+    #[serde(default)]
+    pub by_parent: bool,
+    /// The stack policy that holds for this operation.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// What it takes in instead of making it: physical ids by logical ids.
+    #[serde(default)]
+    pub imports: BTreeMap<String, String>,
+    #[serde(default)]
+    pub imports_only: bool,
+    /// It brings a stack back that an update left half-way.
+    #[serde(default)]
+    pub goes_back: bool,
+    /// Why the operation is to be given up, where somebody said so.
+    #[serde(default)]
+    pub cancelled: Option<String>,
+    /// When it is given up by itself.
+    #[serde(default)]
+    pub deadline_ms: Option<i64>,
+    /// How such an update found the stack.
+    #[serde(default)]
+    pub before: Option<SettledRow>,
+}
+
+impl OperationRow {
+    /// The beginning of an operation, asked for by `ctx`.
+    pub fn new(tx: &Tx, ctx: &Context, kind: OperationKind, target: Definition) -> Self {
+        Self {
+            token: tx.ids().uuid(),
+            kind,
+            phase: if kind == OperationKind::Delete { Phase::Delete } else { Phase::Forward },
+            target,
+            client_token: None,
+            on_failure: "ROLLBACK".to_owned(),
+            retain: Vec::new(),
+            reason: None,
+            caller: CallerRow::of(ctx.principal()),
+            by_parent: false,
+            policy: None,
+            imports: BTreeMap::new(),
+            imports_only: false,
+            goes_back: false,
+            cancelled: None,
+            deadline_ms: None,
+            before: None,
+        }
+    }
+
+    /// An operation that does nothing but taking resources in.
+    pub fn is_import(&self) -> bool {
+        self.imports_only
+    }
+
+    /// Why the operation is to be given up now.
+    pub fn given_up(&self, now_ms: i64) -> Option<String> {
+        let late = self.deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now_ms);
+        let timeout =
+            late.then(|| "Stack creation time exceeded the specified timeout.".to_owned());
+        self.cancelled.clone().or(timeout).filter(|_| self.phase == Phase::Forward)
+    }
+
+    /// An update that is made and waits for the parent.
+    pub fn is_held(&self) -> bool {
+        self.by_parent && self.kind == OperationKind::Update && self.phase == Phase::Cleanup
+    }
+}
+
+/// What a successful operation leaves on a stack beside its resources.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SettledRow {
+    pub current: Option<Definition>,
+    pub outputs: Vec<OutputRow>,
+    pub imports: BTreeSet<String>,
 }
 
 /// Who asked for an operation.
@@ -237,7 +345,7 @@ pub struct ChangeSetRow {
     pub id: String,
     pub name: String,
     pub uuid: String,
-    /// `CREATE` or `UPDATE`.
+    /// `CREATE`, `UPDATE` or `IMPORT`.
     pub kind: String,
     pub status: String,
     pub reason: Option<String>,
@@ -248,11 +356,14 @@ pub struct ChangeSetRow {
     pub changes: Vec<ChangeRow>,
     pub on_failure: Option<String>,
     pub include_nested: bool,
+    /// What an import takes in: physical ids by logical ids.
+    #[serde(default)]
+    pub imports: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChangeRow {
-    /// `Add`, `Modify` or `Remove`.
+    /// `Add`, `Modify`, `Remove` or `Import`.
     pub action: String,
     pub logical_id: String,
     pub physical_id: Option<String>,
@@ -261,6 +372,11 @@ pub struct ChangeRow {
     pub replacement: Option<String>,
     /// The properties that differ, with whether each recreates the resource.
     pub properties: Vec<(String, String)>,
+    /// All properties before and after, as far as they are known.
+    #[serde(default)]
+    pub before: Option<Document>,
+    #[serde(default)]
+    pub after: Option<Document>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -285,6 +401,57 @@ pub struct ResponseRow {
     pub body: Option<String>,
 }
 
+/// The address of a wait condition's handle has a secret in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HandleRow {
+    pub token: String,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct SignalRow {
+    pub unique_id: String,
+    pub success: bool,
+    pub reason: String,
+    pub data: String,
+}
+
+/// What came of a drift detection.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DetectionRow {
+    pub id: String,
+    pub stack_id: String,
+    /// `DRIFTED` or `IN_SYNC`.
+    pub status: String,
+    pub drifted: i32,
+    pub time_ms: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DriftRow {
+    /// `IN_SYNC`, `MODIFIED` or `DELETED`.
+    pub status: String,
+    pub logical_id: String,
+    pub physical_id: String,
+    pub kind: String,
+    pub expected: String,
+    pub actual: Option<String>,
+    pub(crate) differences: Vec<Difference>,
+    pub time_ms: i64,
+}
+
+/// A macro: the ARN of its function, and the stack that it is a resource of.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MacroRow {
+    pub function: String,
+    pub stack_id: String,
+}
+
+/// Until when a resource waits for signals.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WaitRow {
+    pub deadline_ms: i64,
+}
+
 macro_rules! rows {
     ($($row:ty),* $(,)?) => {
         $(impl Row for $row {
@@ -304,4 +471,44 @@ rows!(
     ExportRow,
     ImportRow,
     ResponseRow,
+    HandleRow,
+    SignalRow,
+    WaitRow,
+    MacroRow,
+    DetectionRow,
+    DriftRow,
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_is_given_up_by_hand_and_by_time_while_it_goes_forward() {
+        let mut operation = OperationRow {
+            token: String::new(),
+            kind: OperationKind::Create,
+            phase: Phase::Forward,
+            target: Definition::default(),
+            client_token: None,
+            on_failure: "ROLLBACK".to_owned(),
+            retain: Vec::new(),
+            reason: None,
+            caller: CallerRow::Account,
+            by_parent: false,
+            policy: None,
+            imports: BTreeMap::new(),
+            imports_only: false,
+            goes_back: false,
+            cancelled: None,
+            deadline_ms: Some(100),
+            before: None,
+        };
+        assert_eq!(operation.given_up(99), None);
+        assert!(operation.given_up(100).unwrap().contains("exceeded the specified timeout"));
+        operation.cancelled = Some("User Initiated".to_owned());
+        assert_eq!(operation.given_up(0).unwrap(), "User Initiated");
+        operation.phase = Phase::Cleanup;
+        assert_eq!(operation.given_up(100), None);
+    }
+}

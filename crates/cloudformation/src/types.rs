@@ -15,6 +15,17 @@ pub(crate) fn find(kernel: &Kernel, kind: &str) -> Option<Arc<dyn ResourceType>>
     kernel.resource_type(kind)
 }
 
+/// All types but those of custom resources.
+pub(crate) fn names(kernel: &Kernel) -> impl Iterator<Item = &'static str> {
+    kernel.services().iter().flat_map(|service| &service.resource_types).map(|kind| kind.name())
+}
+
+/// `arn:aws:cloudformation:{region}::type/resource/AWS-SQS-Queue`.
+pub(crate) fn arn(ctx: &Context, name: &str) -> String {
+    let name = name.replace("::", "-");
+    format!("arn:aws:cloudformation:{}::type/resource/{name}", ctx.region())
+}
+
 /// `AWS::CDK::Metadata`: says which constructs a template was made of. It does nothing on AWS either.
 pub struct CdkMetadata;
 

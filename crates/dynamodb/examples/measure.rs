@@ -41,7 +41,7 @@ async fn main() {
     let folder = std::env::temp_dir().join(format!("undercast-measure-{}", std::process::id()));
     let db = Db::open(Options::dir(&folder), Env::system()).await.unwrap();
     let kernel = Kernel::new(db.clone(), Settings::default());
-    kernel.install(vec![undercast_dynamodb::service(&kernel)]);
+    kernel.install(undercast_dynamodb::services(&kernel));
     let root = Principal::Root { account: "000000000000".into() };
     let ctx = &kernel.context(root, "000000000000", "us-east-1");
     let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});

@@ -42,3 +42,28 @@ pub(crate) fn key_mismatch() -> ServiceError {
 pub(crate) fn condition_failed() -> ServiceError {
     ServiceError::new("ConditionalCheckFailedException", "The conditional request failed")
 }
+
+pub(crate) fn no_stream(arn: &str) -> ServiceError {
+    ServiceError::new(
+        "ResourceNotFoundException",
+        format!("Requested resource not found: Stream: {arn} not found"),
+    )
+}
+
+pub(crate) fn trimmed() -> ServiceError {
+    ServiceError::new(
+        "TrimmedDataAccessException",
+        "The operation attempted to read past the oldest stream record in a shard.",
+    )
+}
+
+pub(crate) fn no_shard(shard: &str, stream: &str) -> ServiceError {
+    ServiceError::new(
+        "ResourceNotFoundException",
+        format!("Requested resource not found: Shard: {shard} in stream: {stream} not found"),
+    )
+}
+
+pub(crate) fn duplicate() -> ServiceError {
+    ServiceError::new("DuplicateItemException", "Duplicate primary key exists in table")
+}

@@ -7,11 +7,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 use undercast_kernel::keyspace;
 use undercast_store::{Row, Table};
 
 /// Account, region, name.
 pub(crate) type TableKey = (String, String, String);
+/// Account, region, table, label.
+pub(crate) type StreamKey = (String, String, String, String);
 
 pub(crate) const TABLES: Table<TableKey, TableRow> = Table::new(keyspace::DYNAMODB, "tables");
 /// Items and entries of indexes: the leading parts of their keys. Their values are not rows (`value/codec.rs`).
@@ -23,6 +26,22 @@ pub(crate) const COUNTS: Table<(u64,), ()> = Table::new(keyspace::DYNAMODB, "cou
 pub(crate) const SIZES: Table<(u64,), ()> = Table::new(keyspace::DYNAMODB, "sizes");
 /// Account, region, token of a transaction.
 pub(crate) const TOKENS: Table<TableKey, TokenRow> = Table::new(keyspace::DYNAMODB, "tokens");
+/// Account, region, table, label: streams, with those that ended less than a day ago.
+pub(crate) const STREAMS: Table<StreamKey, StreamInfoRow> =
+    Table::new(keyspace::DYNAMODB, "streams");
+/// Number of a stream, shard, moment, bucket: changes that have no sequence number yet.
+pub(crate) const CHANGES: Table<(u64, u32, u64, u32), RecordRow> =
+    Table::new(keyspace::DYNAMODB, "changes");
+/// Number of a stream, shard, sequence number.
+pub(crate) const RECORDS: Table<(u64, u32, u64), RecordRow> =
+    Table::new(keyspace::DYNAMODB, "records");
+/// Number of a stream, moment, bucket, which one: images that are too large to stand in one row.
+pub(crate) const IMAGES: Table<(u64, u64, u32, u8), ByteBuf> =
+    Table::new(keyspace::DYNAMODB, "images");
+/// Number of a stream, bucket: the moment of the last change to one of its keys.
+pub(crate) const MOMENTS: Table<(u64, u32), u64> = Table::new(keyspace::DYNAMODB, "moments");
+/// Number of a stream, shard: the next sequence number.
+pub(crate) const SEQUENCES: Table<(u64, u32), u64> = Table::new(keyspace::DYNAMODB, "sequences");
 /// The time from which on tokens may go, and which ones.
 pub(crate) const TOKEN_TIMES: Table<(i64, String, String, String), ()> =
     Table::new(keyspace::DYNAMODB, "tokentimes");
@@ -103,6 +122,53 @@ pub(crate) struct StreamRow {
     pub(crate) view: String,
     /// `2026-11-24T08:00:00.000`.
     pub(crate) label: String,
+    /// Unique for ever; 0 where an older version made it, which wrote no records.
+    #[serde(default)]
+    pub(crate) number: u64,
+}
+
+/// A stream by itself: it outlives its table by a day.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StreamInfoRow {
+    pub(crate) number: u64,
+    pub(crate) view: String,
+    pub(crate) created_ms: i64,
+    pub(crate) hash: String,
+    pub(crate) range: Option<String>,
+    /// Disabled, or its table was deleted.
+    pub(crate) ended_ms: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ChangeKind {
+    Insert,
+    Modify,
+    Remove,
+}
+
+/// One change of one item. Images are encoded as items are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RecordRow {
+    pub(crate) at_ms: i64,
+    pub(crate) kind: ChangeKind,
+    /// Of the partition key.
+    pub(crate) spread: u32,
+    pub(crate) moment: u64,
+    /// The item expired.
+    pub(crate) expired: bool,
+    /// By AWS's rules: keys and images.
+    pub(crate) size: u64,
+    pub(crate) keys: ByteBuf,
+    pub(crate) new: ImageRow,
+    pub(crate) old: ImageRow,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum ImageRow {
+    None,
+    Here(ByteBuf),
+    /// In `IMAGES`.
+    Apart,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,4 +206,4 @@ macro_rules! rows {
     };
 }
 
-rows!(TableRow, TokenRow);
+rows!(TableRow, TokenRow, StreamInfoRow, RecordRow);

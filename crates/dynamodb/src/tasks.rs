@@ -14,15 +14,21 @@ use undercast_store::{Backoff, KeyRange, NewTask, Outcome, Task, TaskError, Tx};
 
 use crate::Dynamo;
 use crate::engine::key::whole;
+use crate::engine::stream;
 use crate::engine::table::Table;
-use crate::engine::write::{Stored, enter, expiry, expiry_key, replace};
-use crate::store::{COUNTS, EXPIRIES, SIZES, TABLES, TOKEN_TIMES, TOKENS, TableKey};
+use crate::engine::write::{By, Stored, enter, expiry, expiry_key, replace};
+use crate::limits::STREAM_MS;
+use crate::store::{
+    CHANGES, COUNTS, EXPIRIES, IMAGES, MOMENTS, RECORDS, SEQUENCES, SIZES, STREAMS, StreamKey,
+    TABLES, TOKEN_TIMES, TOKENS, TableKey,
+};
 use crate::value::codec;
 
 const PURGE: &str = "dynamodb.purge";
 const BACKFILL: &str = "dynamodb.backfill";
 const EXPIRE: &str = "dynamodb.expire";
 const TOKEN: &str = "dynamodb.token";
+const TRIM: &str = "dynamodb.trim";
 /// How many rows one transaction handles, and how many bytes.
 const CHUNK: usize = 200;
 const CHUNK_BYTES: usize = 1 << 20;
@@ -47,6 +53,7 @@ pub(crate) fn all(dynamo: &Arc<Dynamo>) -> Vec<TaskSpec> {
         spec(BACKFILL, |kernel, dynamo, task| backfill(kernel, dynamo, task).boxed()),
         spec(EXPIRE, |kernel, dynamo, task| expire(kernel, dynamo, task).boxed()),
         spec(TOKEN, |kernel, _, task| forget_tokens(kernel, task).boxed()),
+        spec(TRIM, |kernel, dynamo, task| trim(kernel, dynamo, task).boxed()),
     ]
 }
 
@@ -345,7 +352,7 @@ async fn remove_expired(
     let stored = Stored { bytes };
     let item = stored.item()?;
     if let Some(key) = table.schema.get(&item) {
-        replace(tx, table, &key, Some(&stored), Some(&item), None).await?;
+        replace(tx, table, &key, Some(&stored), Some(&item), None, By::Expiry).await?;
     }
     Ok(length)
 }
@@ -378,4 +385,89 @@ async fn forget_tokens(kernel: Kernel, task: Task) -> Result<Outcome, TaskError>
             return Ok(Outcome::Done);
         }
     }
+}
+
+/// In the transaction that makes a stream.
+pub(crate) fn spawn_trim(
+    tx: &Tx,
+    key: &StreamKey,
+    number: u64,
+    due_ms: i64,
+) -> Result<(), ServiceError> {
+    spawn(tx, TRIM, number.to_be_bytes().to_vec(), due_ms, &serde_json::json!([key, number]))
+}
+
+/// Deletes the records of a stream that are older than a day; a day after its end, all of it.
+async fn trim(kernel: Kernel, dynamo: Arc<Dynamo>, task: Task) -> Result<Outcome, TaskError> {
+    let (key, number): (StreamKey, u64) = payload(&task)?;
+    match trim_stream(&kernel, &dynamo, &key, number).await.map_err(|e| broken(&e))? {
+        Some(due_ms) => Ok(Outcome::Again { due_ms, payload: None }),
+        None => Ok(Outcome::Done),
+    }
+}
+
+/// Answers when there will be something to do again.
+async fn trim_stream(
+    kernel: &Kernel,
+    dynamo: &Dynamo,
+    key: &StreamKey,
+    number: u64,
+) -> Result<Option<i64>, ServiceError> {
+    let now = kernel.env().clock.now_ms();
+    let row = STREAMS.read(kernel.db(), key).await?.filter(|row| row.number == number);
+    let Some(row) = row.filter(|row| row.ended_ms.is_none_or(|ended| ended + STREAM_MS > now))
+    else {
+        for range in [
+            CHANGES.prefix(&(number,)),
+            RECORDS.prefix(&(number,)),
+            IMAGES.prefix(&(number,)),
+            MOMENTS.prefix(&(number,)),
+            SEQUENCES.prefix(&(number,)),
+        ] {
+            empty(kernel, range).await?;
+        }
+        let gone = kernel.db().transact(|tx| async move { STREAMS.delete(&tx, key) });
+        gone.await?;
+        dynamo.streams.remove(number);
+        return Ok(None);
+    };
+    let ctx = kernel.service_context("dynamodb.amazonaws.com", &key.0, &key.1);
+    let mut due_ms = row.ended_ms.unwrap_or(now) + STREAM_MS;
+    for shard in 0..stream::SHARDS {
+        dynamo.streams.number(&ctx, number, shard).await?;
+        loop {
+            let step = kernel.db().transact(|tx| trim_shard(tx, number, shard));
+            match step.await? {
+                Trimmed::Some => {}
+                Trimmed::Oldest(at_ms) => {
+                    due_ms = due_ms.min(at_ms + STREAM_MS);
+                    break;
+                }
+                Trimmed::Nothing => break,
+            }
+        }
+    }
+    Ok(Some(due_ms.max(now + 1_000)))
+}
+
+enum Trimmed {
+    /// There may be more.
+    Some,
+    /// Nothing any more; what is left begins at that time.
+    Oldest(i64),
+    Nothing,
+}
+
+async fn trim_shard(tx: Tx, number: u64, shard: u32) -> Result<Trimmed, ServiceError> {
+    let rows = tx.range(RECORDS.prefix(&(number, shard)), CHUNK, false).await?;
+    let mut any = false;
+    for (key, value) in rows {
+        let record = RECORDS.decode_row(&value)?;
+        if record.at_ms + STREAM_MS > tx.now_ms() {
+            return Ok(if any { Trimmed::Some } else { Trimmed::Oldest(record.at_ms) });
+        }
+        any = true;
+        stream::remove(&tx, number, key, &record)?;
+    }
+    Ok(if any { Trimmed::Some } else { Trimmed::Nothing })
 }

@@ -16,7 +16,7 @@ use crate::side::has_effects;
 use crate::{
     Access, AliasMover, Authorize, Context, Credentials, Decision, Entry, ErasedHandler,
     ErasedOutput, Fetch, Invoke, Journal, Origin, Principal, Released, ResourceType, Seats,
-    Service, ServiceError, Shadow, Side, SideCall, Sockets, Vault, What,
+    Service, ServiceError, Shadow, Side, SideCall, Sockets, StreamSource, Vault, What,
 };
 
 /// How strict the cloud is.
@@ -208,6 +208,12 @@ impl Kernel {
     /// Who moves aliases by steps for the templates that want it.
     pub fn alias_movers(&self) -> impl Iterator<Item = &Arc<dyn AliasMover>> {
         self.services().iter().flat_map(|service| &service.alias_movers)
+    }
+
+    /// Who has the logs with this service in their ARNs.
+    pub fn stream_source(&self, service: &str) -> Option<&Arc<dyn StreamSource>> {
+        let mut all = self.services().iter().flat_map(|service| &service.stream_sources);
+        all.find(|source| source.service() == service)
     }
 
     /// All front doors in the order in which they are asked, whatever the order of the services.

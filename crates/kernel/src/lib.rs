@@ -34,7 +34,7 @@ pub use operation::{Access, ErasedHandler, ErasedOutput, Handler, Operation};
 pub use ports::{
     Answered, Authorize, Credentials, Decision, Fetch, Given, Guise, HttpGiven, Invoke, InvokeKind,
     InvokeRequest, InvokeResponse, OwnSockets, Pair, Released, Secret, Served, Shadow, Sockets,
-    Subject,
+    StreamPage, StreamRecord, StreamSource, StreamStart, Subject,
 };
 pub use principal::Principal;
 pub use provision::{AliasMover, Resource, ResourceRequest, ResourceType};

@@ -141,6 +141,78 @@ pub enum Answered {
     Http { status: u16, headers: Vec<(String, String)>, body: Bytes },
 }
 
+/// A log in shards, which event source mappings read: a table's stream. Each service that has such logs
+/// brings one with [`crate::Service::stream_source`].
+pub trait StreamSource: Send + Sync + 'static {
+    /// The service in the ARNs of its logs.
+    fn service(&self) -> &'static str;
+
+    /// What a reader has to be allowed, without the service.
+    fn actions(&self) -> &'static [&'static str];
+
+    /// The ids of the shards of a log.
+    fn shards(
+        &self,
+        ctx: Context,
+        arn: String,
+    ) -> BoxFuture<'static, Result<Vec<String>, ServiceError>>;
+
+    /// The position in a shard where a reader begins. Positions only grow.
+    fn start(
+        &self,
+        ctx: Context,
+        arn: String,
+        shard: String,
+        start: StreamStart,
+    ) -> BoxFuture<'static, Result<u64, ServiceError>>;
+
+    /// Up to `limit` records from a position on. What was trimmed is passed over.
+    fn read(
+        &self,
+        ctx: Context,
+        arn: String,
+        shard: String,
+        position: u64,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<StreamPage, ServiceError>>;
+
+    /// Tells of new records in a shard.
+    fn watch(
+        &self,
+        ctx: Context,
+        arn: String,
+        shard: String,
+    ) -> BoxFuture<'static, Result<undercast_store::Watch, ServiceError>>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamStart {
+    /// With the oldest record that is kept.
+    TrimHorizon,
+    /// Behind the newest one.
+    Latest,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct StreamPage {
+    pub records: Vec<StreamRecord>,
+    /// The position behind them.
+    pub next: u64,
+    /// Nothing will ever come behind them.
+    pub is_end: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct StreamRecord {
+    pub sequence: String,
+    pub position: u64,
+    pub at_ms: i64,
+    /// Records of one key have the same number here.
+    pub group: u64,
+    /// As a function sees it.
+    pub body: undercast_smithy::Document,
+}
+
 /// Calls hosts outside. Provided by the server.
 pub trait Fetch: Send + Sync + 'static {
     /// `url` is absolute; of `request` the method, the headers and the body are sent. The error says why
@@ -156,6 +228,9 @@ pub trait Fetch: Send + Sync + 'static {
 pub trait Sockets: Send + Sync + 'static {
     /// What could leak from the dark on this machine; nothing where instances have networks of their own.
     fn leaks(&self) -> Vec<String>;
+
+    /// From now on, live functions reach these hosts outside through the cloud, which remembers what they answer.
+    fn relay(&self, hosts: Vec<String>);
 
     /// Serves until the returned guard is dropped. Every call that arrives is made from `seat`.
     fn serve(&self, seat: Arc<Seat>, sockets: OwnSockets) -> Box<dyn std::any::Any + Send>;

@@ -10,7 +10,9 @@ use undercast_store::{Outcome, Task, TaskError};
 
 use crate::http::HttpEndpoint;
 use crate::operation::erase;
-use crate::{AliasMover, ErasedHandler, Handler, Kernel, Operation, ResourceType, ServiceError};
+use crate::{
+    AliasMover, ErasedHandler, Handler, Kernel, Operation, ResourceType, ServiceError, StreamSource,
+};
 
 /// How a kind of task is run.
 pub type RunTask =
@@ -52,6 +54,7 @@ pub struct Service {
     handlers: HashMap<&'static str, Box<dyn ErasedHandler>>,
     pub resource_types: Vec<Arc<dyn ResourceType>>,
     pub alias_movers: Vec<Arc<dyn AliasMover>>,
+    pub stream_sources: Vec<Arc<dyn StreamSource>>,
     pub endpoints: Vec<Arc<dyn HttpEndpoint>>,
     pub tasks: Vec<TaskSpec>,
     pub list: Option<List>,
@@ -70,6 +73,7 @@ impl Service {
             handlers: HashMap::new(),
             resource_types: Vec::new(),
             alias_movers: Vec::new(),
+            stream_sources: Vec::new(),
             endpoints: Vec::new(),
             tasks: Vec::new(),
             list: None,
@@ -95,6 +99,12 @@ impl Service {
     #[must_use]
     pub fn alias_mover(mut self, mover: impl AliasMover) -> Self {
         self.alias_movers.push(Arc::new(mover));
+        self
+    }
+
+    #[must_use]
+    pub fn stream_source(mut self, source: impl StreamSource) -> Self {
+        self.stream_sources.push(Arc::new(source));
         self
     }
 

@@ -56,6 +56,8 @@ pub struct OutsideRule {
 pub enum OutsideAction {
     Refuse,
     Allow,
+    /// The answer that live code got to the same request lately; where there is none, refused.
+    Repeat,
     /// Nobody is asked: this is the answer.
     Answer {
         status: u16,

@@ -8,7 +8,8 @@
 //! `asynchronous/mod.rs` (events that wait, retries, destinations), `mappings/mod.rs` (pollers) and
 //! `urls/door.rs` (function URLs).
 //!
-//! Not here yet: container images, provisioned concurrency, sources other than SQS queues. They answer errors that name them.
+//! Not here yet: container images, provisioned concurrency, sources other than queues and streams of tables. They
+//! answer errors that name them.
 
 #[allow(clippy::single_match, reason = "generated")]
 pub mod api;
@@ -87,7 +88,7 @@ pub fn service(kernel: &Kernel, sandboxes: impl Into<Sandboxes>, folder: PathBuf
     let lambda = Arc::new(Lambda { functions: Arc::clone(&functions) });
     kernel.provide_invoke(Arc::new(port::Port(Arc::clone(&functions))));
     let on_start = Arc::clone(&functions);
-    let mappings = Arc::new(Mappings::new(Arc::clone(&functions)));
+    let mappings = Arc::new(Mappings::new(kernel, Arc::clone(&functions)));
     route(Service::new(&api::lambda::SERVICE), &lambda)
         .resource(resources::AliasType)
         .resource(resources::FunctionType)

@@ -29,6 +29,13 @@ pub(crate) const MAPPINGS: Table<(String, String, String), MappingRow> =
 /// Account, region, ARN of the source, ARN of the function: the UUID of the one mapping between them.
 pub(crate) const MAPPED: Table<(String, String, String, String), String> =
     Table::new(keyspace::LAMBDA, "mapped");
+/// UUID of a mapping, shard, lane: how far a log has been worked off.
+pub(crate) const CHECKPOINTS: Table<(String, String, u32), CheckpointRow> =
+    Table::new(keyspace::LAMBDA, "checkpoints");
+/// UUID of a mapping: which node reads its log, where several share the store.
+pub(crate) const LEASES: Table<(String,), LeaseRow> = Table::new(keyspace::LAMBDA, "leases");
+/// UUID of a mapping: `LastProcessingResult`.
+pub(crate) const RESULTS: Table<(String,), String> = Table::new(keyspace::LAMBDA, "results");
 /// Account, region, name.
 pub(crate) const LAYERS: Table<FunctionKey, LayerRow> = Table::new(keyspace::LAMBDA, "layers");
 /// Account, region, name, number.
@@ -210,6 +217,61 @@ pub(crate) struct MappingRow {
     pub(crate) concurrency_max: Option<u32>,
     pub(crate) modified_ms: i64,
     pub(crate) tags: BTreeMap<String, String>,
+    /// Where the source is a log in shards.
+    #[serde(default)]
+    pub(crate) stream: Option<StreamMappingRow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StreamMappingRow {
+    /// `LATEST` or `TRIM_HORIZON`.
+    pub(crate) start: String,
+    /// How many batches of a shard are worked at a time.
+    pub(crate) factor: u32,
+    pub(crate) bisect: bool,
+    /// None: for ever.
+    pub(crate) retries_max: Option<u32>,
+    pub(crate) age_s_max: Option<u32>,
+    pub(crate) tumbling_s: u32,
+    pub(crate) on_failure: Option<String>,
+}
+
+impl Default for StreamMappingRow {
+    fn default() -> Self {
+        Self {
+            start: String::new(),
+            factor: 1,
+            bisect: false,
+            retries_max: None,
+            age_s_max: None,
+            tumbling_s: 0,
+            on_failure: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CheckpointRow {
+    /// The first record that has not been dealt with.
+    pub(crate) position: u64,
+    /// The tumbling window that has begun.
+    #[serde(default)]
+    pub(crate) window: Option<WindowRow>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LeaseRow {
+    pub(crate) node: u64,
+    /// Another one each time that it is taken.
+    pub(crate) holder: u64,
+    pub(crate) beat: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WindowRow {
+    pub(crate) start_ms: i64,
+    /// What the function made of the records so far: JSON.
+    pub(crate) state: String,
 }
 
 impl MappingRow {
@@ -243,5 +305,7 @@ rows!(
     PolicyRow,
     InvokeConfigRow,
     MappingRow,
+    CheckpointRow,
+    LeaseRow,
     SecretRow,
 );

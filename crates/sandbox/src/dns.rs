@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,6 +34,21 @@ const TYPE_A: u16 = 1;
 const TYPE_ANY: u16 = 255;
 const CLASS_IN: u16 = 1;
 
+/// Names that can be exchanged while a server runs. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct Names(Arc<RwLock<Vec<String>>>);
+
+impl Names {
+    /// In lower case.
+    pub fn set(&self, names: Vec<String>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = names;
+    }
+
+    fn contain(&self, name: &str) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().any(|own| own == name)
+    }
+}
+
 /// Settings of a [`Server`].
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -43,6 +58,8 @@ pub struct Options {
     pub address: Ipv4Addr,
     /// Lower case, without a leading dot; [`SUFFIXES`] by default. An empty one is every name.
     pub suffixes: Vec<String>,
+    /// Other names that are ours for the time being, without what is below them.
+    pub names: Names,
     /// Who is asked for other names; the first name server of the host by default.
     pub upstream: Option<SocketAddr>,
 }
@@ -51,7 +68,7 @@ impl Options {
     #[must_use]
     pub fn new(listen: SocketAddr, address: Ipv4Addr) -> Self {
         let suffixes = SUFFIXES.iter().map(|suffix| (*suffix).to_owned()).collect();
-        Self { listen, address, suffixes, upstream: system_resolver() }
+        Self { listen, address, suffixes, names: Names::default(), upstream: system_resolver() }
     }
 }
 
@@ -106,6 +123,7 @@ impl Server {
             listen: tcp.local_addr()?,
             address,
             suffixes: vec![String::new()],
+            names: Names::default(),
             upstream: None,
         };
         Ok(Self {
@@ -153,8 +171,19 @@ impl Server {
 }
 
 impl Shared {
+    fn respond(&self, question: &[u8]) -> Reply {
+        let Options { suffixes, names, address, .. } = &self.options;
+        match respond(question, suffixes, *address) {
+            Reply::Forward => match Question::parse(question).filter(|q| names.contain(&q.name)) {
+                Some(own) => respond(question, &[own.name], *address),
+                None => Reply::Forward,
+            },
+            reply => reply,
+        }
+    }
+
     async fn answer_udp(&self, question: &[u8]) -> Option<Vec<u8>> {
-        match respond(question, &self.options.suffixes, self.options.address) {
+        match self.respond(question) {
             Reply::Ours(answer) => Some(answer),
             Reply::Ignored => None,
             Reply::Forward => match self.forward_udp(question).await {
@@ -184,7 +213,7 @@ impl Shared {
             };
             let mut question = vec![0_u8; usize::from(length)];
             stream.read_exact(&mut question).await?;
-            let answer = match respond(&question, &self.options.suffixes, self.options.address) {
+            let answer = match self.respond(&question) {
                 Reply::Ours(answer) => Some(answer),
                 Reply::Ignored => None,
                 Reply::Forward => match self.forward_tcp(&question).await {

@@ -51,7 +51,7 @@ async fn main() {
     let folder = std::env::temp_dir().join(format!("undercast-overlay-{}", std::process::id()));
     let options = Options { durability: Durability::None, ..Options::dir(&folder) };
     let kernel = Kernel::new(Db::open(options, Env::system()).await.unwrap(), Settings::default());
-    kernel.install(vec![undercast_dynamodb::service(&kernel)]);
+    kernel.install(undercast_dynamodb::services(&kernel));
     let root = Principal::Root { account: "000000000000".to_owned() };
     let live = kernel.context(root, "000000000000", "us-east-1");
     let table = json!({

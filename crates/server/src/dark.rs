@@ -16,6 +16,8 @@ use undercast_sandbox::dns::{SUFFIXES, is_below};
 use undercast_wire::Gateway;
 use undercast_wire::serve::{Wrap, serve_with};
 
+use crate::relay::{Relay, unreachable, url};
+
 pub(crate) struct DarkSockets {
     gateway: OnceLock<Gateway>,
     tls: Wrap,
@@ -23,11 +25,12 @@ pub(crate) struct DarkSockets {
     is_secure: bool,
     /// Candidates have networks of their own.
     has_networks: bool,
+    relay: Relay,
 }
 
 impl DarkSockets {
-    pub(crate) fn new(tls: Wrap, is_secure: bool, has_networks: bool) -> Self {
-        Self { gateway: OnceLock::new(), tls, is_secure, has_networks }
+    pub(crate) fn new(tls: Wrap, is_secure: bool, has_networks: bool, relay: Relay) -> Self {
+        Self { gateway: OnceLock::new(), tls, is_secure, has_networks, relay }
     }
 
     /// From now on there is something to serve.
@@ -46,13 +49,18 @@ impl Sockets for DarkSockets {
         vec![own.to_owned(), outside.to_owned()]
     }
 
+    fn relay(&self, hosts: Vec<String>) {
+        self.relay.set(hosts);
+    }
+
     fn serve(&self, seat: Arc<Seat>, sockets: OwnSockets) -> Box<dyn Any + Send> {
         let (guard, gone) = watch::channel(());
         let Some(gateway) = self.gateway.get() else {
             return Box::new(guard);
         };
         let own_host = host_of(&gateway.kernel().settings().public_url).to_owned();
-        let outside = Arc::new(Outside { own_host }) as Arc<dyn HttpEndpoint>;
+        let outside = Outside { own_host, relay: self.relay.clone() };
+        let outside = Arc::new(outside) as Arc<dyn HttpEndpoint>;
         let gateway = gateway.for_seat(seat, vec![outside]);
         let env = gateway.kernel().env().clone();
         let serve = |listener: TcpListener, is_tls: bool| {
@@ -82,6 +90,7 @@ impl Sockets for DarkSockets {
 /// Stands for every host that is not ours.
 struct Outside {
     own_host: String,
+    relay: Relay,
 }
 
 impl HttpEndpoint for Outside {
@@ -112,17 +121,23 @@ impl HttpEndpoint for Outside {
                 let answer = Response { status, headers, body: Body::from_bytes(body) };
                 async move { answer }.boxed()
             }
+            OutsideAction::Repeat => {
+                let relay = self.relay.clone();
+                async move {
+                    let repeated = relay.repeated(&kernel, &request).await;
+                    repeated.unwrap_or_else(|| {
+                        side.note_refused(&host);
+                        refusal(&host)
+                    })
+                }
+                .boxed()
+            }
             OutsideAction::Allow => async move {
-                let query = if request.query.is_empty() { "" } else { "?" };
-                let (scheme, path) = (request.scheme, &request.path);
-                let url = format!("{scheme}://{}{path}{query}{}", request.host, request.query);
                 let answer = match kernel.fetch() {
-                    Ok(port) => port.fetch(url, request).await,
+                    Ok(port) => port.fetch(url(&request), request).await,
                     Err(error) => Err(error.to_string()),
                 };
-                answer.unwrap_or_else(|why| {
-                    Response::json(502, &json!({"__type": "OutsideFailed", "message": why}))
-                })
+                answer.unwrap_or_else(|why| unreachable(&why))
             }
             .boxed(),
         }

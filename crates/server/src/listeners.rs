@@ -20,12 +20,14 @@ const INNER_ADDRESSES: u8 = 250;
 pub(crate) struct Inner {
     pub(crate) address: Ipv4Addr,
     pub(crate) tls: TcpListener,
+    /// Port 80, where it is free: for hosts outside that are relayed.
+    pub(crate) plain: Option<TcpListener>,
     pub(crate) dns: dns::Server,
 }
 
 /// Takes the first loopback address whose ports 443 and 53 are free. The error says why there is
 /// none: usually that the process may not bind ports below 1024.
-pub(crate) async fn bind_inner() -> Result<Inner, Failure> {
+pub(crate) async fn bind_inner(names: &dns::Names) -> Result<Inner, Failure> {
     let mut why = String::new();
     for last in 1..=INNER_ADDRESSES {
         let address = Ipv4Addr::new(127, 77, 0, last);
@@ -37,8 +39,13 @@ pub(crate) async fn bind_inner() -> Result<Inner, Failure> {
                 break;
             }
         };
-        match dns::Server::bind(dns::Options::new(SocketAddr::from((address, 53)), address)).await {
-            Ok(dns) => return Ok(Inner { address, tls, dns }),
+        let mut options = dns::Options::new(SocketAddr::from((address, 53)), address);
+        options.names = names.clone();
+        match dns::Server::bind(options).await {
+            Ok(dns) => {
+                let plain = TcpListener::bind(SocketAddr::from((address, 80))).await.ok();
+                return Ok(Inner { address, tls, plain, dns });
+            }
             Err(error) => why = error.to_string(),
         }
     }

@@ -9,6 +9,7 @@ mod fetch;
 mod keeper;
 mod listeners;
 mod package;
+mod relay;
 mod services;
 mod terminal;
 

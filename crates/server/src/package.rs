@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use undercast_cloudformation::template::yaml;
 use zip::write::SimpleFileOptions;
@@ -13,6 +15,8 @@ use zip::{CompressionMethod, ZipWriter};
 use crate::client::Client;
 use crate::terminal::{Failure, note};
 
+/// How deep templates may name each other: one could name itself.
+const DEPTH_MAX: usize = 10;
 const FILES_MAX: usize = 50_000;
 /// What a template may weigh in a call; a larger one goes through the bucket.
 const BODY_BYTES_MAX: usize = 51_200;
@@ -22,25 +26,69 @@ pub(crate) async fn template(
     client: &Client,
     path: &Path,
 ) -> Result<(&'static str, String), Failure> {
-    let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    let mut document = yaml::parse(&text).map_err(|e| e.to_string())?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut packaged = false;
-    if let Some(common) = document.get_mut("Globals").and_then(|g| g.get_mut("Function")) {
-        packaged |= package_uri(client, folder, common, ("CodeUri", true)).await?;
-    }
-    for resource in
-        document.get_mut("Resources").and_then(Value::as_object_mut).into_iter().flatten()
-    {
-        packaged |= package(client, folder, resource.1).await?;
-    }
-    packaged |= package_includes(client, folder, &mut document).await?;
-    let text = if packaged { document.to_string() } else { text };
+    let text = packaged(client, path, 0).await?;
     if text.len() <= BODY_BYTES_MAX {
         return Ok(("TemplateBody", text));
     }
+    Ok(("TemplateURL", upload_template(client, text).await?))
+}
+
+async fn upload_template(client: &Client, text: String) -> Result<String, Failure> {
     let (bucket, key) = upload(client, text.into_bytes(), "template").await?;
-    Ok(("TemplateURL", format!("{}/{bucket}/{key}", client.endpoint())))
+    Ok(format!("{}/{bucket}/{key}", client.endpoint()))
+}
+
+/// The text of a template, everything uploaded that it names by a path.
+fn packaged<'a>(
+    client: &'a Client,
+    path: &'a Path,
+    depth: usize,
+) -> BoxFuture<'a, Result<String, Failure>> {
+    async move {
+        if depth > DEPTH_MAX {
+            return Err(format!("{}: nested more than {DEPTH_MAX} deep", path.display()));
+        }
+        let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let mut document = yaml::parse(&text).map_err(|e| e.to_string())?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut changed = false;
+        if let Some(common) = document.get_mut("Globals").and_then(|g| g.get_mut("Function")) {
+            changed |= package_uri(client, folder, common, ("CodeUri", true)).await?;
+        }
+        let resources = document.get_mut("Resources").and_then(Value::as_object_mut);
+        for (_, resource) in resources.into_iter().flatten() {
+            changed |= package(client, folder, resource).await?;
+            changed |= package_nested(client, folder, resource, depth).await?;
+        }
+        changed |= package_includes(client, folder, &mut document).await?;
+        Ok(if changed { document.to_string() } else { text })
+    }
+    .boxed()
+}
+
+/// Where resources name the template of a stack within.
+const NESTED: &[(&str, &str)] =
+    &[("AWS::CloudFormation::Stack", "TemplateURL"), ("AWS::Serverless::Application", "Location")];
+
+/// Uploads the template of a nested stack; whether there was something to do.
+async fn package_nested(
+    client: &Client,
+    folder: &Path,
+    resource: &mut Value,
+    depth: usize,
+) -> Result<bool, Failure> {
+    let kind = resource.get("Type").and_then(Value::as_str).unwrap_or_default();
+    let Some((_, property)) = NESTED.iter().find(|(name, _)| *name == kind) else {
+        return Ok(false);
+    };
+    let place = resource.get_mut("Properties").and_then(|p| p.get_mut(*property));
+    let Some(place) = place.filter(|p| p.as_str().is_some_and(|uri| !uri.contains("://"))) else {
+        return Ok(false);
+    };
+    let path = folder.join(place.as_str().unwrap_or_default());
+    let text = packaged(client, &path, depth + 1).await?;
+    *place = json!(upload_template(client, text).await?);
+    Ok(true)
 }
 
 /// Where SAM's resources name files, and whether those are zipped.

@@ -16,7 +16,7 @@ pub(crate) fn all(kernel: &Kernel, settings: Settings<'_>) -> Vec<Service> {
     let mut services = undercast_iam::services(kernel);
     services.push(undercast_apigateway::service(kernel));
     services.push(undercast_cloudformation::service(kernel));
-    services.push(undercast_dynamodb::service(kernel));
+    services.extend(undercast_dynamodb::services(kernel));
     services.push(undercast_lambda::service(
         kernel,
         settings.sandboxes,

@@ -242,7 +242,7 @@ impl Db {
     }
 
     /// Whether other processes write the same data.
-    pub(crate) fn is_shared(&self) -> bool {
+    pub fn is_shared(&self) -> bool {
         self.backend.is_shared()
     }
 

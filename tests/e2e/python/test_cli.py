@@ -84,6 +84,27 @@ def test_a_failed_deployment_explains_itself(own, tmp_path):
     assert done.returncode == 1 and "CREATE_FAILED AWS::SQS::Queue Q" in done.stderr and "DelaySeconds" in done.stderr
 
 
+def test_templates_within_templates_are_uploaded_with_what_they_name(own, tmp_path):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/index.js").write_text("exports.handler = async () => 'from a child';")
+    function = {"Type": "AWS::Serverless::Function", "Properties": {"Runtime": "nodejs20.x", "Handler": "index.handler", "CodeUri": "../app"}}
+    child = {"Transform": "AWS::Serverless-2016-10-31", "Resources": {"F": function}, "Outputs": {"Name": {"Value": {"Ref": "F"}}}}
+    (tmp_path / "within").mkdir()
+    (tmp_path / "within/child.json").write_text(json.dumps(child))
+    nested = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "within/child.json"}}
+    vpc = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}}
+    (tmp_path / "parent.json").write_text(json.dumps({"Resources": {"Child": nested, "Vpc": vpc}, "Outputs": {"Name": {"Value": {"Fn::GetAtt": ["Child", "Outputs.Name"]}}}}))
+    done = run(own, "deploy", str(tmp_path / "parent.json"), "--stack", "family")
+    name = next(line.removeprefix("Name = ") for line in done.stdout.splitlines() if line.startswith("Name = "))
+    answer = own.client("lambda").invoke(FunctionName=name)
+    assert json.load(answer["Payload"]) == "from a child"
+    listed = run(own, "ls").stdout
+    assert "AWS::EC2::VPC" in listed and "inert" in listed
+    (tmp_path / "self.json").write_text(json.dumps({"Resources": {"S": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "self.json"}}}}))
+    done = run(own, "deploy", str(tmp_path / "self.json"), check=False)
+    assert done.returncode != 0 and "nested more than" in done.stderr
+
+
 def test_reset_and_localstack_habits(own):
     own.client("sqs").create_queue(QueueName="q")
     assert "say --yes" in run(own, "reset", check=False).stderr

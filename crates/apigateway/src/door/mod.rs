@@ -297,6 +297,10 @@ impl Visit<'_> {
     fn context(&self) -> Context {
         let (account, region) = (self.around.account, self.stage.region.as_str());
         let ctx = self.kernel.service_context(PRINCIPAL, account, region);
+        let ctx = match self.request.trace() {
+            Some(root) => ctx.with_trace(root),
+            None => ctx,
+        };
         match &self.request.side {
             Some(side) => ctx.on_side(side),
             None => ctx,

@@ -73,7 +73,8 @@ pub(crate) async fn send(
             OutsideAction::Answer { status, headers, body } => {
                 return Ok(Response { status, headers, body: Body::from_bytes(body) });
             }
-            OutsideAction::Refuse => {
+            // What the gateway itself asks outside does not pass the relay that remembers answers.
+            OutsideAction::Refuse | OutsideAction::Repeat => {
                 side.note_refused(&name);
                 return Err(format!("{name} is outside of the cloud"));
             }

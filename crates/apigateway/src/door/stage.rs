@@ -16,13 +16,16 @@ use crate::limits::{ACCOUNT_BURST, ACCOUNT_RATE, STAGES_MAX};
 use crate::store::ApiKey;
 
 /// The stages of one API, by name.
+/// The store's era and the API's own revision in it: a restore brings old revisions back.
+type Revision = (u64, u64);
+
 pub(crate) type OfApi = HashMap<String, Arc<Stage>>;
 
 /// The stages of an API are good while it has the same revision: with it, everything that was remembered for
 /// them goes.
 #[derive(Default)]
 pub(crate) struct Stages {
-    known: Mutex<HashMap<String, (u64, Arc<OfApi>)>>,
+    known: Mutex<HashMap<String, (Revision, Arc<OfApi>)>>,
     /// By account and region; longer-lived than the stages.
     accounts: Mutex<HashMap<(String, String), Arc<Bucket>>>,
 }
@@ -56,10 +59,12 @@ impl Stages {
     ) -> Result<Arc<OfApi>, ServiceError> {
         {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((_, stages)) = known.get(&api.2).filter(|(r, _)| *r == revision) {
+            let wanted = (kernel.db().era(), revision);
+            if let Some((_, stages)) = known.get(&api.2).filter(|(r, _)| *r == wanted) {
                 return Ok(Arc::clone(stages));
             }
         }
+        let era = kernel.db().era();
         let ctx = kernel.service_context(PRINCIPAL, &api.0, &api.1);
         let bucket = self.account_bucket(&ctx);
         let loaded = ctx.transact((api.2.clone(), bucket), |tx, ctx, input| async move {
@@ -71,7 +76,7 @@ impl Stages {
         if known.len() >= STAGES_MAX {
             known.clear();
         }
-        known.insert(api.2.clone(), (revision, Arc::clone(&stages)));
+        known.insert(api.2.clone(), ((era, revision), Arc::clone(&stages)));
         Ok(stages)
     }
 

@@ -11,10 +11,11 @@ use undercast_smithy::Document;
 
 use super::resource::{Change, Wanted};
 use super::{Deployment, PARALLEL_MAX, Step, imports_of};
+use crate::policy::{self, Does};
 use crate::stack::{self, Prepared};
 use crate::store::{
-    EXPORTS, ExportRow, IMPORTS, ImportRow, OperationKind, OutputRow, Phase, ResourceRow, STACKS,
-    StackRow,
+    EXPORTS, ExportRow, IMPORTS, ImportRow, OperationKind, OutputRow, Phase, RESOURCES,
+    ResourceRow, STACKS, SettledRow, StackRow,
 };
 use crate::template::intrinsics::{self, Lookup, Unresolved};
 use crate::template::model::{plain, references};
@@ -127,11 +128,22 @@ impl Deployment {
         let mut running: FuturesUnordered<Step> = FuturesUnordered::new();
         let mut failed: Vec<String> = Vec::new();
         let mut rows = self.rows().await?;
+        if let Some(policy) = &operation.policy {
+            for row in rows.values().filter(|r| !needs.contains_key(&r.logical_id)) {
+                if let Err(reason) =
+                    policy::allows(policy, Does::Delete, &row.logical_id, &row.kind)
+                {
+                    return Ok(Err(reason));
+                }
+            }
+        }
         loop {
+            let given_up = self.given_up().await?.is_some();
             let mut still = Vec::new();
             for definition in std::mem::take(&mut waiting) {
                 let ready = needs.get(&definition.logical_id).is_none_or(|n| n.is_subset(&done));
-                if !ready || !failed.is_empty() || running.len() >= PARALLEL_MAX {
+                let stops = given_up || !failed.is_empty();
+                if !ready || stops || running.len() >= PARALLEL_MAX {
                     still.push(definition);
                     continue;
                 }
@@ -150,12 +162,16 @@ impl Deployment {
             waiting = still;
             match running.next().await {
                 Some((name, Ok(()))) => {
-                    rows = self.rows().await?;
+                    let row = RESOURCES.read(self.ctx.store(), &self.resource_key(&name)).await?;
+                    rows.extend(row.map(|row| (name.clone(), row)));
                     done.insert(name);
                 }
                 Some((name, Err(_))) => failed.push(name),
                 None => break,
             }
+        }
+        if let Some(reason) = self.given_up().await? {
+            return Ok(Err(reason));
         }
         if !failed.is_empty() {
             failed.sort();
@@ -168,7 +184,13 @@ impl Deployment {
         self.finish_forward(stack, &prepared, &exports).await
     }
 
-    pub(super) async fn rows(&self) -> Result<BTreeMap<String, ResourceRow>, ServiceError> {
+    /// Why the operation is to be given up, if it is.
+    async fn given_up(&self) -> Result<Option<String>, ServiceError> {
+        let operation = self.load().await?.and_then(|stack| stack.operation);
+        Ok(operation.and_then(|operation| operation.given_up(self.ctx.now_ms())))
+    }
+
+    pub(crate) async fn rows(&self) -> Result<BTreeMap<String, ResourceRow>, ServiceError> {
         let (ctx, uuid) = (self.ctx.clone(), self.uuid.clone());
         self.ctx
             .store()
@@ -240,6 +262,10 @@ fn wanted(
         deletion_policy: text(&definition.deletion_policy)?,
         update_replace_policy: text(&definition.update_replace_policy)?,
         metadata: definition.metadata.as_ref().map(|value| resolved_or_raw(value, scope)),
+        creation_policy: match &definition.creation_policy {
+            Some(value) => intrinsics::resolve(value, scope).map_err(reason)?,
+            None => None,
+        },
         update_policy: match &definition.update_policy {
             Some(value) => {
                 Some(intrinsics::resolve_value(value, scope).map_err(reason)?.to_string())
@@ -330,6 +356,47 @@ async fn settle(
     let Some(mut stack) = STACKS.get(tx, &key).await? else {
         return Ok(());
     };
+    // Somebody may have said so at the last moment.
+    if let Some(reason) = stack.operation.as_ref().and_then(|o| o.given_up(tx.now_ms())) {
+        return Err(crate::error::validation(reason));
+    }
+    let by_parent = stack.operation.as_ref().is_some_and(|operation| operation.by_parent);
+    let before = match by_parent {
+        true => Some(SettledRow {
+            current: stack.current.clone(),
+            outputs: stack.outputs.clone(),
+            imports: imports_of(tx, ctx, uuid).await?.into_iter().map(|key| key.2).collect(),
+        }),
+        false => None,
+    };
+    publish(tx, ctx, &mut stack, outputs, &imports).await?;
+    if let Some(mut operation) = stack.operation.take() {
+        stack.current = Some(operation.target.clone());
+        operation.phase = Phase::Cleanup;
+        operation.before = before;
+        let status = match (operation.kind, operation.goes_back) {
+            _ if operation.is_import() => None,
+            (OperationKind::Update, true) => Some("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"),
+            (OperationKind::Update, false) => Some("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
+            _ => None,
+        };
+        stack.operation = Some(operation);
+        if let Some(status) = status {
+            stack::set_status(tx, ctx, &mut stack, status, None)?;
+        }
+    }
+    STACKS.put(tx, &key, &stack)?;
+    Ok(())
+}
+
+/// Puts outputs, exports and imports in place, as far as nobody holds the old ones.
+pub(crate) async fn publish(
+    tx: &undercast_store::Tx,
+    ctx: &undercast_kernel::Context,
+    stack: &mut StackRow,
+    outputs: Vec<OutputRow>,
+    imports: &BTreeSet<String>,
+) -> Result<(), ServiceError> {
     for old in stack.outputs.iter().filter_map(|o| o.export.as_ref()) {
         let kept = outputs.iter().any(|o| o.export.as_ref() == Some(old));
         if !kept {
@@ -358,31 +425,20 @@ async fn settle(
         let row = ExportRow { value: output.value.clone(), stack_id: stack.id.clone() };
         EXPORTS.put(tx, &export_key, &row)?;
     }
-    for key in imports_of(tx, ctx, uuid).await? {
+    for key in imports_of(tx, ctx, &stack.uuid).await? {
         if !imports.contains(&key.2) {
             IMPORTS.delete(tx, &key)?;
         }
     }
-    for name in &imports {
+    for name in imports {
         // Reading it makes a concurrent removal of the export a conflict.
         if EXPORTS.get(tx, &stack::key(ctx, name)).await?.is_none() {
             return Err(crate::error::validation(format!("No export named {name} found.")));
         }
-        let (account, region, uuid) = key.clone();
+        let (account, region, uuid) = stack::key(ctx, &stack.uuid);
         let row = ImportRow { stack_name: stack.name.clone() };
         IMPORTS.put(tx, &(account, region, name.clone(), uuid), &row)?;
     }
     stack.outputs = outputs;
-    if let Some(mut operation) = stack.operation.take() {
-        stack.current = Some(operation.target.clone());
-        operation.phase = Phase::Cleanup;
-        if operation.kind == OperationKind::Update {
-            stack.operation = Some(operation);
-            stack::set_status(tx, ctx, &mut stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None)?;
-        } else {
-            stack.operation = Some(operation);
-        }
-    }
-    STACKS.put(tx, &key, &stack)?;
     Ok(())
 }

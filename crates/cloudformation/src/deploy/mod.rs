@@ -5,24 +5,29 @@
 //! which puts every touched resource back, and `RollBackCleanup`. `Delete` deletes them all. Each step
 //! of each resource is recorded with the operation's token, so that a second run skips what is done.
 
+mod dynamic;
 mod forward;
+mod note;
 mod remove;
 mod resource;
 mod rollback;
 
-pub(crate) use forward::{circle, dependencies, look_up};
+pub(crate) use forward::{circle, dependencies, look_up, publish};
 pub(crate) use resource::changed_properties;
 
 use std::sync::Arc;
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, select};
 use undercast_kernel::service::TaskSpec;
 use undercast_kernel::{Context, Kernel, ServiceError};
 use undercast_store::{Backoff, NewTask, Outcome, Task, TaskError, Tx};
 
 use crate::stack::{self, Prepared};
-use crate::store::{Definition, EXPORTS, IMPORTS, NAMES, OperationKind, Phase, STACKS, StackRow};
+use crate::store::{
+    DETECTIONS, DRIFTS, Definition, EXPORTS, IMPORTS, NAMES, OperationKind, OperationRow, Phase,
+    STACKS, StackRow,
+};
 
 pub const TASK: &str = "cloudformation.deploy";
 
@@ -43,12 +48,16 @@ pub fn task() -> TaskSpec {
     }
 }
 
-/// Puts the row of a stack and starts the operation that it describes.
-pub fn spawn(tx: &Tx, ctx: &Context, stack: &mut StackRow) -> Result<(), ServiceError> {
+/// Puts the row of a stack and starts the operation that it describes. A nested stack is worked on by
+/// the task of its parent, so that no task waits for another.
+pub fn begin(tx: &Tx, ctx: &Context, stack: &mut StackRow) -> Result<(), ServiceError> {
     if let Some(operation) = &stack.operation {
         stack.role_arn.clone_from(&operation.target.role_arn);
     }
     STACKS.put(tx, &stack::key(ctx, &stack.uuid), stack)?;
+    if stack.operation.as_ref().is_some_and(|operation| operation.by_parent) {
+        return Ok(());
+    }
     let payload = serde_json::json!({
         "account": ctx.account(),
         "region": ctx.region(),
@@ -69,10 +78,36 @@ async fn run(kernel: Kernel, task: Task) -> Result<Outcome, TaskError> {
     let part =
         |name: &str| payload.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
     let ctx = kernel.service_context(crate::NAME, &part("account"), &part("region"));
-    let deployment = Deployment { actor: ctx.clone(), ctx, uuid: part("uuid") };
-    let deployment = deployment.acting().await.map_err(|e| TaskError::new(e.to_string()))?;
-    deployment.advance().await.map_err(|e| TaskError::new(format!("{e}: {:?}", e.log_source())))?;
+    let done = drive(ctx, part("uuid")).await;
+    done.map_err(|e| TaskError::new(format!("{e}: {:?}", e.log_source())))?;
     Ok(Outcome::Done)
+}
+
+/// Works on the operation of a stack until it is over, or waits for the parent. `ctx` is CloudFormation's
+/// own.
+pub(crate) fn drive(ctx: Context, uuid: String) -> BoxFuture<'static, Result<(), ServiceError>> {
+    let deployment = Deployment { actor: ctx.clone(), ctx, uuid };
+    async move { deployment.acting().await?.advance().await }.boxed()
+}
+
+/// Ends when the operation of a stack is to be given up: long waits look at this meanwhile.
+pub(crate) async fn interrupted(ctx: &Context, uuid: &str) {
+    let key = stack::key(ctx, uuid);
+    let mut watch = STACKS.watch(ctx.store(), &key);
+    loop {
+        let stack = STACKS.read(ctx.store(), &key).await.ok().flatten();
+        let operation = stack.and_then(|stack| stack.operation);
+        if operation.as_ref().is_some_and(|o| o.given_up(ctx.now_ms()).is_some()) {
+            return;
+        }
+        match operation.and_then(|operation| operation.deadline_ms) {
+            Some(deadline_ms) => {
+                let sleep = ctx.env().clock.sleep_until_ms(deadline_ms);
+                select(watch.changed().boxed(), sleep).await;
+            }
+            None => watch.changed().await,
+        }
+    }
 }
 
 /// One run over the stack's operation.
@@ -115,6 +150,7 @@ impl Deployment {
                     Ok(()) => {}
                     Err(reason) => self.fail(reason).await?,
                 },
+                Phase::Cleanup if operation.is_held() => break,
                 Phase::Cleanup => self.cleanup(&stack).await?,
                 Phase::RollBack => self.roll_back(&stack).await?,
                 Phase::RollBackCleanup => self.roll_back_cleanup(&stack).await?,
@@ -124,7 +160,7 @@ impl Deployment {
         Ok(())
     }
 
-    async fn load(&self) -> Result<Option<StackRow>, ServiceError> {
+    pub(super) async fn load(&self) -> Result<Option<StackRow>, ServiceError> {
         Ok(STACKS.read(self.ctx.store(), &stack::key(&self.ctx, &self.uuid)).await?)
     }
 
@@ -150,6 +186,7 @@ impl Deployment {
 
     /// What is to be done after a failure in `Forward`.
     async fn fail(&self, reason: String) -> Result<(), ServiceError> {
+        self.release_children_that_stay().await?;
         let ctx = self.ctx.clone();
         self.change(move |tx, stack| {
             let Some(operation) = stack.operation.clone() else {
@@ -158,7 +195,16 @@ impl Deployment {
             let created = operation.kind == OperationKind::Create;
             let mut next = operation.clone();
             next.reason = Some(reason.clone());
-            let (status, phase) = match (created, operation.on_failure.as_str()) {
+            // Whoever cancels wants to be back where the stack was.
+            let on_failure = match &operation.cancelled {
+                Some(_) => "ROLLBACK",
+                None => operation.on_failure.as_str(),
+            };
+            let (status, phase) = match (created, on_failure) {
+                _ if operation.is_import() => {
+                    ("IMPORT_ROLLBACK_IN_PROGRESS", Some(Phase::RollBackCleanup))
+                }
+                (false, _) if operation.goes_back => ("UPDATE_ROLLBACK_FAILED", None),
                 (true, "DO_NOTHING") => ("CREATE_FAILED", None),
                 (false, "DO_NOTHING") => ("UPDATE_FAILED", None),
                 (true, "DELETE") => ("DELETE_IN_PROGRESS", Some(Phase::Delete)),
@@ -173,6 +219,16 @@ impl Deployment {
             Ok(())
         })
         .await
+    }
+
+    /// Where nothing is rolled back, what is made of nested stacks stays.
+    async fn release_children_that_stay(&self) -> Result<(), ServiceError> {
+        let operation = self.load().await?.and_then(|stack| stack.operation);
+        let stays = |o: OperationRow| o.on_failure == "DO_NOTHING" && o.cancelled.is_none();
+        match operation.is_some_and(stays) {
+            true => self.release_children().await,
+            false => Ok(()),
+        }
     }
 
     /// The template of a definition with all that is known of it.
@@ -213,6 +269,7 @@ impl Deployment {
                     NAMES.delete(&tx, &stack::key(&ctx, &stack.name))?;
                     release_exports(&tx, &ctx, &stack).await?;
                     release_imports(&tx, &ctx, &stack).await?;
+                    forget_drift(&tx, &ctx, &mut stack).await?;
                     stack.deleted_ms = Some(tx.now_ms());
                     stack::set_status(&tx, &ctx, &mut stack, "DELETE_COMPLETE", None)?;
                     stack.operation = None;
@@ -231,6 +288,17 @@ async fn release_exports(tx: &Tx, ctx: &Context, stack: &StackRow) -> Result<(),
         if EXPORTS.get(tx, &key).await?.is_some_and(|row| row.stack_id == stack.id) {
             EXPORTS.delete(tx, &key)?;
         }
+    }
+    Ok(())
+}
+
+async fn forget_drift(tx: &Tx, ctx: &Context, stack: &mut StackRow) -> Result<(), ServiceError> {
+    if let Some(detection) = stack.drift.take() {
+        DETECTIONS.delete(tx, &stack::key(ctx, &detection.id))?;
+    }
+    let prefix = DRIFTS.prefix(&stack::key(ctx, &stack.uuid));
+    for (key, _) in DRIFTS.scan(tx, prefix, 2_000, false).await? {
+        DRIFTS.delete(tx, &key)?;
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ impl Deployment {
         let Some(operation) = &stack.operation else {
             return Ok(());
         };
+        self.release_children().await?;
         let (prepared, _) = self.prepare(stack, &operation.target).await?;
         let kept: BTreeSet<String> = prepared.resources().map(|r| r.logical_id.clone()).collect();
         let rows = self.rows().await?;
@@ -32,8 +33,12 @@ impl Deployment {
             let Some(operation) = stack.operation.take() else {
                 return Ok(());
             };
-            let created = operation.kind == OperationKind::Create;
-            let status = if created { "CREATE_COMPLETE" } else { "UPDATE_COMPLETE" };
+            let status = match (operation.kind, operation.goes_back) {
+                _ if operation.is_import() => "IMPORT_COMPLETE",
+                (OperationKind::Create, _) => "CREATE_COMPLETE",
+                (_, true) => "UPDATE_ROLLBACK_COMPLETE",
+                (_, false) => "UPDATE_COMPLETE",
+            };
             stack::set_status(tx, &ctx, stack, status, None)
         })
         .await
@@ -106,6 +111,7 @@ impl Deployment {
         self.delete_obsolete(stack).await?;
         let created = operation.kind == OperationKind::Create;
         let (status, reason) = match (created, failed.is_empty()) {
+            _ if operation.is_import() => ("IMPORT_ROLLBACK_COMPLETE", None),
             (true, true) => ("ROLLBACK_COMPLETE", None),
             (false, true) => ("UPDATE_ROLLBACK_COMPLETE", None),
             (true, false) => ("ROLLBACK_FAILED", Some(failed)),
@@ -192,7 +198,10 @@ impl Deployment {
             "RetainExceptOnCreate" => !created_now,
             _ => false,
         };
-        if kept || policy {
+        // What was to be taken in is left alone.
+        let taken_in =
+            stack.operation.as_ref().is_some_and(|o| o.imports.contains_key(&row.logical_id));
+        if kept || policy || taken_in {
             return self.drop_row(stack, row, "DELETE_SKIPPED").await;
         }
         if row.physical_id.is_empty() {
@@ -217,7 +226,8 @@ impl Deployment {
         } else {
             self.note(stack, &row, None).await?;
         }
-        let request = request(stack, operation, &row, &row.properties);
+        let mut request = request(stack, operation, &row, &row.properties);
+        self.fill(&mut request, &row.kind, false).await?;
         let result = match types::find(self.ctx.kernel(), &row.kind) {
             Some(resource_type) => resource_type.delete(self.actor.clone(), request).await,
             None => Ok(()),

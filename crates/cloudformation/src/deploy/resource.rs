@@ -6,13 +6,16 @@ use undercast_kernel::{Context, Resource, ResourceRequest, ResourceType, Service
 use undercast_smithy::Document;
 use undercast_store::Tx;
 
-use super::Deployment;
+use super::note::note;
+use super::{Deployment, dynamic};
+use crate::nested;
+use crate::policy::{self, Does};
 use crate::stack::{self, Event};
 use crate::store::{
     BeforeRow, OBSOLETE, ObsoleteRow, OperationRow, RESOURCES, ResourceRow, STACKS, StackRow,
 };
 use crate::template::ResourceDefinition;
-use crate::types;
+use crate::{types, waits};
 
 /// What a resource is to be, everything resolved.
 #[derive(Debug, Clone)]
@@ -25,6 +28,7 @@ pub(crate) struct Wanted {
     pub(crate) update_replace_policy: String,
     pub(crate) metadata: Option<String>,
     pub(crate) update_policy: Option<String>,
+    pub(crate) creation_policy: Option<Document>,
 }
 
 pub(crate) enum Change {
@@ -52,14 +56,26 @@ pub(crate) fn action(
         return Action::Replace;
     }
     let changed = changed_properties(&row.properties, &wanted.properties);
+    // The same address may hold another template now.
+    let may_differ_within = row.kind == nested::KIND;
     let unfinished = row.status.ends_with("_FAILED") || row.status.ends_with("_IN_PROGRESS");
-    if changed.is_empty() && !unfinished {
+    if changed.is_empty() && !unfinished && !may_differ_within {
         return Action::Nothing;
     }
     if changed.iter().any(|name| resource_type.replaced_by().contains(&name.as_str())) {
         return Action::Replace;
     }
     Action::Update
+}
+
+/// Whether the resource stands only when its `CreationPolicy` is satisfied: of the types that know one, the
+/// cloud has this alone.
+fn waits_for_signals(
+    wanted: &Wanted,
+    action: Action,
+    result: &Result<Resource, ServiceError>,
+) -> bool {
+    wanted.kind == waits::CONDITION && action == Action::Create && result.is_ok()
 }
 
 /// The names of the top-level properties that differ.
@@ -100,7 +116,7 @@ impl Deployment {
             .as_ref()
             .is_some_and(|r| r.operation == operation.token && r.status.ends_with("_COMPLETE"));
         let action = action(row.as_ref(), &wanted, resource_type.as_ref());
-        if done_before && action == Action::Nothing {
+        if done_before && (action == Action::Nothing || wanted.kind == nested::KIND) {
             return Ok(());
         }
         if let Some(name) = unknown_property(&wanted.properties, resource_type.as_ref()) {
@@ -111,24 +127,75 @@ impl Deployment {
         if action == Action::Nothing {
             return self.keep(&wanted, row).await;
         }
-        let status =
-            if action == Action::Create { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
+        let does = match action {
+            Action::Update => Some(Does::Modify),
+            Action::Replace => Some(Does::Replace),
+            _ => None,
+        };
+        if let (Some(policy), Some(does)) = (&operation.policy, does)
+            && let Err(reason) = policy::allows(policy, does, &wanted.logical_id, &wanted.kind)
+        {
+            return self.failed(stack, &wanted, row, "UPDATE_FAILED", &reason).await;
+        }
+        let taken_in =
+            operation.imports.get(&wanted.logical_id).filter(|_| action == Action::Create);
+        let status = match action {
+            Action::Create if taken_in.is_some() => "IMPORT_IN_PROGRESS",
+            Action::Create => "CREATE_IN_PROGRESS",
+            _ => "UPDATE_IN_PROGRESS",
+        };
         let replaces = action == Action::Replace;
         let started = self.started(stack, operation, &wanted, row, status, replaces).await?;
-        let request = request(stack, operation, &started, &wanted.properties);
-        let result = if action == Action::Update {
-            resource_type.update(self.actor.clone(), request).await
-        } else {
-            resource_type.create(self.actor.clone(), request).await
-        };
-        match result {
-            Ok(resource) => self.succeeded(stack, &wanted, started, resource, action).await,
-            Err(error) => {
-                let status =
-                    if action == Action::Create { "CREATE_FAILED" } else { "UPDATE_FAILED" };
-                let reason = failure(&error, &wanted.kind, self.ctx.request_id());
-                self.failed(stack, &wanted, Some(started), status, &reason).await
+        let mut request = request(stack, operation, &started, &wanted.properties);
+        let filled = self.fill(&mut request, &wanted.kind, true).await;
+        if let Some(physical_id) = taken_in {
+            request.physical_id.clone_from(physical_id);
+            request.old.clone_from(&request.properties);
+        }
+        let mut result = match (filled, action) {
+            (Err(error), _) => Err(error),
+            (Ok(()), _) if taken_in.is_some() => {
+                resource_type.update(self.actor.clone(), request).await
             }
+            (Ok(()), Action::Update) => resource_type.update(self.actor.clone(), request).await,
+            (Ok(()), _) => resource_type.create(self.actor.clone(), request).await,
+        };
+        let policy = wanted.creation_policy.as_ref();
+        if let Some(policy) = policy.filter(|_| waits_for_signals(&wanted, action, &result)) {
+            let id = &wanted.logical_id;
+            let signalled = waits::resource_signals(&self.ctx, &self.uuid, id, policy).await;
+            result = signalled.and(result);
+        }
+        match result {
+            Ok(resource) => {
+                let note = note(&wanted, resource_type.as_ref());
+                self.succeeded(stack, &wanted, started, resource, (action, note)).await
+            }
+            Err(error) => {
+                let status = match action {
+                    Action::Create if taken_in.is_some() => "IMPORT_FAILED",
+                    Action::Create => "CREATE_FAILED",
+                    _ => "UPDATE_FAILED",
+                };
+                let reason = failure(&error, &wanted.kind, self.ctx.request_id());
+                // A nested stack has noted its id meanwhile.
+                let row = RESOURCES.read(self.ctx.store(), &key).await?.unwrap_or(started);
+                self.failed(stack, &wanted, Some(row), status, &reason).await
+            }
+        }
+    }
+
+    /// Puts values in the place of dynamic references. A nested stack gets the references: it resolves
+    /// them where it uses them.
+    pub(super) async fn fill(
+        &self,
+        request: &mut ResourceRequest,
+        kind: &str,
+        strict: bool,
+    ) -> Result<(), ServiceError> {
+        match kind {
+            nested::KIND => Ok(()),
+            _ => dynamic::resolve(&self.actor, request, strict).await,
         }
     }
 
@@ -194,13 +261,17 @@ impl Deployment {
         wanted: &Wanted,
         mut row: ResourceRow,
         resource: Resource,
-        action: Action,
+        (action, note): (Action, Option<String>),
     ) -> Result<(), ServiceError> {
-        let complete = if action == Action::Create { "CREATE_COMPLETE" } else { "UPDATE_COMPLETE" };
+        let complete = match action {
+            Action::Create if row.status == "IMPORT_IN_PROGRESS" => "IMPORT_COMPLETE",
+            Action::Create => "CREATE_COMPLETE",
+            _ => "UPDATE_COMPLETE",
+        };
         let replaced = (action != Action::Create && row.physical_id != resource.physical_id)
             .then(|| row.before.clone())
             .flatten();
-        let initiated = action == Action::Create && row.physical_id.is_empty();
+        let initiated = complete == "CREATE_COMPLETE" && row.physical_id.is_empty();
         let started_ms = row.updated_ms;
         row.physical_id = resource.physical_id;
         row.attributes = resource.attributes;
@@ -214,7 +285,7 @@ impl Deployment {
             .transact(move |tx| {
                 let (ctx, key, stack) = (ctx.clone(), key.clone(), stack.clone());
                 let (mut row, replaced) = (row.clone(), replaced.clone());
-                let properties = properties.clone();
+                let (properties, note) = (properties.clone(), note.clone());
                 async move {
                     if initiated {
                         let reason = Some("Resource creation Initiated".to_owned());
@@ -228,7 +299,7 @@ impl Deployment {
                     }
                     complete.clone_into(&mut row.status);
                     RESOURCES.put(&tx, &key, &row)?;
-                    event(&tx, &ctx, &stack, &row, None, Some(properties))
+                    event(&tx, &ctx, &stack, &row, note, Some(properties))
                 }
             })
             .await
@@ -294,6 +365,7 @@ impl Deployment {
             update_replace_policy: String::new(),
             metadata: None,
             update_policy: None,
+            creation_policy: None,
         };
         match self.failed(stack, &wanted, row, status, reason).await {
             Err(error) if error.code() != "ValidationError" => Err(error),
@@ -480,7 +552,7 @@ fn suffix(seed: &str) -> String {
 
 /// The reason in a failed resource's event, as resource handlers word it.
 pub(super) fn failure(error: &ServiceError, kind: &str, request_id: &str) -> String {
-    if error.code() == "CustomResource" {
+    if error.code() == crate::error::FAILED {
         return error.message().to_owned();
     }
     let service = kind.split("::").nth(1).unwrap_or(kind);

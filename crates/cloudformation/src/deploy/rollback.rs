@@ -54,6 +54,7 @@ impl Deployment {
                 // The update failed half-way: nobody knows what it changed.
                 request.old = undercast_smithy::Document::Null;
             }
+            self.fill(&mut request, &before.kind, false).await?;
             if let Some(resource_type) = types::find(self.ctx.kernel(), &before.kind) {
                 match resource_type.update(self.actor.clone(), request).await {
                     Ok(resource) => row.attributes = resource.attributes,

@@ -1,6 +1,7 @@
 //! `ContinueUpdateRollback`: another try at a rollback that failed.
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
+use undercast_store::Tx;
 
 use super::{access_with_role, check_role};
 use crate::CloudFormation;
@@ -11,7 +12,7 @@ use crate::api::cloudformation::shapes::{
 use crate::deploy;
 use crate::error::validation;
 use crate::stack;
-use crate::store::{CallerRow, Definition, OperationKind, OperationRow, Phase, RESOURCES};
+use crate::store::{Definition, OperationKind, OperationRow, Phase, RESOURCES, StackRow};
 
 impl Handler<ContinueUpdateRollback> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &ContinueUpdateRollbackInput) -> Vec<Access> {
@@ -39,58 +40,60 @@ impl Handler<ContinueUpdateRollback> for CloudFormation {
                 let (client_token, role) = (client_token.clone(), role.clone());
                 async move {
                     let mut row = stack::require(&tx, &ctx, &name).await?;
-                    if row.status != "UPDATE_ROLLBACK_FAILED" {
-                        return Err(validation(format!(
-                            "Stack:{} is in {} state and can not continue rollback.",
-                            row.id, row.status
-                        )));
-                    }
-                    // The failed operation's token stands on the resources that it touched.
-                    let resources = stack::resources(&tx, &ctx, &row.uuid).await?;
-                    let failed = resources
-                        .values()
-                        .find(|r| r.before.is_some() && r.status.ends_with("_FAILED"));
-                    let token = failed.map_or_else(|| tx.ids().uuid(), |r| r.operation.clone());
-                    for mut resource in
-                        resources.into_values().filter(|r| skip.contains(&r.logical_id))
-                    {
-                        resource.before = None;
-                        resource.operation = "skipped".to_owned();
-                        "UPDATE_COMPLETE".clone_into(&mut resource.status);
-                        let (account, region, uuid) = stack::key(&ctx, &row.uuid);
-                        RESOURCES.put(
-                            &tx,
-                            &(account, region, uuid, resource.logical_id.clone()),
-                            &resource,
-                        )?;
-                    }
-                    row.operation = Some(OperationRow {
-                        token,
-                        kind: OperationKind::Update,
-                        phase: Phase::RollBack,
-                        target: Definition {
-                            role_arn: role.or(row.role_arn.clone()),
-                            ..row.current.clone().unwrap_or_default()
-                        },
-                        client_token,
-                        on_failure: "ROLLBACK".to_owned(),
-                        retain: Vec::new(),
-                        reason: None,
-                        caller: CallerRow::of(ctx.principal()),
-                    });
-                    let status = "UPDATE_ROLLBACK_IN_PROGRESS";
-                    stack::set_status(
-                        &tx,
-                        &ctx,
-                        &mut row,
-                        status,
-                        Some("User Initiated".to_owned()),
-                    )?;
-                    deploy::spawn(&tx, &ctx, &mut row)?;
-                    Ok::<_, ServiceError>(())
+                    begin(&tx, &ctx, &mut row, &skip, How { client_token, role, by_parent: false })
+                        .await
                 }
             })
             .await?;
         Ok(ContinueUpdateRollbackOutput::default())
     }
+}
+
+/// What is said about another try at a rollback.
+#[derive(Default)]
+pub(crate) struct How {
+    pub(crate) client_token: Option<String>,
+    pub(crate) role: Option<String>,
+    pub(crate) by_parent: bool,
+}
+
+/// Goes on with the rollback that failed, without the resources in `skip`.
+pub(crate) async fn begin(
+    tx: &Tx,
+    ctx: &Context,
+    row: &mut StackRow,
+    skip: &[String],
+    how: How,
+) -> Result<(), ServiceError> {
+    if row.status != "UPDATE_ROLLBACK_FAILED" {
+        return Err(validation(format!(
+            "Stack:{} is in {} state and can not continue rollback.",
+            row.id, row.status
+        )));
+    }
+    // The failed operation's token stands on the resources that it touched.
+    let resources = stack::resources(tx, ctx, &row.uuid).await?;
+    let failed = resources.values().find(|r| r.before.is_some() && r.status.ends_with("_FAILED"));
+    let token = failed.map_or_else(|| tx.ids().uuid(), |r| r.operation.clone());
+    for mut resource in resources.into_values().filter(|r| skip.contains(&r.logical_id)) {
+        resource.before = None;
+        resource.operation = "skipped".to_owned();
+        "UPDATE_COMPLETE".clone_into(&mut resource.status);
+        let (account, region, uuid) = stack::key(ctx, &row.uuid);
+        RESOURCES.put(tx, &(account, region, uuid, resource.logical_id.clone()), &resource)?;
+    }
+    let target = Definition {
+        role_arn: how.role.or(row.role_arn.clone()),
+        ..row.current.clone().unwrap_or_default()
+    };
+    row.operation = Some(OperationRow {
+        token,
+        phase: Phase::RollBack,
+        client_token: how.client_token,
+        by_parent: how.by_parent,
+        ..OperationRow::new(tx, ctx, OperationKind::Update, target)
+    });
+    let reason = Some("User Initiated".to_owned());
+    stack::set_status(tx, ctx, row, "UPDATE_ROLLBACK_IN_PROGRESS", reason)?;
+    deploy::begin(tx, ctx, row)
 }

@@ -11,11 +11,13 @@ use crate::CloudFormation;
 use crate::api::cloudformation::operations::CreateChangeSet;
 use crate::api::cloudformation::shapes::{CreateChangeSetInput, CreateChangeSetOutput};
 use crate::error::{no_such_change_set, no_such_stack, validation};
+use crate::import;
 use crate::plan;
 use crate::stack;
 use crate::store::{
     CHANGE_SETS, ChangeRow, ChangeSetRow, Definition, NAMES, NameRow, STACKS, StackRow,
 };
+use crate::template::Template;
 
 const NO_CHANGES: &str = "The submitted information didn't contain changes. Submit different information to create a change set.";
 
@@ -31,8 +33,9 @@ impl Handler<CreateChangeSet> for CloudFormation {
     ) -> Result<CreateChangeSetOutput, ServiceError> {
         check_role(&ctx, input.role_arn.as_deref()).await?;
         let kind = input.change_set_type.unwrap_or_else(|| "UPDATE".to_owned());
-        if kind == "IMPORT" || input.resources_to_import.is_some_and(|r| !r.is_empty()) {
-            return Err(ServiceError::unsupported("importing resources into a stack"));
+        let wanted = input.resources_to_import.unwrap_or_default();
+        if kind != "IMPORT" && !wanted.is_empty() {
+            return Err(validation("ResourcesToImport needs a change set of type IMPORT."));
         }
         let name = input.stack_name;
         let current = plan::load(&ctx, &name).await?;
@@ -56,7 +59,15 @@ impl Handler<CreateChangeSet> for CloudFormation {
             Some(Err(_)) => BTreeMap::new(),
             _ => parts.resolve_ssm(&ctx, old).await?,
         };
+        let imports = match (kind.as_str(), &parts.processed) {
+            ("IMPORT", Some(Ok(_)) | None) => {
+                let template = Template::parse(parts.effective()?)?;
+                import::physical_ids(&ctx, &template, wanted).await?
+            }
+            _ => BTreeMap::new(),
+        };
         let new = New {
+            imports,
             stack: name,
             name: input.change_set_name,
             kind,
@@ -64,20 +75,54 @@ impl Handler<CreateChangeSet> for CloudFormation {
             on_failure: input.on_stack_failure,
             include_nested: input.include_nested_stacks.unwrap_or(false),
         };
-        let store = ctx.store().clone();
-        let (id, stack_id) = store
+        let takes_existing = input.import_existing_resources == Some(true);
+        let text = parts.effective().unwrap_or_default().to_owned();
+        let this = ctx.clone();
+        let (id, stack_id) = ctx
+            .store()
             .transact(move |tx| {
                 let (ctx, parts, resolved, new) =
-                    (ctx.clone(), parts.clone(), resolved.clone(), new.clone());
+                    (this.clone(), parts.clone(), resolved.clone(), new.clone());
                 async move { create(&tx, &ctx, &parts, &resolved, &new).await }
             })
             .await?;
+        if takes_existing {
+            take_existing(&ctx, &id, &text).await?;
+        }
         Ok(CreateChangeSetOutput { id: Some(id), stack_id: Some(stack_id) })
     }
 }
 
+/// Has a change set take in what is there already instead of making it.
+async fn take_existing(ctx: &Context, id: &str, text: &str) -> Result<(), ServiceError> {
+    let Ok(template) = Template::parse(text) else { return Ok(()) };
+    let (stack, set) = ctx
+        .transact(id.to_owned(), |tx, ctx, id| async move { find(&tx, &ctx, &id, None).await })
+        .await?;
+    let ids = import::existing(ctx, &template, &set.changes).await?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let (account, region, uuid) = stack::key(ctx, &stack.uuid);
+    let key = (account, region, uuid, set.uuid.clone());
+    ctx.transact((key, ids), |tx, _, given| async move {
+        let (key, ids) = &*given;
+        if let Some(mut set) = CHANGE_SETS.get(&tx, key).await? {
+            for change in set.changes.iter_mut().filter(|c| ids.contains_key(&c.logical_id)) {
+                "Import".clone_into(&mut change.action);
+                change.physical_id = ids.get(&change.logical_id).cloned();
+            }
+            set.imports.clone_from(ids);
+            CHANGE_SETS.put(&tx, key, &set)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
 #[derive(Clone)]
 struct New {
+    imports: BTreeMap<String, String>,
     stack: String,
     name: String,
     kind: String,
@@ -96,17 +141,23 @@ async fn create(
     let mut stack = target(tx, ctx, new).await?;
     let prefix = stack::key(ctx, &stack.uuid);
     let sets = CHANGE_SETS.scan(tx, CHANGE_SETS.prefix(&prefix), 1_000, false).await?;
-    if sets.iter().any(|(_, set)| set.name == new.name) {
-        return Err(ServiceError::new(
-            "AlreadyExistsException",
-            format!("ChangeSet {} already exists", new.name),
-        ));
+    if let Some((key, set)) = sets.into_iter().find(|(_, set)| set.name == new.name) {
+        if set.execution_status != "EXECUTE_COMPLETE" {
+            return Err(ServiceError::new(
+                "AlreadyExistsException",
+                format!("ChangeSet {} already exists", new.name),
+            ));
+        }
+        CHANGE_SETS.delete(tx, &key)?;
     }
     if let Some(Err(reason)) = &parts.processed {
         return fail(tx, ctx, (&stack, reason), parts, new);
     }
     let (definition, prepared) = parts.define(tx, ctx, &stack, resolved).await?;
-    let changes = plan::changes(tx, ctx, &stack, &prepared).await?;
+    let mut changes = plan::changes(tx, ctx, &stack, &prepared).await?;
+    if new.kind == "IMPORT" {
+        changes = import::changes(changes, &new.imports)?;
+    }
     let outputs_only = stack.current.as_ref().is_some_and(|old| {
         old.template != definition.template
             && changes.is_empty()
@@ -171,6 +222,7 @@ fn keep(
         changes,
         on_failure: new.on_failure.clone(),
         include_nested: new.include_nested,
+        imports: new.imports.clone(),
     };
     let (account, region, stack_uuid) = stack::key(ctx, stack_uuid);
     CHANGE_SETS.put(tx, &(account, region, stack_uuid, uuid), &row)?;
@@ -194,7 +246,8 @@ fn outputs_differ(stack: &StackRow, prepared: &stack::Prepared) -> bool {
 /// The stack that the change set is for; a new one begins in `REVIEW_IN_PROGRESS`.
 async fn target(tx: &Tx, ctx: &Context, new: &New) -> Result<StackRow, ServiceError> {
     let found = stack::find(tx, ctx, &new.stack).await?;
-    if new.kind == "CREATE" {
+    let is_new = new.kind == "CREATE" || (new.kind == "IMPORT" && found.is_none());
+    if is_new {
         return match found {
             Some(stack) if stack.status == "REVIEW_IN_PROGRESS" => Ok(stack),
             Some(_) => Err(validation(format!(

@@ -3,14 +3,14 @@
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 use undercast_store::Tx;
 
-use super::{Parts, Source, access_with_role, check_role, fetch_template, parts};
+use super::{Parts, Source, access_with_role, check_role, fetch_template, parts, policy_text};
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::CreateStack;
 use crate::api::cloudformation::shapes::{CreateStackInput, CreateStackOutput};
 use crate::deploy;
 use crate::error::validation;
 use crate::stack;
-use crate::store::{CallerRow, NAMES, NameRow, OperationKind, OperationRow, Phase, StackRow};
+use crate::store::{NAMES, NameRow, OperationKind, OperationRow, StackRow};
 
 impl Handler<CreateStack> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &CreateStackInput) -> Vec<Access> {
@@ -23,9 +23,7 @@ impl Handler<CreateStack> for CloudFormation {
         input: CreateStackInput,
     ) -> Result<CreateStackOutput, ServiceError> {
         check_role(&ctx, input.role_arn.as_deref()).await?;
-        if input.stack_policy_body.is_some() || input.stack_policy_url.is_some() {
-            return Err(ServiceError::unsupported("a stack policy"));
-        }
+        let policy = policy_text(&ctx, input.stack_policy_body, input.stack_policy_url).await?;
         let source = Source { body: input.template_body, url: input.template_url, previous: false };
         let text = fetch_template(&ctx, &source, None).await?;
         let mut parts = parts(
@@ -52,6 +50,8 @@ impl Handler<CreateStack> for CloudFormation {
             client_token: input.client_request_token,
             termination_protection: input.enable_termination_protection.unwrap_or(false),
             timeout_minutes: input.timeout_in_minutes,
+            policy,
+            ..New::default()
         };
         let store = ctx.store().clone();
         let id = store
@@ -65,16 +65,21 @@ impl Handler<CreateStack> for CloudFormation {
     }
 }
 
-#[derive(Clone)]
-struct New {
-    name: String,
-    on_failure: String,
-    client_token: Option<String>,
-    termination_protection: bool,
-    timeout_minutes: Option<i32>,
+/// What is said about a new stack beside what it is made from.
+#[derive(Clone, Default)]
+pub(crate) struct New {
+    pub(crate) name: String,
+    pub(crate) on_failure: String,
+    pub(crate) client_token: Option<String>,
+    pub(crate) termination_protection: bool,
+    pub(crate) timeout_minutes: Option<i32>,
+    pub(crate) policy: Option<String>,
+    pub(crate) deadline_ms: Option<i64>,
+    /// The stack that this one is a resource of, and the one at the top.
+    pub(crate) parent: Option<(String, String)>,
 }
 
-async fn create(
+pub(crate) async fn create(
     tx: &Tx,
     ctx: &Context,
     parts: &Parts,
@@ -90,23 +95,24 @@ async fn create(
     let mut row = fresh(tx, ctx, &new.name);
     row.termination_protection = new.termination_protection;
     row.timeout_minutes = new.timeout_minutes;
+    row.policy.clone_from(&new.policy);
     row.disable_rollback = new.on_failure == "DO_NOTHING";
+    if let Some((parent, root)) = new.parent.clone() {
+        (row.parent_id, row.root_id) = (Some(parent), Some(root));
+    }
     let (definition, prepared) = parts.define(tx, ctx, &row, resolved).await?;
     row.description.clone_from(&prepared.template.description);
+    let own_deadline = new.timeout_minutes.map(|m| tx.now_ms() + i64::from(m) * 60_000);
     row.operation = Some(OperationRow {
-        token: tx.ids().uuid(),
-        kind: OperationKind::Create,
-        phase: Phase::Forward,
-        target: definition,
         client_token: new.client_token.clone(),
         on_failure: new.on_failure.clone(),
-        retain: Vec::new(),
-        reason: None,
-        caller: CallerRow::of(ctx.principal()),
+        by_parent: new.parent.is_some(),
+        deadline_ms: own_deadline.into_iter().chain(new.deadline_ms).min(),
+        ..OperationRow::new(tx, ctx, OperationKind::Create, definition)
     });
     stack::set_status(tx, ctx, &mut row, "CREATE_IN_PROGRESS", Some("User Initiated".to_owned()))?;
     NAMES.put(tx, &stack::key(ctx, &row.name), &NameRow { uuid: row.uuid.clone() })?;
-    deploy::spawn(tx, ctx, &mut row)?;
+    deploy::begin(tx, ctx, &mut row)?;
     Ok(row.id)
 }
 
@@ -131,5 +137,9 @@ pub(crate) fn fresh(tx: &Tx, ctx: &Context, name: &str) -> StackRow {
         operation: None,
         role_arn: None,
         change_set_id: None,
+        parent_id: None,
+        root_id: None,
+        drift: None,
+        policy: None,
     }
 }

@@ -1,6 +1,7 @@
 //! `DeleteStack`: deletes a stack and its resources. One that does not exist is no error.
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
+use undercast_store::Tx;
 
 use super::{access_with_role, check_role, refuse_if_imported};
 use crate::CloudFormation;
@@ -9,7 +10,7 @@ use crate::api::cloudformation::shapes::{DeleteStackInput, DeleteStackOutput};
 use crate::deploy;
 use crate::error::validation;
 use crate::stack;
-use crate::store::{CHANGE_SETS, CallerRow, Definition, OperationKind, OperationRow, Phase};
+use crate::store::{CHANGE_SETS, Definition, OperationKind, OperationRow, StackRow};
 
 impl Handler<DeleteStack> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &DeleteStackInput) -> Vec<Access> {
@@ -41,36 +42,55 @@ impl Handler<DeleteStack> for CloudFormation {
                     if !retain.is_empty() && row.status != "DELETE_FAILED" {
                         return Err(validation("Invalid operation on stack. The RetainResources parameter can only be used on a stack in DELETE_FAILED state."));
                     }
-                    for output in row.outputs.clone() {
-                        if let Some(name) = output.export {
-                            refuse_if_imported(&tx, &ctx, &name, "delete export").await?;
-                        }
-                    }
-                    row.operation = Some(OperationRow {
-                        token: tx.ids().uuid(),
-                        kind: OperationKind::Delete,
-                        phase: Phase::Delete,
-                        target: Definition {
-                            role_arn: input.role_arn.clone().or(row.role_arn.clone()),
-                            ..row.current.clone().unwrap_or_default()
-                        },
+                    let how = How {
+                        role_arn: input.role_arn.clone(),
                         client_token: input.client_request_token.clone(),
-                        on_failure: String::new(),
                         retain,
-                        reason: None,
-                        caller: CallerRow::of(ctx.principal()),
-                    });
-                    let reason = Some("User Initiated".to_owned());
-                    stack::set_status(&tx, &ctx, &mut row, "DELETE_IN_PROGRESS", reason)?;
-                    let key = stack::key(&ctx, &row.uuid);
-                    for (key, _) in CHANGE_SETS.scan(&tx, CHANGE_SETS.prefix(&key), 1_000, false).await? {
-                        CHANGE_SETS.delete(&tx, &key)?;
-                    }
-                    deploy::spawn(&tx, &ctx, &mut row)?;
+                        by_parent: false,
+                    };
+                    begin(&tx, &ctx, &mut row, how).await?;
                     Ok::<_, ServiceError>(())
                 }
             })
             .await?;
         Ok(DeleteStackOutput::default())
     }
+}
+
+/// What is said about a deletion.
+#[derive(Default)]
+pub(crate) struct How {
+    pub(crate) role_arn: Option<String>,
+    pub(crate) client_token: Option<String>,
+    pub(crate) retain: Vec<String>,
+    pub(crate) by_parent: bool,
+}
+
+/// Begins the deletion of a stack that nothing is done to at the moment.
+pub(crate) async fn begin(
+    tx: &Tx,
+    ctx: &Context,
+    row: &mut StackRow,
+    how: How,
+) -> Result<(), ServiceError> {
+    for name in row.outputs.iter().filter_map(|output| output.export.as_ref()) {
+        refuse_if_imported(tx, ctx, name, "delete export").await?;
+    }
+    let target = Definition {
+        role_arn: how.role_arn.or(row.role_arn.clone()),
+        ..row.current.clone().unwrap_or_default()
+    };
+    row.operation = Some(OperationRow {
+        client_token: how.client_token,
+        retain: how.retain,
+        by_parent: how.by_parent,
+        ..OperationRow::new(tx, ctx, OperationKind::Delete, target)
+    });
+    let reason = Some("User Initiated".to_owned());
+    stack::set_status(tx, ctx, row, "DELETE_IN_PROGRESS", reason)?;
+    let key = stack::key(ctx, &row.uuid);
+    for (key, _) in CHANGE_SETS.scan(tx, CHANGE_SETS.prefix(&key), 1_000, false).await? {
+        CHANGE_SETS.delete(tx, &key)?;
+    }
+    deploy::begin(tx, ctx, row)
 }

@@ -1,6 +1,7 @@
 //! `DescribeChangeSet`: what a change set would do.
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
+use undercast_smithy::Document;
 
 use super::create_change_set::find;
 use super::{access, offset, page, shown_parameters, shown_tags, time};
@@ -12,7 +13,7 @@ use crate::api::cloudformation::shapes::{
 };
 use crate::stack;
 use crate::store::ChangeRow;
-use crate::template::Template;
+use crate::template::{Template, model::plain};
 
 impl Handler<DescribeChangeSet> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &DescribeChangeSetInput) -> Vec<Access> {
@@ -25,6 +26,7 @@ impl Handler<DescribeChangeSet> for CloudFormation {
         input: DescribeChangeSetInput,
     ) -> Result<DescribeChangeSetOutput, ServiceError> {
         let start = offset(input.next_token.as_ref())?;
+        let with_values = input.include_property_values == Some(true);
         let (name, stack_name) = (input.change_set_name, input.stack_name);
         let store = ctx.store().clone();
         let (stack, set, template) = store
@@ -37,6 +39,7 @@ impl Handler<DescribeChangeSet> for CloudFormation {
                 }
             })
             .await?;
+        let shown = |change| shown(change, with_values);
         let changes: Vec<Change> = set.changes.iter().map(shown).collect();
         let (changes, next_token) = page(changes, start, 1_000);
         Ok(DescribeChangeSetOutput {
@@ -57,19 +60,34 @@ impl Handler<DescribeChangeSet> for CloudFormation {
             tags: Some(shown_tags(&set.definition.tags)).filter(|t| !t.is_empty()),
             changes: Some(changes),
             next_token,
-            include_nested_stacks: Some(set.include_nested),
+            // Change sets are not made of the stacks within.
+            include_nested_stacks: Some(false),
             on_stack_failure: set.on_failure,
             ..DescribeChangeSetOutput::default()
         })
     }
 }
 
-fn shown(change: &ChangeRow) -> Change {
+fn shown(change: &ChangeRow, with_values: bool) -> Change {
+    let before = change.before.as_ref().filter(|_| with_values);
+    let after = change.after.as_ref().filter(|_| with_values);
+    let context = |properties: &Document| serde_json::json!({"Properties": properties}).to_string();
+    let value = |properties: Option<&Document>, name: &str| properties?.get(name).map(plain);
+    let kind = |name: &str| match (value(before, name), value(after, name)) {
+        _ if !with_values => None,
+        (None, Some(_)) => Some("Add".to_owned()),
+        (Some(_), None) => Some("Remove".to_owned()),
+        _ => Some("Modify".to_owned()),
+    };
     let details = change.properties.iter().map(|(name, recreation)| ResourceChangeDetail {
         target: Some(ResourceTargetDefinition {
             attribute: Some("Properties".to_owned()),
             name: Some(name.clone()),
             requires_recreation: Some(recreation.clone()),
+            path: with_values.then(|| format!("/Properties/{name}")),
+            before_value: value(before, name),
+            after_value: value(after, name),
+            attribute_change_type: kind(name),
             ..ResourceTargetDefinition::default()
         }),
         evaluation: Some("Static".to_owned()),
@@ -87,6 +105,8 @@ fn shown(change: &ChangeRow) -> Change {
             replacement: change.replacement.clone(),
             scope: Some(scope),
             details: Some(details.collect()),
+            before_context: before.map(context),
+            after_context: after.map(context),
             ..ResourceChange::default()
         }),
         ..Change::default()

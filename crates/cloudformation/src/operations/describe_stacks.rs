@@ -89,11 +89,13 @@ async fn shown(tx: &Tx, ctx: &Context, row: StackRow) -> Result<Stack, ServiceEr
         capabilities: Some(definition.capabilities).filter(|c| !c.is_empty()),
         outputs: Some(outputs).filter(|o| !o.is_empty()),
         role_arn: definition.role_arn,
+        parent_id: row.parent_id,
+        root_id: row.root_id,
         tags: Some(shown_tags(&definition.tags)),
         enable_termination_protection: Some(row.termination_protection),
         drift_information: Some(StackDriftInformation {
-            stack_drift_status: "NOT_CHECKED".to_owned(),
-            ..StackDriftInformation::default()
+            last_check_timestamp: row.drift.as_ref().map(|drift| time(drift.time_ms)),
+            stack_drift_status: row.drift.map_or("NOT_CHECKED".to_owned(), |drift| drift.status),
         }),
         ..Stack::default()
     })

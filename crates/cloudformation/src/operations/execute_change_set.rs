@@ -9,7 +9,7 @@ use crate::api::cloudformation::operations::ExecuteChangeSet;
 use crate::api::cloudformation::shapes::{ExecuteChangeSetInput, ExecuteChangeSetOutput};
 use crate::deploy;
 use crate::stack;
-use crate::store::{CHANGE_SETS, CallerRow, OperationKind, OperationRow, Phase};
+use crate::store::{CHANGE_SETS, OperationKind, OperationRow};
 
 impl Handler<ExecuteChangeSet> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &ExecuteChangeSetInput) -> Vec<Access> {
@@ -50,22 +50,29 @@ impl Handler<ExecuteChangeSet> for CloudFormation {
                     };
                     row.disable_rollback = on_failure == "DO_NOTHING";
                     row.change_set_id = Some(set.id.clone());
+                    let (imports, imports_only) = (set.imports.clone(), set.kind == "IMPORT");
+                    let kind = if creates && !imports_only {
+                        OperationKind::Create
+                    } else {
+                        OperationKind::Update
+                    };
                     row.operation = Some(OperationRow {
-                        token: tx.ids().uuid(),
-                        kind: if creates { OperationKind::Create } else { OperationKind::Update },
-                        phase: Phase::Forward,
-                        target: set.definition.clone(),
                         client_token: input.client_request_token.clone(),
                         on_failure,
-                        retain: Vec::new(),
-                        reason: None,
-                        caller: CallerRow::of(ctx.principal()),
+                        imports,
+                        imports_only,
+                        policy: row.policy.clone(),
+                        ..OperationRow::new(&tx, &ctx, kind, set.definition.clone())
                     });
                     if creates {
                         row.created_ms = tx.now_ms()
                     }
                     row.updated_ms = Some(tx.now_ms());
-                    let status = if creates { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
+                    let status = match (imports_only, creates) {
+                        (true, _) => "IMPORT_IN_PROGRESS",
+                        (false, true) => "CREATE_IN_PROGRESS",
+                        (false, false) => "UPDATE_IN_PROGRESS",
+                    };
                     stack::set_status(
                         &tx,
                         &ctx,
@@ -85,7 +92,7 @@ impl Handler<ExecuteChangeSet> for CloudFormation {
                     done.execution_status = "EXECUTE_COMPLETE".to_owned();
                     let change_set_key = (account, region, uuid, done.uuid.clone());
                     CHANGE_SETS.put(&tx, &change_set_key, &done)?;
-                    deploy::spawn(&tx, &ctx, &mut row)?;
+                    deploy::begin(&tx, &ctx, &mut row)?;
                     Ok::<_, ServiceError>(())
                 }
             })

@@ -1,5 +1,7 @@
 //! `GetTemplateSummary`: what a template needs and declares.
 
+use std::collections::BTreeMap;
+
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
 use super::{Source, access, capabilities_reason, fetch_template, read_declared};
@@ -7,9 +9,12 @@ use crate::CloudFormation;
 use crate::api::cloudformation::operations::GetTemplateSummary;
 use crate::api::cloudformation::shapes::{
     GetTemplateSummaryInput, GetTemplateSummaryOutput, ParameterConstraints, ParameterDeclaration,
+    ResourceIdentifierSummary,
 };
 use crate::error::{no_such_stack, validation};
 use crate::plan;
+use crate::readback;
+use crate::template::Template;
 use crate::template::model::plain;
 
 impl Handler<GetTemplateSummary> for CloudFormation {
@@ -60,6 +65,7 @@ impl Handler<GetTemplateSummary> for CloudFormation {
             capabilities: Some(capabilities.into_iter().map(str::to_owned).collect::<Vec<_>>())
                 .filter(|c| !c.is_empty()),
             capabilities_reason: reason,
+            resource_identifier_summaries: Some(identifiers(&template)).filter(|i| !i.is_empty()),
             resource_types: Some(types),
             version: Some("2010-09-09".to_owned()),
             metadata: template.metadata.as_ref().map(ToString::to_string),
@@ -67,4 +73,20 @@ impl Handler<GetTemplateSummary> for CloudFormation {
             ..GetTemplateSummaryOutput::default()
         })
     }
+}
+
+/// What resources are named by when they are imported, by type.
+fn identifiers(template: &Template) -> Vec<ResourceIdentifierSummary> {
+    let mut by_type: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for resource in &template.resources {
+        by_type.entry(&resource.kind).or_default().push(resource.logical_id.clone());
+    }
+    let known = by_type.into_iter().filter_map(|(kind, names)| {
+        Some(ResourceIdentifierSummary {
+            resource_identifiers: Some(vec![readback::identifier(kind)?.to_owned()]),
+            resource_type: Some(kind.to_owned()),
+            logical_resource_ids: Some(names),
+        })
+    });
+    known.collect()
 }

@@ -52,9 +52,11 @@ impl Handler<ListStacks> for CloudFormation {
             deletion_time: row.deleted_ms.map(time),
             stack_status: row.status,
             stack_status_reason: row.reason,
+            parent_id: row.parent_id,
+            root_id: row.root_id,
             drift_information: Some(StackDriftInformationSummary {
-                stack_drift_status: "NOT_CHECKED".to_owned(),
-                ..StackDriftInformationSummary::default()
+                last_check_timestamp: row.drift.as_ref().map(|drift| time(drift.time_ms)),
+                stack_drift_status: row.drift.map_or("NOT_CHECKED".to_owned(), |d| d.status),
             }),
             ..StackSummary::default()
         });

@@ -1,16 +1,25 @@
 //! One file for each operation; what several of them share is here.
 
-mod continue_update_rollback;
+mod cancel_update_stack;
+pub(crate) mod continue_update_rollback;
 mod create_change_set;
-mod create_stack;
+pub(crate) mod create_stack;
 mod delete_change_set;
-mod delete_stack;
+pub(crate) mod delete_stack;
+mod describe_account_limits;
 mod describe_change_set;
+mod describe_events;
+mod describe_stack_drift_detection_status;
 mod describe_stack_events;
 mod describe_stack_resource;
+mod describe_stack_resource_drifts;
 mod describe_stack_resources;
 mod describe_stacks;
+mod describe_type;
+mod detect_stack_drift;
+mod detect_stack_resource_drift;
 mod execute_change_set;
+mod get_stack_policy;
 mod get_template;
 mod get_template_summary;
 mod list_change_sets;
@@ -18,9 +27,13 @@ mod list_exports;
 mod list_imports;
 mod list_stack_resources;
 mod list_stacks;
+mod list_types;
+mod rollback_stack;
+mod set_stack_policy;
+mod signal_resource;
 mod source;
 mod transformed;
-mod update_stack;
+pub(crate) mod update_stack;
 mod update_termination_protection;
 mod validate_template;
 
@@ -35,8 +48,9 @@ use undercast_store::Tx;
 
 use crate::api::cloudformation::shapes::{Parameter, Tag};
 use crate::error::validation;
+use crate::policy;
 use crate::stack;
-use crate::store::{Definition, IMPORTS, StackRow};
+use crate::store::{Definition, IMPORTS, ResourceRow, StackRow};
 use crate::template::Template;
 
 /// `cloudformation:{operation}` on a stack, however it is named.
@@ -73,6 +87,24 @@ pub(crate) async fn check_role(ctx: &Context, role: Option<&str>) -> Result<(), 
         Err(error) if error.fault() == undercast_smithy::Fault::Receiver => Err(error),
         Err(_) => Err(validation(format!("Role {role} is invalid or cannot be assumed"))),
     }
+}
+
+/// The stack policy that is given in one of two ways, checked.
+pub(crate) async fn policy_text(
+    ctx: &Context,
+    body: Option<String>,
+    url: Option<String>,
+) -> Result<Option<String>, ServiceError> {
+    let text = match (body, url) {
+        (None, None) => return Ok(None),
+        (Some(body), None) => body,
+        (None, Some(url)) => source::fetch_url(ctx, &url).await?,
+        (Some(_), Some(_)) => {
+            return Err(validation("You cannot specify both StackPolicyURL and StackPolicyBody."));
+        }
+    };
+    policy::check(&text).map_err(validation)?;
+    Ok(Some(text))
 }
 
 /// How many rows a page of a listing has.
@@ -145,6 +177,7 @@ pub(crate) fn require_updatable(stack: &StackRow) -> Result<(), ServiceError> {
             | "UPDATE_COMPLETE"
             | "UPDATE_ROLLBACK_COMPLETE"
             | "IMPORT_COMPLETE"
+            | "IMPORT_ROLLBACK_COMPLETE"
             | "UPDATE_FAILED"
             | "CREATE_FAILED"
     );
@@ -211,6 +244,20 @@ pub(crate) fn check_capabilities(
         }
     }
     Ok(())
+}
+
+/// A stack and its resources by their logical ids.
+pub(crate) async fn stack_and_resources(
+    ctx: &Context,
+    name: &str,
+) -> Result<(StackRow, BTreeMap<String, ResourceRow>), ServiceError> {
+    let name = name.to_owned();
+    ctx.transact(name, |tx, ctx, name| async move {
+        let stack = stack::require(&tx, &ctx, &name).await?;
+        let resources = stack::resources(&tx, &ctx, &stack.uuid).await?;
+        Ok((stack, resources))
+    })
+    .await
 }
 
 /// Reads the current template of a stack.

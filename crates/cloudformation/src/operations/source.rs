@@ -102,7 +102,7 @@ pub(crate) async fn fetch_template(
 
 /// A template's URL names an object of ours, in whatever form: path style or virtual host, under our
 /// own origin or under AWS's.
-async fn fetch_url(ctx: &Context, url: &str) -> Result<String, ServiceError> {
+pub(super) async fn fetch_url(ctx: &Context, url: &str) -> Result<String, ServiceError> {
     let unsupported = || validation("TemplateURL must be a supported URL.");
     let (_, rest) = url.split_once("://").ok_or_else(unsupported)?;
     let (host, path) = rest.split_once('/').ok_or_else(unsupported)?;

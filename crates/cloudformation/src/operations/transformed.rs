@@ -5,12 +5,15 @@ use undercast_smithy::Document;
 
 use super::Parts;
 use super::source::fetch_object;
+use crate::macros;
 use crate::store::Definition;
 use crate::template::{Template, parameters, yaml};
 use crate::transform::{self, Values, include};
 
 /// Rounds of `AWS::Include`: what is included may include in turn.
 const INCLUDES_MAX: usize = 5;
+/// How often a template calls macros: one may answer a call of itself.
+const CALLS_MAX: usize = 100;
 
 /// What a template declares, whether or not transforms have still to be run.
 pub(crate) fn read_declared(text: &str) -> Result<Template, ServiceError> {
@@ -42,7 +45,7 @@ impl Parts {
             of.is_some_and(|p| parameters::ssm_type(&p.kind).is_none())
         });
         self.processed = Some(match include(ctx, document, &values).await {
-            Ok(document) => transform::run(&document, &values).map(|d| d.to_string()),
+            Ok(document) => run(ctx, document, &values).await.map(|d| d.to_string()),
             Err(message) => Err(format!("Transform {} failed with: {message}", include::NAME)),
         });
         Ok(())
@@ -59,6 +62,45 @@ impl Parts {
             "Requires capabilities : [CAPABILITY_AUTO_EXPAND]",
         ))
     }
+}
+
+/// Runs macros from the innermost call outwards, then the template's own transforms in their order.
+async fn run(ctx: &Context, mut document: Document, values: &Values) -> Result<Document, String> {
+    let mut calls = 0;
+    while let Some(at) = transform::innermost(&document) {
+        calls += 1;
+        if calls > CALLS_MAX {
+            return Err(format!("The template calls more than {CALLS_MAX} transforms."));
+        }
+        let Some(place) = document.pointer_mut(&at) else { break };
+        let call = place.as_object_mut().and_then(|members| members.shift_remove(transform::CALL));
+        let call = call.unwrap_or_default();
+        let name = transform::name(&call).unwrap_or_default();
+        if transform::is_own(name) {
+            return Err(format!("Transform {name} cannot be called by Fn::Transform."));
+        }
+        let params = call.get("Parameters").cloned().unwrap_or_else(|| serde_json::json!({}));
+        let fragment = place.take();
+        *place = macros::call(ctx, name, fragment, params, values).await?;
+    }
+    for declared in transform::declared(&document) {
+        let name = transform::name(&declared).unwrap_or_default();
+        document = match transform::is_own(name) {
+            true => transform::apply(name, &document, values)?,
+            false => {
+                let params = declared.get("Parameters").cloned();
+                let params = params.unwrap_or_else(|| serde_json::json!({}));
+                let fragment = transform::without_transforms(document.clone());
+                let mut made = macros::call(ctx, name, fragment, params, values).await?;
+                if let (Document::Object(made), Some(left)) = (&mut made, document.get("Transform"))
+                {
+                    made.insert("Transform".to_owned(), left.clone());
+                }
+                made
+            }
+        };
+    }
+    Ok(transform::without_transforms(document))
 }
 
 /// The document with everything in place that it includes from S3.

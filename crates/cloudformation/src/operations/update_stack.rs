@@ -1,8 +1,14 @@
 //! `UpdateStack`: changes a stack at once, without a change set.
 
-use undercast_kernel::{Access, Context, Handler, ServiceError};
+use std::collections::BTreeMap;
 
-use super::{Source, access_with_role, check_role, fetch_template, parts, require_updatable};
+use undercast_kernel::{Access, Context, Handler, ServiceError};
+use undercast_store::Tx;
+
+use super::{
+    Parts, Source, access_with_role, check_role, fetch_template, parts, policy_text,
+    require_updatable,
+};
 use crate::CloudFormation;
 use crate::api::cloudformation::operations::UpdateStack;
 use crate::api::cloudformation::shapes::{UpdateStackInput, UpdateStackOutput};
@@ -10,7 +16,7 @@ use crate::deploy;
 use crate::error::{no_such_stack, validation};
 use crate::plan;
 use crate::stack;
-use crate::store::{CallerRow, OperationKind, OperationRow, Phase};
+use crate::store::{OperationKind, OperationRow, StackRow};
 
 impl Handler<UpdateStack> for CloudFormation {
     fn authorize(&self, ctx: &Context, input: &UpdateStackInput) -> Vec<Access> {
@@ -23,9 +29,13 @@ impl Handler<UpdateStack> for CloudFormation {
         input: UpdateStackInput,
     ) -> Result<UpdateStackOutput, ServiceError> {
         check_role(&ctx, input.role_arn.as_deref()).await?;
-        if input.stack_policy_body.is_some() || input.stack_policy_url.is_some() {
-            return Err(ServiceError::unsupported("a stack policy"));
-        }
+        let policy = policy_text(&ctx, input.stack_policy_body, input.stack_policy_url).await?;
+        let during = policy_text(
+            &ctx,
+            input.stack_policy_during_update_body,
+            input.stack_policy_during_update_url,
+        )
+        .await?;
         let name = input.stack_name.clone();
         let current = plan::load(&ctx, &name).await?.ok_or_else(|| no_such_stack(&name))?;
         let source = Source {
@@ -53,39 +63,61 @@ impl Handler<UpdateStack> for CloudFormation {
             .transact(move |tx| {
                 let (ctx, parts, resolved) = (ctx.clone(), parts.clone(), resolved.clone());
                 let (name, client_token) = (name.clone(), client_token.clone());
+                let (policy, during) = (policy.clone(), during.clone());
                 async move {
                     let mut row = stack::require(&tx, &ctx, &name).await?;
-                    require_updatable(&row)?;
-                    let (definition, prepared) = parts.define(&tx, &ctx, &row, &resolved).await?;
-                    let changes = plan::changes(&tx, &ctx, &row, &prepared).await?;
-                    if changes.is_empty() && plan::same(row.current.as_ref(), &definition) {
-                        return Err(validation("No updates are to be performed."));
-                    }
-                    row.description.clone_from(&prepared.template.description);
-                    row.updated_ms = Some(tx.now_ms());
-                    row.operation = Some(OperationRow {
-                        token: tx.ids().uuid(),
-                        kind: OperationKind::Update,
-                        phase: Phase::Forward,
-                        target: definition,
+                    let how = How {
                         client_token,
                         on_failure: on_failure.to_owned(),
-                        retain: Vec::new(),
-                        reason: None,
-                        caller: CallerRow::of(ctx.principal()),
-                    });
-                    stack::set_status(
-                        &tx,
-                        &ctx,
-                        &mut row,
-                        "UPDATE_IN_PROGRESS",
-                        Some("User Initiated".to_owned()),
-                    )?;
-                    deploy::spawn(&tx, &ctx, &mut row)?;
+                        by_parent: false,
+                        policy: during.or(row.policy.clone()),
+                    };
+                    row.policy = policy.or(row.policy);
+                    if !begin(&tx, &ctx, &mut row, (&parts, &resolved), how).await? {
+                        return Err(validation("No updates are to be performed."));
+                    }
                     Ok(row.id)
                 }
             })
             .await?;
         Ok(UpdateStackOutput { stack_id: Some(id), ..UpdateStackOutput::default() })
     }
+}
+
+/// What is said about an update beside what the stack is made from.
+pub(crate) struct How {
+    pub(crate) client_token: Option<String>,
+    pub(crate) on_failure: String,
+    pub(crate) by_parent: bool,
+    /// The stack policy that holds for this update.
+    pub(crate) policy: Option<String>,
+}
+
+/// Begins an update; whether there is anything to do.
+pub(crate) async fn begin(
+    tx: &Tx,
+    ctx: &Context,
+    row: &mut StackRow,
+    (parts, resolved): (&Parts, &BTreeMap<String, String>),
+    how: How,
+) -> Result<bool, ServiceError> {
+    require_updatable(row)?;
+    let (definition, prepared) = parts.define(tx, ctx, row, resolved).await?;
+    let changes = plan::changes(tx, ctx, row, &prepared).await?;
+    if changes.is_empty() && plan::same(row.current.as_ref(), &definition) {
+        return Ok(false);
+    }
+    row.description.clone_from(&prepared.template.description);
+    row.updated_ms = Some(tx.now_ms());
+    row.operation = Some(OperationRow {
+        client_token: how.client_token,
+        on_failure: how.on_failure,
+        by_parent: how.by_parent,
+        policy: how.policy,
+        ..OperationRow::new(tx, ctx, OperationKind::Update, definition)
+    });
+    let reason = Some("User Initiated".to_owned());
+    stack::set_status(tx, ctx, row, "UPDATE_IN_PROGRESS", reason)?;
+    deploy::begin(tx, ctx, row)?;
+    Ok(true)
 }

@@ -76,6 +76,7 @@ pub struct ResourceDefinition {
     pub update_replace_policy: Document,
     pub metadata: Option<Document>,
     pub update_policy: Option<Document>,
+    pub creation_policy: Option<Document>,
 }
 
 #[derive(Debug, Clone)]
@@ -410,6 +411,7 @@ fn resource(name: &str, body: &Document) -> Result<ResourceDefinition, Error> {
         update_replace_policy: object.get("UpdateReplacePolicy").cloned().unwrap_or_default(),
         metadata: object.get("Metadata").cloned(),
         update_policy: object.get("UpdatePolicy").cloned(),
+        creation_policy: object.get("CreationPolicy").cloned(),
     })
 }
 

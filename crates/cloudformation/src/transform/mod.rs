@@ -17,6 +17,9 @@ pub const KNOWN: &[&str] = &[include::NAME, language::NAME, sam::NAME];
 /// The values of parameters: given ones, or defaults.
 pub type Values = BTreeMap<String, String>;
 
+/// The function that calls a transform from within a template.
+pub const CALL: &str = "Fn::Transform";
+
 /// How large a template may become: what is copied many times is counted before it is copied.
 #[derive(Debug)]
 pub struct Budget {
@@ -67,27 +70,66 @@ pub fn name(transform: &Value) -> Option<&str> {
 
 /// Whether anything has to be run, be it by the template or somewhere within it.
 pub fn wanted(document: &Value) -> bool {
-    !declared(document).is_empty() || include::is_called(document)
+    !declared(document).is_empty() || calls(document)
+}
+
+fn calls(value: &Value) -> bool {
+    match value {
+        Value::Array(values) => values.iter().any(calls),
+        Value::Object(members) => members.contains_key(CALL) || members.values().any(calls),
+        _ => false,
+    }
+}
+
+/// The innermost call of a transform, as a JSON pointer to what it stands in.
+pub fn innermost(value: &Value) -> Option<String> {
+    let below = |(name, value): (String, &Value)| {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        innermost(value).map(|rest| format!("/{name}{rest}"))
+    };
+    match value {
+        Value::Array(values) => {
+            values.iter().enumerate().find_map(|(at, value)| below((at.to_string(), value)))
+        }
+        Value::Object(members) => {
+            let within = members.iter().find_map(|(name, value)| below((name.clone(), value)));
+            within.or_else(|| members.contains_key(CALL).then(String::new))
+        }
+        _ => None,
+    }
 }
 
 /// Runs everything that needs nothing but the document. The error is the whole message.
 pub fn run(document: &Value, values: &Values) -> Result<Value, String> {
     let mut document = document.clone();
     for transform in declared(&document) {
-        let name = name(&transform).unwrap_or_default();
-        let done = match name {
-            sam::NAME => sam::translate(&document, values),
-            language::NAME => language::extend(&document, values),
-            include::NAME => Ok(document.clone()),
-            name if name.starts_with("AWS::") => {
-                return Err(format!("Transform {name} is not implemented by Undercast"));
-            }
-            name => return Err(format!("No transform named {name} found.")),
-        };
-        document = done.map_err(|message| format!("Transform {name} failed with: {message}"))?;
+        document = apply(name(&transform).unwrap_or_default(), &document, values)?;
     }
+    Ok(without_transforms(document))
+}
+
+/// Whether a transform is AWS's own, and not a macro.
+pub fn is_own(name: &str) -> bool {
+    name.starts_with("AWS::")
+}
+
+/// Runs one of AWS's own transforms over the whole template.
+pub fn apply(name: &str, document: &Value, values: &Values) -> Result<Value, String> {
+    let done = match name {
+        sam::NAME => sam::translate(document, values),
+        language::NAME => language::extend(document, values),
+        include::NAME => Ok(document.clone()),
+        name if is_own(name) => {
+            return Err(format!("Transform {name} is not implemented by Undercast"));
+        }
+        name => return Err(format!("No transform named {name} found.")),
+    };
+    done.map_err(|message| format!("Transform {name} failed with: {message}"))
+}
+
+pub fn without_transforms(mut document: Value) -> Value {
     if let Value::Object(root) = &mut document {
         root.shift_remove("Transform");
     }
-    Ok(document)
+    document
 }

@@ -1,3 +1,4 @@
 //! Generated shapes and operations.
 
 pub mod dynamodb;
+pub mod dynamodbstreams;

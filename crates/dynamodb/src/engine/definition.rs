@@ -267,7 +267,8 @@ pub(crate) fn stream(
         .clone()
         .ok_or_else(|| parameter("StreamViewType is required when StreamEnabled is true"))?;
     let label = undercast_kernel::smithy::Timestamp::from_millis(tx.now_ms()).iso8601_millis();
-    Ok(Some(StreamRow { enabled: true, view, label: label.trim_end_matches('Z').to_owned() }))
+    let label = label.trim_end_matches('Z').to_owned();
+    Ok(Some(StreamRow { enabled: true, view, label, number: tx.ids().u64() }))
 }
 
 pub(crate) fn encryption(ctx: &Context, specification: &SSESpecification) -> Option<SseRow> {

@@ -191,7 +191,7 @@ impl KeySchema {
     }
 }
 
-pub(crate) fn check_not_empty(name: &str, value: &Value) -> Result<(), ServiceError> {
+fn check_not_empty(name: &str, value: &Value) -> Result<(), ServiceError> {
     let kind = match value {
         Value::S(text) if text.is_empty() => "string",
         Value::B(bytes) if bytes.is_empty() => "binary",
@@ -203,6 +203,11 @@ pub(crate) fn check_not_empty(name: &str, value: &Value) -> Result<(), ServiceEr
 }
 
 impl ItemKey {
+    /// A hash of the partition key.
+    pub(crate) fn spread(&self) -> u32 {
+        self.spread
+    }
+
     /// Where the item stands in its table.
     pub(crate) fn in_table(&self, table: u64) -> Bytes {
         let mut key = partition(table, self);
@@ -249,6 +254,25 @@ pub(crate) fn segment(number: u64, segment: u32, total: u32) -> KeyRange {
         Ok(end) => range.before_key(ITEMS.key(&(number, end))),
         Err(_) => range,
     }
+}
+
+/// The values that a query asks for have to be of the types of the keys.
+pub(crate) fn check_types(
+    schema: &KeySchema,
+    hash: &Value,
+    range: Option<Vec<&Value>>,
+) -> Result<(), ServiceError> {
+    let mismatch = || parameter("Condition parameter type does not match schema type");
+    if !schema.hash.kind.fits(hash) {
+        return Err(mismatch());
+    }
+    check_not_empty(&schema.hash.name, hash)?;
+    if let (Some(values), Some(attribute)) = (range, &schema.range)
+        && !values.iter().all(|value| attribute.kind.fits(value))
+    {
+        return Err(mismatch());
+    }
+    Ok(())
 }
 
 /// The rows of one partition that a query asks for.

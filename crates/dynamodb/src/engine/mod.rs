@@ -6,5 +6,7 @@ pub(crate) mod describe;
 pub(crate) mod key;
 pub(crate) mod mutation;
 pub(crate) mod read;
+pub(crate) mod statement;
+pub(crate) mod stream;
 pub(crate) mod table;
 pub(crate) mod write;

@@ -9,10 +9,10 @@ use undercast_store::Tx;
 use super::capacity::{Units, read_units};
 use super::key::ItemKey;
 use super::table::Table;
-use super::write::{Stored, check_index_keys, load, needs_old, replace};
+use super::write::{By, Stored, check_index_keys, load, needs_old, replace};
 use crate::Dynamo;
 use crate::api::dynamodb::shapes::CancellationReason;
-use crate::error::{condition_failed, invalid, parameter};
+use crate::error::{condition_failed, duplicate, invalid, parameter};
 use crate::expression::{Condition, Update};
 use crate::limits::ITEM_BYTES_MAX;
 use crate::tasks::Due;
@@ -39,6 +39,10 @@ pub(crate) struct Mutation {
     pub(crate) condition: Option<Condition>,
     /// The error of a condition that does not hold carries the item.
     pub(crate) show_failed: bool,
+    /// An update does not make the item.
+    pub(crate) skip_missing: bool,
+    /// Its condition is that the item is not there yet.
+    pub(crate) is_insert: bool,
     /// The caller wants to know the item as it was.
     pub(crate) want_old: bool,
 }
@@ -60,6 +64,8 @@ impl Mutation {
             action,
             condition: None,
             show_failed: false,
+            is_insert: false,
+            skip_missing: false,
             want_old: false,
         }
     }
@@ -84,7 +90,7 @@ impl Mutation {
         if holds {
             return Ok(());
         }
-        let error = condition_failed();
+        let error = if self.is_insert { duplicate() } else { condition_failed() };
         Err(match old {
             Some(item) if self.show_failed => {
                 let shown = CancellationReason {
@@ -131,6 +137,9 @@ impl Dynamo {
             _ => None,
         };
         mutation.check(old.as_ref())?;
+        if mutation.skip_missing && stored.is_none() {
+            return checked(table, None, None);
+        }
         let updated = match &mutation.action {
             Action::Update { key, update } => {
                 Some(updated(&table, key, update.as_ref(), old.as_ref())?)
@@ -143,7 +152,8 @@ impl Dynamo {
             Action::Delete { .. } => None,
             Action::Check { .. } => return checked(table, stored.as_ref(), old),
         };
-        let (units, expiry) = replace(tx, &table, &key, stored.as_ref(), old.as_ref(), new).await?;
+        let (stored, old_item) = (stored.as_ref(), old.as_ref());
+        let (units, expiry) = replace(tx, &table, &key, stored, old_item, new, By::Caller).await?;
         let due = match expiry {
             Some(seconds) => self.expiries.spawn(tx, &table, seconds)?,
             None => None,

@@ -186,6 +186,22 @@ fn part(schema: &KeySchema, start: &Item) -> Option<ItemKey> {
     schema.get(start)
 }
 
+pub(crate) fn check_consistent(
+    index: Option<&Index>,
+    consistent: bool,
+) -> Result<(), ServiceError> {
+    if consistent && index.is_some_and(|index| index.row.global) {
+        return Err(invalid("Consistent reads are not supported on global secondary indexes"));
+    }
+    if let Some(index) = index.filter(|index| index.row.backfilling) {
+        return Err(invalid(format!(
+            "Cannot read from backfilling global secondary index: {}",
+            index.row.name
+        )));
+    }
+    Ok(())
+}
+
 /// What `Select` and a projection come to on an index.
 pub(crate) struct Selection {
     pub(crate) count_only: bool,

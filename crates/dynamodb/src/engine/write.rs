@@ -6,6 +6,7 @@ use undercast_store::Tx;
 
 use super::capacity::{Units, write_units};
 use super::key::ItemKey;
+use super::stream;
 use super::table::{Index, Table};
 use crate::error::{invalid, parameter};
 use crate::store::{COUNTS, EXPIRIES, SIZES};
@@ -41,6 +42,13 @@ pub(crate) fn needs_old(table: &Table) -> bool {
     !table.indexes.is_empty() || table.row.ttl.is_some()
 }
 
+/// Who changes an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    Caller,
+    Expiry,
+}
+
 /// Puts `new` in the place of `old`. `old_item` is needed where [`needs_old`] says so.
 /// Tells what it cost and, if the item can expire, when.
 pub(crate) async fn replace(
@@ -50,11 +58,16 @@ pub(crate) async fn replace(
     old: Option<&Stored>,
     old_item: Option<&Item>,
     new: Option<&Item>,
+    by: By,
 ) -> Result<(Units, Option<i64>), ServiceError> {
     let place = key.in_table(table.row.number);
     let old_size = old.map(Stored::size).transpose()?;
     let bytes = new.map(codec::encode);
     let new_size = bytes.as_ref().map(codec::size).transpose()?;
+    if let Some(stream) = table.row.stream.as_ref().filter(|stream| stream.enabled) {
+        let old = old.map(|stored| &stored.bytes);
+        stream::note(tx, table, stream, key, old, bytes.as_ref(), by).await?;
+    }
     match bytes {
         Some(bytes) => tx.put(place.clone(), bytes)?,
         None if old.is_some() => tx.delete(place.clone())?,

@@ -32,6 +32,17 @@ impl Comparator {
         })
     }
 
+    /// The one that says the same with its operands exchanged.
+    pub(super) fn mirrored(self) -> Self {
+        match self {
+            Self::Lt => Self::Gt,
+            Self::Le => Self::Ge,
+            Self::Gt => Self::Lt,
+            Self::Ge => Self::Le,
+            same => same,
+        }
+    }
+
     pub(super) fn sign(self) -> &'static str {
         match self {
             Self::Eq => "=",

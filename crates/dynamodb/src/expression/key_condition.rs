@@ -112,16 +112,7 @@ fn compare(
     // `:value < key` says the same as `key > :value`.
     let (name, bound, comparator) = match (left, right) {
         (Operand::Path(path), right) => (name(path)?, value(right)?, comparator),
-        (Operand::Value(bound), Operand::Path(path)) => {
-            let mirrored = match comparator {
-                Comparator::Lt => Comparator::Gt,
-                Comparator::Le => Comparator::Ge,
-                Comparator::Gt => Comparator::Lt,
-                Comparator::Ge => Comparator::Le,
-                same => same,
-            };
-            (name(path)?, bound, mirrored)
-        }
+        (Operand::Value(bound), Operand::Path(path)) => (name(path)?, bound, comparator.mirrored()),
         (Operand::Size(_), _) | (_, Operand::Size(_)) => return Err(nested()),
         (Operand::Value(_), Operand::Value(_)) => {
             return Err(invalid(

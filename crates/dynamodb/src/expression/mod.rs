@@ -3,8 +3,10 @@
 
 mod condition;
 mod key_condition;
+pub(crate) mod legacy;
 mod lexer;
 mod parser;
+mod partiql;
 mod path;
 mod projection;
 mod reserved;
@@ -16,6 +18,7 @@ mod update_parser;
 
 pub use condition::{Condition, Operand, check_filter};
 pub use key_condition::{KeyCondition, RangeCondition, key_condition};
+pub use partiql::{Keys, Returning, Select, Statement, and, equal_values, parse_statement};
 pub use path::{Path, Step};
 pub use projection::Projection;
 pub use scope::Scope;
@@ -95,7 +98,7 @@ pub fn parse_update(text: &str, scope: &mut Scope) -> Result<Update, ServiceErro
     update_parser::update(&mut parser)
 }
 
-/// Reads a text as each kind of expression and runs what can be read on an item: nothing may panic or
+/// Reads a text as each kind of expression, and as a statement, and runs what can be read on an item: nothing may panic or
 /// take long. For fuzzing.
 pub fn exercise(text: &str, item: &Item) {
     let scope = || Scope::lenient(item);
@@ -109,5 +112,15 @@ pub fn exercise(text: &str, item: &Item) {
     }
     if let Ok(update) = parse_update(text, &mut scope()) {
         let _ = update.apply(item);
+    }
+    match parse_statement(text, Vec::new()) {
+        Ok(Statement::Select(Select { filter: Some(filter), .. })) => {
+            filter.holds(item);
+            Keys::of(Some(filter), "pk", Some("sk"));
+        }
+        Ok(Statement::Update { update, .. }) => {
+            let _ = update.apply(item);
+        }
+        _ => {}
     }
 }

@@ -60,6 +60,12 @@ impl Update {
         self.actions.iter().map(|(path, _)| path.name.as_str())
     }
 
+    /// Whether it gives no attribute a value.
+    pub fn only_removes(&self) -> bool {
+        let removes = |action: &Action| matches!(action, Action::Remove | Action::Delete(_));
+        self.actions.iter().all(|(_, action)| removes(action))
+    }
+
     /// Exactly the parts that it changes.
     pub fn touched(&self) -> Projection {
         Projection::new(self.actions.iter().map(|(path, _)| path))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{on_items, refuse_legacy};
+use super::on_items;
 use crate::Dynamo;
 use crate::api::dynamodb::operations::BatchGetItem;
 use crate::api::dynamodb::shapes::{
@@ -14,7 +14,7 @@ use crate::engine::capacity::{Units, read_units};
 use crate::engine::table::check_name;
 use crate::engine::write::load;
 use crate::error::invalid;
-use crate::expression::{Projection, Scope, parse_projection};
+use crate::expression::{Projection, Scope, legacy, parse_projection};
 use crate::limits::{BATCH_GET_BYTES_MAX, BATCH_GET_KEYS_MAX};
 use crate::value::{Item, item_from_wire, item_to_wire};
 
@@ -47,6 +47,11 @@ impl Handler<BatchGetItem> for Dynamo {
         if total > BATCH_GET_KEYS_MAX {
             return Err(invalid("Too many items requested for the BatchGetItem call"));
         }
+        let any = |given: fn(&KeysAndAttributes) -> bool| input.request_items.values().any(given);
+        legacy::check_unmixed(
+            &[("AttributesToGet", any(|wanted| wanted.attributes_to_get.is_some()))],
+            &[("ProjectionExpression", any(|wanted| wanted.projection_expression.is_some()))],
+        )?;
         let wanted = input.request_items.into_iter();
         let wanted = wanted.map(|(name, wanted)| Ok((name, read(wanted)?)));
         let wanted: Vec<(String, Wanted)> = wanted.collect::<Result<_, ServiceError>>()?;
@@ -94,12 +99,12 @@ impl Handler<BatchGetItem> for Dynamo {
 }
 
 fn read(wanted: KeysAndAttributes) -> Result<Wanted, ServiceError> {
-    refuse_legacy(&[("AttributesToGet", wanted.attributes_to_get.is_some())])?;
     let text = wanted.projection_expression.as_deref();
     let names = wanted.expression_attribute_names.clone();
     let mut scope = Scope::new(names, None, text.is_some(), Some("ProjectionExpression"))?;
     let projection = text.map(|text| parse_projection(text, &mut scope)).transpose()?;
     scope.finish()?;
+    let projection = projection.or(legacy::attributes(wanted.attributes_to_get.as_deref())?);
     let mut as_given = wanted;
     Ok(Wanted {
         keys: std::mem::take(&mut as_given.keys),

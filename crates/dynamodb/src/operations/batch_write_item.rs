@@ -129,7 +129,8 @@ impl Dynamo {
         let mut bytes = 0;
         for mutation in mutations {
             let table = self.tables.peek(&table_key(ctx, &mutation.table));
-            let copies = 1 + table.map_or(0, |table| table.indexes.len());
+            let copies = 1 + table
+                .map_or(0, |table| table.indexes.len() + usize::from(table.row.stream.is_some()));
             let size = match &mutation.action {
                 Action::Put(item) => item_bytes(item) * copies,
                 _ => 0,

@@ -8,6 +8,7 @@ use crate::api::dynamodb::operations::CreateTable;
 use crate::api::dynamodb::shapes::{CreateTableInput, CreateTableOutput};
 use crate::engine::definition;
 use crate::engine::describe::describe;
+use crate::engine::stream;
 use crate::engine::table::{Table, check_name, table_key};
 use crate::error::in_use;
 use crate::store::TABLES;
@@ -44,6 +45,7 @@ impl Handler<CreateTable> for Dynamo {
                     return Err(in_use(format!("Table already exists: {}", key.2)));
                 }
                 TABLES.put(&tx, key, &row)?;
+                stream::changed(&tx, key, None, Some(&row)).await?;
                 describe(&tx, &Table::new(key.clone(), row), "CREATING").await
             })
             .await?;

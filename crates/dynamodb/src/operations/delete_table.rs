@@ -7,6 +7,7 @@ use crate::Dynamo;
 use crate::api::dynamodb::operations::DeleteTable;
 use crate::api::dynamodb::shapes::{DeleteTableInput, DeleteTableOutput, TableDescription};
 use crate::engine::describe::describe;
+use crate::engine::stream;
 use crate::engine::table::{check_name, table_key};
 use crate::error::{invalid, no_table};
 use crate::store::TABLES;
@@ -39,6 +40,7 @@ impl Handler<DeleteTable> for Dynamo {
                 numbers.extend(table.row.ttl.iter().map(|ttl| ttl.number));
                 let description = describe(&tx, &table, "DELETING").await?;
                 TABLES.delete(&tx, &key)?;
+                stream::changed(&tx, &key, Some(&table.row), None).await?;
                 spawn_purge(&tx, &numbers)?;
                 Ok::<_, ServiceError>(description)
             })

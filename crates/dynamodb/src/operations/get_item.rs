@@ -2,14 +2,14 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{on_items, refuse_legacy};
+use super::on_items;
 use crate::Dynamo;
 use crate::api::dynamodb::operations::GetItem;
 use crate::api::dynamodb::shapes::{GetItemInput, GetItemOutput};
 use crate::engine::capacity::{Units, read_units};
 use crate::engine::table::check_name;
 use crate::engine::write::{Stored, load};
-use crate::expression::{Scope, parse_projection};
+use crate::expression::{Scope, legacy, parse_projection};
 use crate::value::{item_from_wire, item_to_wire};
 
 impl Handler<GetItem> for Dynamo {
@@ -22,7 +22,10 @@ impl Handler<GetItem> for Dynamo {
         ctx: Context,
         input: GetItemInput,
     ) -> Result<GetItemOutput, ServiceError> {
-        refuse_legacy(&[("AttributesToGet", input.attributes_to_get.is_some())])?;
+        legacy::check_unmixed(
+            &[("AttributesToGet", input.attributes_to_get.is_some())],
+            &[("ProjectionExpression", input.projection_expression.is_some())],
+        )?;
         check_name(&input.table_name)?;
         let projection = input.projection_expression.as_deref();
         let names = input.expression_attribute_names;
@@ -31,6 +34,8 @@ impl Handler<GetItem> for Dynamo {
         let projection = projection.map(|text| parse_projection(text, &mut scope));
         let projection = projection.transpose()?;
         scope.finish()?;
+        let attributes = legacy::attributes(input.attributes_to_get.as_deref())?;
+        let projection = projection.or(attributes);
         let key = item_from_wire(input.key)?;
         let tx = ctx.store().begin().await?;
         let table = self.tables.require(&tx, &ctx, &input.table_name).await?;

@@ -1,5 +1,6 @@
 //! One file for each operation; what several of them share is here.
 
+mod batch_execute_statement;
 mod batch_get_item;
 mod batch_write_item;
 mod create_table;
@@ -8,9 +9,15 @@ mod delete_table;
 mod describe_continuous_backups;
 mod describe_endpoints;
 mod describe_limits;
+mod describe_stream;
 mod describe_table;
 mod describe_time_to_live;
+mod execute_statement;
+mod execute_transaction;
 mod get_item;
+mod get_records;
+mod get_shard_iterator;
+mod list_streams;
 mod list_tables;
 mod list_tags_of_resource;
 mod put_item;
@@ -27,11 +34,14 @@ mod update_time_to_live;
 
 use std::collections::BTreeMap;
 
+use undercast_kernel::smithy::Document;
+use undercast_kernel::smithy::document::from_document;
 use undercast_kernel::{Access, Arn, Context, Kernel, ServiceError};
 
 use crate::Dynamo;
 use crate::api::dynamodb::shapes::AttributeValue;
 use crate::engine::mutation::{Applied, Mutation};
+use crate::engine::stream;
 use crate::engine::table::{arn, check_name, table_key};
 use crate::error::{invalid, no_arn};
 use crate::expression::{Condition, Kind, Scope, parse_condition};
@@ -42,20 +52,14 @@ type WireItem = BTreeMap<String, AttributeValue>;
 /// Reads the tables that are there, so that the first calls know their keys for authorization.
 pub(crate) async fn warm(kernel: &Kernel, dynamo: &Dynamo) -> Result<(), ServiceError> {
     let tx = kernel.db().begin().await?;
-    for (key, _) in TABLES.scan(&tx, TABLES.all(), 1_000, false).await? {
+    for (key, row) in TABLES.scan(&tx, TABLES.all(), 1_000, false).await? {
         dynamo.tables.find(&tx, &key).await?;
+        if row.stream.is_some_and(|stream| stream.enabled && stream.number == 0) {
+            let begun = kernel.db().transact(|tx| stream::begin_old(tx, &key));
+            begun.await?;
+        }
     }
     Ok(())
-}
-
-/// Legacy parameters are named, never ignored.
-fn refuse_legacy(given: &[(&str, bool)]) -> Result<(), ServiceError> {
-    match given.iter().find(|(_, given)| *given) {
-        Some((name, _)) => {
-            Err(ServiceError::unsupported(format_args!("the legacy parameter {name}")))
-        }
-        None => Ok(()),
-    }
 }
 
 fn table_arn(ctx: &Context, name: &str) -> String {
@@ -66,13 +70,20 @@ fn on_table(ctx: &Context, action: &str, name: &str) -> Vec<Access> {
     vec![Access::new(format!("dynamodb:{action}"), table_arn(ctx, name))]
 }
 
-fn scalar_text(value: &AttributeValue) -> Option<String> {
+pub(crate) fn scalar_text(value: &AttributeValue) -> Option<String> {
     use base64::Engine as _;
     if let Some(text) = value.s.as_ref().or(value.n.as_ref()) {
         return Some(text.clone());
     }
     let bytes = value.b.as_ref()?;
     Some(base64::engine::general_purpose::STANDARD.encode(&bytes.0))
+}
+
+/// An item as an error carries it.
+fn wire_item(document: &Document) -> Option<WireItem> {
+    let members = document.as_object()?.iter();
+    let members = members.map(|(name, value)| Some((name.clone(), from_document(value).ok()?)));
+    members.collect()
 }
 
 /// Access to one or more items: the values of their partition keys are a condition key.

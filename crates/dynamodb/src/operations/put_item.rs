@@ -2,11 +2,12 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{condition, mutate, old_wanted, on_items, refuse_legacy, shows_failed};
+use super::{condition, mutate, old_wanted, on_items, shows_failed};
 use crate::Dynamo;
 use crate::api::dynamodb::operations::PutItem;
 use crate::api::dynamodb::shapes::{PutItemInput, PutItemOutput};
 use crate::engine::mutation::{Action, Mutation};
+use crate::expression::legacy;
 use crate::value::{item_from_wire, item_to_wire};
 
 impl Handler<PutItem> for Dynamo {
@@ -19,10 +20,14 @@ impl Handler<PutItem> for Dynamo {
         ctx: Context,
         input: PutItemInput,
     ) -> Result<PutItemOutput, ServiceError> {
-        refuse_legacy(&[
-            ("Expected", input.expected.is_some()),
-            ("ConditionalOperator", input.conditional_operator.is_some()),
-        ])?;
+        legacy::check_unmixed(
+            &[
+                ("Expected", input.expected.is_some()),
+                ("ConditionalOperator", input.conditional_operator.is_some()),
+            ],
+            &[("ConditionExpression", input.condition_expression.is_some())],
+        )?;
+        let expected = legacy::expected(input.expected, input.conditional_operator.as_deref())?;
         let condition = condition(
             input.condition_expression.as_deref(),
             input.expression_attribute_names,
@@ -31,7 +36,7 @@ impl Handler<PutItem> for Dynamo {
         let want_old = old_wanted(input.return_values.as_deref())?;
         let item = item_from_wire(input.item)?;
         let mutation = Mutation {
-            condition,
+            condition: condition.or(expected),
             want_old,
             show_failed: shows_failed(input.return_values_on_condition_check_failure.as_deref()),
             ..Mutation::new(&input.table_name, Action::Put(item))

@@ -2,19 +2,18 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::refuse_legacy;
 use crate::Dynamo;
 use crate::api::dynamodb::operations::Query;
 use crate::api::dynamodb::shapes::{QueryInput, QueryOutput};
-use crate::engine::key::{KeySchema, check_not_empty, query};
-use crate::engine::read::{Page, Plan, select};
-use crate::engine::table::{Index, Table, check_name, table_key};
-use crate::error::{invalid, parameter};
+use crate::engine::key::{check_types, query};
+use crate::engine::read::{Page, Plan, check_consistent, select};
+use crate::engine::table::{Table, check_name, table_key};
+use crate::error::invalid;
 use crate::expression::{
-    Condition, Kind, Projection, Scope, check_filter, key_condition, parse_condition,
+    Condition, Kind, Projection, Scope, check_filter, key_condition, legacy, parse_condition,
     parse_projection,
 };
-use crate::value::{Item, Value, item_from_wire, item_to_wire};
+use crate::value::{Item, item_from_wire, item_to_wire};
 
 /// A request whose parameters were read.
 struct Request {
@@ -25,23 +24,29 @@ struct Request {
 }
 
 fn read(input: &mut QueryInput) -> Result<Request, ServiceError> {
-    let Some(text) = &input.key_condition_expression else {
+    let given = legacy::filter(input.key_conditions.take(), None)?;
+    let text = input.key_condition_expression.as_ref();
+    if given.is_none() && text.is_none() {
         return Err(invalid(
             "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
         ));
-    };
+    }
     let mut scope = Scope::new(
         input.expression_attribute_names.take(),
         input.expression_attribute_values.take(),
-        true,
-        None,
+        text.is_some() || input.projection_expression.is_some(),
+        Some("KeyConditionExpression"),
     )?;
     let filter = input.filter_expression.as_ref();
     let filter = filter.map(|text| parse_condition(Kind::Filter, text, &mut scope)).transpose()?;
-    let keys = parse_condition(Kind::Key, text, &mut scope)?;
+    let keys = text.map(|text| parse_condition(Kind::Key, text, &mut scope)).transpose()?;
     let projection = input.projection_expression.as_ref();
     let projection = projection.map(|text| parse_projection(text, &mut scope)).transpose()?;
     scope.finish()?;
+    let operator = input.conditional_operator.as_deref();
+    let filter = filter.or(legacy::filter(input.query_filter.take(), operator)?);
+    let projection = projection.or(legacy::attributes(input.attributes_to_get.as_deref())?);
+    let keys = keys.or(given).ok_or_else(|| invalid("Conditions can be of length 1 or 2 only"))?;
     let start = input.exclusive_start_key.take().map(item_from_wire).transpose()?;
     Ok(Request { keys, filter, projection, start })
 }
@@ -68,12 +73,19 @@ impl Handler<Query> for Dynamo {
         ctx: Context,
         mut input: QueryInput,
     ) -> Result<QueryOutput, ServiceError> {
-        refuse_legacy(&[
-            ("AttributesToGet", input.attributes_to_get.is_some()),
-            ("KeyConditions", input.key_conditions.is_some()),
-            ("QueryFilter", input.query_filter.is_some()),
-            ("ConditionalOperator", input.conditional_operator.is_some()),
-        ])?;
+        legacy::check_unmixed(
+            &[
+                ("AttributesToGet", input.attributes_to_get.is_some()),
+                ("KeyConditions", input.key_conditions.is_some()),
+                ("QueryFilter", input.query_filter.is_some()),
+                ("ConditionalOperator", input.conditional_operator.is_some()),
+            ],
+            &[
+                ("ProjectionExpression", input.projection_expression.is_some()),
+                ("FilterExpression", input.filter_expression.is_some()),
+                ("KeyConditionExpression", input.key_condition_expression.is_some()),
+            ],
+        )?;
         check_name(&input.table_name)?;
         let request = read(&mut input)?;
         let tx = ctx.store().begin().await?;
@@ -89,22 +101,6 @@ impl Handler<Query> for Dynamo {
             last_evaluated_key: page.last.map(item_to_wire),
         })
     }
-}
-
-pub(super) fn check_consistent(
-    index: Option<&Index>,
-    consistent: bool,
-) -> Result<(), ServiceError> {
-    if consistent && index.is_some_and(|index| index.row.global) {
-        return Err(invalid("Consistent reads are not supported on global secondary indexes"));
-    }
-    if let Some(index) = index.filter(|index| index.row.backfilling) {
-        return Err(invalid(format!(
-            "Cannot read from backfilling global secondary index: {}",
-            index.row.name
-        )));
-    }
-    Ok(())
 }
 
 async fn run(
@@ -144,24 +140,6 @@ async fn run(
     plan.run(tx).await
 }
 
-fn check_types(
-    schema: &KeySchema,
-    hash: &Value,
-    range: Option<Vec<&Value>>,
-) -> Result<(), ServiceError> {
-    let mismatch = || parameter("Condition parameter type does not match schema type");
-    if !schema.hash.kind.fits(hash) {
-        return Err(mismatch());
-    }
-    check_not_empty(&schema.hash.name, hash)?;
-    if let (Some(values), Some(attribute)) = (range, &schema.range)
-        && !values.iter().all(|value| attribute.kind.fits(value))
-    {
-        return Err(mismatch());
-    }
-    Ok(())
-}
-
 impl Dynamo {
     /// The value of the partition key that a query asks for.
     fn leading_key(&self, ctx: &Context, input: &QueryInput) -> Option<String> {
@@ -170,11 +148,15 @@ impl Dynamo {
             Some(name) => &table.index(name).ok()?.schema,
             None => &table.schema,
         };
-        let names = input.expression_attribute_names.clone();
-        let values = input.expression_attribute_values.clone();
-        let mut scope = Scope::new(names, values, true, None).ok()?;
-        let text = input.key_condition_expression.as_ref()?;
-        let keys = parse_condition(Kind::Key, text, &mut scope).ok()?;
+        let keys = match &input.key_condition_expression {
+            None => legacy::filter(input.key_conditions.clone(), None).ok()??,
+            Some(text) => {
+                let names = input.expression_attribute_names.clone();
+                let values = input.expression_attribute_values.clone();
+                let mut scope = Scope::new(names, values, true, None).ok()?;
+                parse_condition(Kind::Key, text, &mut scope).ok()?
+            }
+        };
         let range = schema.range.as_ref().map(|range| range.name.as_str());
         let condition = key_condition(keys, &schema.hash.name, range).ok()?;
         super::scalar_text(&crate::value::to_wire(condition.hash))

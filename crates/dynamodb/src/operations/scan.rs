@@ -2,16 +2,14 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::query::check_consistent;
-use super::refuse_legacy;
 use crate::Dynamo;
 use crate::api::dynamodb::operations::Scan;
 use crate::api::dynamodb::shapes::{ScanInput, ScanOutput};
 use crate::engine::key::{segment, whole};
-use crate::engine::read::{Plan, select};
+use crate::engine::read::{Plan, check_consistent, select};
 use crate::engine::table::check_name;
 use crate::error::invalid;
-use crate::expression::{Kind, Scope, parse_condition, parse_projection};
+use crate::expression::{Kind, Scope, legacy, parse_condition, parse_projection};
 use crate::limits::SEGMENTS_MAX;
 use crate::value::{item_from_wire, item_to_wire};
 
@@ -26,11 +24,17 @@ impl Handler<Scan> for Dynamo {
     }
 
     async fn handle(&self, ctx: Context, mut input: ScanInput) -> Result<ScanOutput, ServiceError> {
-        refuse_legacy(&[
-            ("AttributesToGet", input.attributes_to_get.is_some()),
-            ("ScanFilter", input.scan_filter.is_some()),
-            ("ConditionalOperator", input.conditional_operator.is_some()),
-        ])?;
+        legacy::check_unmixed(
+            &[
+                ("AttributesToGet", input.attributes_to_get.is_some()),
+                ("ScanFilter", input.scan_filter.is_some()),
+                ("ConditionalOperator", input.conditional_operator.is_some()),
+            ],
+            &[
+                ("ProjectionExpression", input.projection_expression.is_some()),
+                ("FilterExpression", input.filter_expression.is_some()),
+            ],
+        )?;
         check_name(&input.table_name)?;
         let segments = segments(&input)?;
         let (filter, projection) = (&input.filter_expression, &input.projection_expression);
@@ -45,6 +49,9 @@ impl Handler<Scan> for Dynamo {
         let projection = projection.as_ref().map(|text| parse_projection(text, &mut scope));
         let projection = projection.transpose()?;
         scope.finish()?;
+        let operator = input.conditional_operator.as_deref();
+        let filter = filter.or(legacy::filter(input.scan_filter.take(), operator)?);
+        let projection = projection.or(legacy::attributes(input.attributes_to_get.as_deref())?);
         let start = input.exclusive_start_key.take().map(item_from_wire).transpose()?;
         let tx = ctx.store().begin().await?;
         let table = self.tables.require(&tx, &ctx, &input.table_name).await?;

@@ -1,8 +1,10 @@
 //! `TransactWriteItems`: up to a hundred changes, all or none.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use undercast_kernel::smithy::Shape;
 use undercast_kernel::smithy::document::to_document;
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 use undercast_store::Tx;
@@ -11,8 +13,8 @@ use super::{condition, on_items, shows_failed};
 use crate::Dynamo;
 use crate::api::dynamodb::operations::TransactWriteItems;
 use crate::api::dynamodb::shapes::{
-    CancellationReason, TransactWriteItem, TransactWriteItemsInput, TransactWriteItemsOutput,
-    Update,
+    CancellationReason, ConsumedCapacity, TransactWriteItem, TransactWriteItemsInput,
+    TransactWriteItemsOutput, Update,
 };
 use crate::engine::capacity::Units;
 use crate::engine::mutation::{Action, Applied, Mutation};
@@ -25,7 +27,17 @@ use crate::tasks::spawn_forget_tokens;
 use crate::value::{item_bytes, item_from_wire};
 
 /// A token and the hash of the request that came with it.
-type Token = (String, Vec<u8>);
+pub(super) struct Token {
+    text: String,
+    request: Vec<u8>,
+}
+
+impl Token {
+    pub(super) fn new(text: String, request: &impl Shape) -> Self {
+        let hash = blake3::hash(to_document(request).to_string().as_bytes());
+        Self { text, request: hash.as_bytes().to_vec() }
+    }
+}
 
 impl Handler<TransactWriteItems> for Dynamo {
     fn authorize(&self, ctx: &Context, input: &TransactWriteItemsInput) -> Vec<Access> {
@@ -53,54 +65,86 @@ impl Handler<TransactWriteItems> for Dynamo {
     ) -> Result<TransactWriteItemsOutput, ServiceError> {
         let wanted = input.return_consumed_capacity.clone();
         let token = input.client_request_token.clone().map(|token| {
-            let document = to_document(&TransactWriteItemsInput {
-                client_request_token: None,
-                return_consumed_capacity: None,
-                ..input.clone()
-            });
-            let hash = blake3::hash(document.to_string().as_bytes());
-            (token, hash.as_bytes().to_vec())
+            Token::new(
+                token,
+                &TransactWriteItemsInput {
+                    client_request_token: None,
+                    return_consumed_capacity: None,
+                    ..input.clone()
+                },
+            )
         });
         let items = input.transact_items.into_iter().map(read);
         let mutations: Vec<Mutation> = items.collect::<Result<_, _>>()?;
-        let minute = (ctx.now_ms() + TOKEN_MS).div_euclid(60_000);
-        let spawns = token.is_some() && self.token_minute.load(Ordering::Relaxed) != minute;
-        let applied = ctx
-            .transact((token, mutations), |tx, ctx, input| async move {
-                let (token, mutations) = &*input;
-                if let Some(token) = token
-                    && is_repeated(&tx, &ctx, token, spawns.then_some(minute)).await?
-                {
-                    return Ok(Vec::new());
-                }
-                self.apply_all(&tx, &ctx, mutations).await
+        let applied = self
+            .once(&ctx, token, mutations, |tx, ctx, mutations| async move {
+                self.apply_all(&tx, &ctx, &mutations).await
             })
             .await?;
-        if spawns {
-            self.token_minute.store(minute, Ordering::Relaxed);
-        }
-        let mut consumed = BTreeMap::new();
-        for applied in applied {
-            self.expiries.note(ctx.lane(), applied.due);
-            let name = applied.table.name().to_owned();
-            let entry = consumed.entry(name).or_insert((applied.table, Units::default()));
-            entry.1.add(&applied.units.doubled());
-        }
-        let consumed = consumed.values();
-        let consumed: Vec<_> =
-            consumed.filter_map(|(table, units)| units.answer(wanted.as_deref(), table)).collect();
         Ok(TransactWriteItemsOutput {
-            consumed_capacity: Some(consumed).filter(|c| !c.is_empty()),
+            consumed_capacity: capacities(applied, wanted.as_deref()),
             item_collection_metrics: None,
         })
     }
 }
 
+/// What each table of a transaction used.
+pub(super) fn capacities(
+    applied: Vec<Applied>,
+    mode: Option<&str>,
+) -> Option<Vec<ConsumedCapacity>> {
+    let mut consumed = BTreeMap::new();
+    for applied in applied {
+        let name = applied.table.name().to_owned();
+        let entry = consumed.entry(name).or_insert((applied.table, Units::default()));
+        entry.1.add(&applied.units.doubled());
+    }
+    let consumed = consumed.values();
+    let consumed: Vec<_> =
+        consumed.filter_map(|(table, units)| units.answer(mode, table)).collect();
+    Some(consumed).filter(|c| !c.is_empty())
+}
+
+impl Dynamo {
+    /// Runs a transaction of changes; one with a token that was seen lately only once.
+    pub(super) async fn once<I, F, Fut>(
+        &self,
+        ctx: &Context,
+        token: Option<Token>,
+        input: I,
+        run: F,
+    ) -> Result<Vec<Applied>, ServiceError>
+    where
+        I: Send + Sync + 'static,
+        F: Fn(Tx, Context, Arc<I>) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<Vec<Applied>, ServiceError>> + Send,
+    {
+        let minute = (ctx.now_ms() + TOKEN_MS).div_euclid(60_000);
+        let spawns = token.is_some() && self.token_minute.load(Ordering::Relaxed) != minute;
+        let run = &run;
+        let applied = ctx
+            .transact((token, Arc::new(input)), |tx, ctx, given| async move {
+                let (token, input) = &*given;
+                if let Some(token) = token
+                    && is_repeated(&tx, &ctx, token, spawns.then_some(minute)).await?
+                {
+                    return Ok(Vec::new());
+                }
+                run(tx, ctx, Arc::clone(input)).await
+            })
+            .await?;
+        if spawns {
+            self.token_minute.store(minute, Ordering::Relaxed);
+        }
+        self.expiries.note(ctx.lane(), applied.iter().filter_map(|applied| applied.due));
+        Ok(applied)
+    }
+}
 /// Whether this very request was done before; notes that it is being done.
 async fn is_repeated(
     tx: &Tx,
     ctx: &Context,
-    (token, request): &Token,
+    Token { text: token, request }: &Token,
     spawn: Option<i64>,
 ) -> Result<bool, ServiceError> {
     let (account, region) = (ctx.account().to_owned(), ctx.region().to_owned());
@@ -182,7 +226,7 @@ fn read_update(update: Update) -> Result<Mutation, ServiceError> {
 }
 
 impl Dynamo {
-    async fn apply_all(
+    pub(super) async fn apply_all(
         &self,
         tx: &Tx,
         ctx: &Context,
@@ -228,7 +272,10 @@ impl Dynamo {
 }
 
 fn is_reason(error: &ServiceError) -> bool {
-    matches!(error.code(), "ConditionalCheckFailedException" | "ValidationException")
+    matches!(
+        error.code(),
+        "ConditionalCheckFailedException" | "DuplicateItemException" | "ValidationException"
+    )
 }
 
 /// The error that lists for every item why it kept the transaction from happening.
@@ -236,6 +283,7 @@ fn canceled(reasons: &[Option<ServiceError>]) -> ServiceError {
     let code = |reason: &Option<ServiceError>| match reason.as_ref().map(ServiceError::code) {
         None => "None",
         Some("ConditionalCheckFailedException") => "ConditionalCheckFailed",
+        Some("DuplicateItemException") => "DuplicateItem",
         Some(_) => "ValidationError",
     };
     let codes: Vec<&str> = reasons.iter().map(code).collect();

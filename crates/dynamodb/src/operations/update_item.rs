@@ -2,12 +2,12 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{mutate, on_items, refuse_legacy, shows_failed};
+use super::{mutate, on_items, shows_failed};
 use crate::Dynamo;
 use crate::api::dynamodb::operations::UpdateItem;
 use crate::api::dynamodb::shapes::{UpdateItemInput, UpdateItemOutput};
 use crate::engine::mutation::{Action, Mutation};
-use crate::expression::{Kind, Scope, parse_condition, parse_update};
+use crate::expression::{Kind, Scope, Update, legacy, parse_condition, parse_update};
 use crate::value::{Item, item_from_wire, item_to_wire};
 
 impl Handler<UpdateItem> for Dynamo {
@@ -20,11 +20,20 @@ impl Handler<UpdateItem> for Dynamo {
         ctx: Context,
         input: UpdateItemInput,
     ) -> Result<UpdateItemOutput, ServiceError> {
-        refuse_legacy(&[
-            ("AttributeUpdates", input.attribute_updates.is_some()),
-            ("Expected", input.expected.is_some()),
-            ("ConditionalOperator", input.conditional_operator.is_some()),
-        ])?;
+        legacy::check_unmixed(
+            &[
+                ("AttributeUpdates", input.attribute_updates.is_some()),
+                ("Expected", input.expected.is_some()),
+                ("ConditionalOperator", input.conditional_operator.is_some()),
+            ],
+            &[
+                ("UpdateExpression", input.update_expression.is_some()),
+                ("ConditionExpression", input.condition_expression.is_some()),
+            ],
+        )?;
+        let updates = input.attribute_updates.filter(|updates| !updates.is_empty());
+        let updates = updates.map(legacy::updates).transpose()?;
+        let expected = legacy::expected(input.expected, input.conditional_operator.as_deref())?;
         let (update, condition) = (&input.update_expression, &input.condition_expression);
         let mut scope = Scope::new(
             input.expression_attribute_names,
@@ -37,10 +46,14 @@ impl Handler<UpdateItem> for Dynamo {
         let parse = |text: &String| parse_condition(Kind::Condition, text, &mut scope);
         let condition = condition.as_ref().map(parse).transpose()?;
         scope.finish()?;
+        // Removing from an item that is not there does not make it, where it was asked for in the old way.
+        let skip_missing = updates.as_ref().is_some_and(Update::only_removes);
+        let update = update.or(updates);
         let touched = update.as_ref().map(|update| update.touched()).unwrap_or_default();
         let key = item_from_wire(input.key)?;
         let mutation = Mutation {
-            condition,
+            condition: condition.or(expected),
+            skip_missing,
             show_failed: shows_failed(input.return_values_on_condition_check_failure.as_deref()),
             ..Mutation::new(&input.table_name, Action::Update { key, update })
         };

@@ -14,6 +14,7 @@ use crate::engine::definition::{
     check_definitions, definitions, encryption, global_index, limits, stream, units,
 };
 use crate::engine::describe::describe;
+use crate::engine::stream as streams;
 use crate::engine::table::{Table, check_name, table_key};
 use crate::error::{in_use, invalid, no_table, parameter};
 use crate::limits::GSIS_MAX;
@@ -51,6 +52,7 @@ impl Handler<UpdateTable> for Dynamo {
                 let before = row.ok_or_else(|| no_table(&key.2))?;
                 let mut row = before.clone();
                 update(&tx, &ctx, &key, &mut row, &input)?;
+                streams::changed(&tx, &key, Some(&before), Some(&row)).await?;
                 if row == before && !warms(&input) {
                     return Err(unchanged(&input));
                 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 pub use number::Number;
-pub use wire::{from_wire, item_from_wire, item_to_wire, to_wire};
+pub use wire::{from_wire, item_from_wire, item_to_wire, to_stream_wire, to_wire};
 
 pub type Item = BTreeMap<String, Value>;
 

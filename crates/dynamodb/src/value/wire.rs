@@ -141,19 +141,28 @@ pub fn item_to_wire(item: Item) -> BTreeMap<String, AttributeValue> {
     item.into_iter().map(|(name, value)| (name, to_wire(value))).collect()
 }
 
-pub fn to_wire(value: Value) -> AttributeValue {
-    let mut wire = AttributeValue::default();
-    match value {
-        Value::S(text) => wire.s = Some(text),
-        Value::N(number) => wire.n = Some(number.to_string()),
-        Value::B(bytes) => wire.b = Some(Blob(bytes)),
-        Value::Ss(set) => wire.ss = Some(set.into_iter().collect()),
-        Value::Ns(set) => wire.ns = Some(set.iter().map(Number::to_string).collect()),
-        Value::Bs(set) => wire.bs = Some(set.into_iter().map(Blob).collect()),
-        Value::M(map) => wire.m = Some(item_to_wire(map)),
-        Value::L(list) => wire.l = Some(list.into_iter().map(to_wire).collect()),
-        Value::Null => wire.null = Some(true),
-        Value::Bool(value) => wire.bool = Some(value),
-    }
-    wire
+/// The same for the two shapes that are alike, of tables and of streams.
+macro_rules! to_wire {
+    ($name:ident, $shape:ty) => {
+        pub fn $name(value: Value) -> $shape {
+            let map = |map: Item| map.into_iter().map(|(name, value)| (name, $name(value)));
+            let mut wire = <$shape>::default();
+            match value {
+                Value::S(text) => wire.s = Some(text),
+                Value::N(number) => wire.n = Some(number.to_string()),
+                Value::B(bytes) => wire.b = Some(Blob(bytes)),
+                Value::Ss(set) => wire.ss = Some(set.into_iter().collect()),
+                Value::Ns(set) => wire.ns = Some(set.iter().map(Number::to_string).collect()),
+                Value::Bs(set) => wire.bs = Some(set.into_iter().map(Blob).collect()),
+                Value::M(inner) => wire.m = Some(map(inner).collect()),
+                Value::L(list) => wire.l = Some(list.into_iter().map($name).collect()),
+                Value::Null => wire.null = Some(true),
+                Value::Bool(value) => wire.bool = Some(value),
+            }
+            wire
+        }
+    };
 }
+
+to_wire!(to_wire, AttributeValue);
+to_wire!(to_stream_wire, crate::api::dynamodbstreams::shapes::AttributeValue);

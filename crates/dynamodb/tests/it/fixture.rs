@@ -15,9 +15,11 @@ pub struct Cloud {
 pub async fn cloud() -> Cloud {
     let db = Db::open(Options::memory(), Env::system()).await.unwrap();
     let kernel = Kernel::new(db.clone(), Settings::default());
-    let service = undercast_dynamodb::service(&kernel);
-    assert_eq!(service.unrouted(), Vec::<&str>::new());
-    kernel.install(vec![service]);
+    let services = undercast_dynamodb::services(&kernel);
+    for service in &services {
+        assert_eq!(service.unrouted(), Vec::<&str>::new());
+    }
+    kernel.install(services);
     for service in kernel.services() {
         if let Some(start) = &service.start {
             start(kernel.clone()).await.unwrap();

@@ -101,10 +101,6 @@ async fn bad_items_are_refused_in_the_words_of_aws() {
         let message = cloud.invalid("GetItem", json!({"TableName": "tbl", "Key": key})).await;
         assert_eq!(message, "The provided key element does not match the schema");
     }
-    let legacy = json!({"TableName": "tbl", "Item": {}, "Expected": {}});
-    let (code, message) = cloud.error("PutItem", legacy).await;
-    assert_eq!(code, "NotImplemented");
-    assert_eq!(message, "the legacy parameter Expected is not implemented by Undercast");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::disallowed_methods,
     clippy::panic,
     reason = "tests"
 )]
@@ -14,5 +15,6 @@ mod indexes;
 mod items;
 mod queries;
 mod resources;
+mod streams;
 mod tables;
 mod transactions;

@@ -192,7 +192,8 @@ async fn send(
     send_message(ctx, arn, &record.to_string(), json!({})).await
 }
 
-async fn send_message(
+/// A message to the queue with this ARN, with the rights of `ctx`.
+pub(crate) async fn send_message(
     ctx: &Context,
     queue: &str,
     body: &str,

@@ -23,7 +23,7 @@ use crate::limits::{EVENT_AGE_S, EVENT_RETRIES};
 use crate::name::{FunctionName, LATEST};
 use crate::store::{INVOKE_CONFIGS, InvokeConfigRow};
 use deliver::Ending;
-pub(crate) use deliver::check_destination;
+pub(crate) use deliver::{check_destination, send_message};
 use payload::Payload;
 
 const KIND: &str = "lambda.async";

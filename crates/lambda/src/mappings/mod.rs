@@ -1,17 +1,23 @@
-//! Event source mappings: functions that read queues.
+//! Event source mappings: functions that read queues and streams.
 //!
 //! A mapping is a row. One supervisor in each process watches the rows and keeps a poller for each that is
 //! enabled, so creating, changing, stopping, deleting and restarting are all the same to it. Pollers hold
-//! nothing: a message that was received and not deleted comes back by its visibility timeout.
+//! nothing: a message that was received and not deleted comes back by its visibility timeout, and how far a
+//! stream was read is a row.
 
+mod caller;
 mod event;
+mod failed;
 mod filter;
+mod lease;
 mod poller;
 mod settings;
+mod stream;
+mod window;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -23,11 +29,16 @@ use crate::store::{MAPPINGS, MappingRow};
 pub(crate) use filter::exercise as exercise_filter;
 use poller::Poller;
 pub(crate) use settings::{
-    Change, arn, check_queue, check_role, check_source, describe, exists, key, refuse_on_create,
-    refuse_on_update, state,
+    Change, arn, check_queue, check_role, check_source, describe, described, exists, key,
+    new_stream, refuse_on_create, refuse_on_update, state, stream_of,
 };
+use stream::{Gate, StreamPoller, Turn};
+pub(crate) use stream::{forget, positions, relane};
 
 const MAPPINGS_MAX: usize = 10_000;
+/// `LastProcessingResult` before there was any, and after a failure.
+pub(crate) const NONE_YET: &str = "No records processed";
+pub(crate) const FAILED: &str = "PROBLEM: Function call failed";
 const RETRY: Duration = Duration::from_secs(1);
 
 type MappingKey = (String, String, String);
@@ -37,6 +48,9 @@ pub(crate) struct Mappings {
     functions: Arc<Functions>,
     is_started: AtomicBool,
     look: Notify,
+    gates: Mutex<HashMap<MappingKey, Gate>>,
+    /// This process, among those that share the store.
+    node: u64,
 }
 
 /// A poller that runs; it stops when this is dropped.
@@ -46,8 +60,14 @@ struct Running {
 }
 
 impl Mappings {
-    pub(crate) fn new(functions: Arc<Functions>) -> Self {
-        Self { functions, is_started: AtomicBool::new(false), look: Notify::new() }
+    pub(crate) fn new(kernel: &Kernel, functions: Arc<Functions>) -> Self {
+        Self {
+            functions,
+            is_started: AtomicBool::new(false),
+            look: Notify::new(),
+            gates: Mutex::default(),
+            node: kernel.env().ids.u64(),
+        }
     }
 
     /// Starts the supervisor; once is enough.
@@ -95,9 +115,35 @@ impl Mappings {
                 continue;
             }
             let (stop, stopped) = watch::channel(());
-            let poller = Poller::new(kernel, &self.functions, &key, row.clone(), stopped);
-            kernel.env().spawn("lambda.poller", poller.run());
+            if row.stream.is_none() {
+                let poller = Poller::new(kernel, &self.functions, &key, row.clone(), stopped);
+                kernel.env().spawn("lambda.poller", poller.run());
+            } else if let Some(poller) = self.stream_poller(kernel, &key, &row, stopped) {
+                kernel.env().spawn("lambda.poller", poller.run());
+            }
             running.insert(key, Running { row, _stop: stop });
         }
+        // Of those that are gone, and whose last lane has ended.
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.retain(|key, gate| running.contains_key(key) || Arc::strong_count(gate) > 1);
+    }
+
+    fn stream_poller(
+        &self,
+        kernel: &Kernel,
+        key: &MappingKey,
+        row: &MappingRow,
+        stopped: watch::Receiver<()>,
+    ) -> Option<StreamPoller> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let gate = Arc::clone(gates.entry(key.clone()).or_default());
+        StreamPoller::new(
+            kernel,
+            &self.functions,
+            key,
+            row,
+            Turn { gate, node: self.node },
+            stopped,
+        )
     }
 }

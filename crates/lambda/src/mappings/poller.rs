@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
-use futures::future::{BoxFuture, Either, select};
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use undercast_kernel::{Arn, Context, Kernel, ServiceError, Subject};
+use undercast_kernel::{Arn, Context, Kernel, ServiceError};
 
 use super::MappingKey;
+use super::caller::{
+    BACKOFF_FIRST, BACKOFF_MAX, Caller, EVENT_BYTES_MAX, patterns, unless_stopped,
+};
 use super::event::{failures, record};
 use super::filter::Pattern;
-use crate::functions::{Event, Functions, Outcome, Target};
-use crate::name::FunctionName;
-use crate::store::{FUNCTIONS, MappingRow};
+use crate::functions::{Functions, Outcome, Target};
+use crate::store::MappingRow;
 
 /// With how many invocations at a time a poller begins, and how far it grows with the backlog.
 const CONCURRENCY_FIRST: usize = 5;
@@ -24,10 +26,6 @@ const CONCURRENCY_MAX: usize = 100;
 const LONG_POLL_S: u64 = 20;
 /// How many messages one call gives or takes.
 const CALL_MESSAGES_MAX: usize = 10;
-/// What one invocation carries: below its limit, with room for the record around each message.
-const EVENT_BYTES_MAX: usize = 5_000_000;
-const BACKOFF_FIRST: Duration = Duration::from_millis(200);
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
 const VISIBILITY_S: u64 = 30;
 
 pub(super) struct Poller {
@@ -40,14 +38,11 @@ pub(super) struct Poller {
 
 /// What the poller and the batches that it started share.
 struct Worker {
-    functions: Arc<Functions>,
-    ctx: Context,
-    name: FunctionName,
+    caller: Caller,
     row: MappingRow,
     filters: Vec<Pattern>,
     queue: Arn,
     url: String,
-    uuid: String,
 }
 
 /// Messages that were received together.
@@ -69,14 +64,11 @@ impl Poller {
             .unwrap_or_else(|| Arn::new("sqs", region, account, row.source.as_str()));
         let concurrency = CONCURRENCY_FIRST.min(concurrency_max(&row));
         let worker = Worker {
-            functions: Arc::clone(functions),
-            name: FunctionName::loose(&ctx, &row.function, None),
-            filters: row.filters.iter().filter_map(|text| Pattern::compile(text)).collect(),
+            filters: patterns(&row),
             url: format!("{}/{}/{}", ctx.public_url(), queue.account, queue.resource),
+            caller: Caller::new(functions, ctx, &row, uuid),
             queue,
             row,
-            ctx,
-            uuid: uuid.clone(),
         };
         Self {
             worker: Arc::new(worker),
@@ -105,7 +97,7 @@ impl Poller {
                 }
                 Some(Err(error)) if error.code() == "ResourceNotFoundException" => {
                     drop(slot);
-                    let created = self.worker.function_changes();
+                    let created = self.worker.caller.function_changes();
                     if self.unless_stopped(created).await.is_none() {
                         return;
                     }
@@ -113,7 +105,7 @@ impl Poller {
                 Some(Err(error)) => {
                     drop(slot);
                     tracing::warn!("{} cannot be read: {error}", self.worker.row.source);
-                    let pause = self.worker.ctx.env().clock.sleep(backoff);
+                    let pause = self.worker.caller.ctx.env().clock.sleep(backoff);
                     backoff = (backoff * 2).min(BACKOFF_MAX);
                     if self.unless_stopped(pause).await.is_none() {
                         return;
@@ -125,13 +117,7 @@ impl Poller {
 
     /// `None` if the poller was stopped first.
     async fn unless_stopped<T>(&mut self, work: impl Future<Output = T> + Send) -> Option<T> {
-        // Nothing is ever sent: the change is that the sender is gone.
-        let stopped = self.stopped.changed().boxed();
-        futures::pin_mut!(work);
-        match select(stopped, work).await {
-            Either::Left(_) => None,
-            Either::Right((output, _)) => Some(output),
-        }
+        unless_stopped(&mut self.stopped, work).await
     }
 
     /// More invocations at a time while every batch is full, back to few when the queue is empty.
@@ -163,7 +149,7 @@ impl Poller {
             drop(slot);
         }
         .boxed();
-        self.worker.ctx.env().spawn("lambda.batch", work);
+        self.worker.caller.ctx.env().spawn("lambda.batch", work);
     }
 }
 
@@ -173,26 +159,16 @@ fn concurrency_max(row: &MappingRow) -> usize {
 }
 
 impl Worker {
-    async fn target(&self) -> Result<Target, ServiceError> {
-        self.functions.resolve(&self.ctx, self.name.clone()).await
-    }
-
     /// The call in the queue's account and region, as the function's role makes it.
     async fn at_queue(&self, target: &Target) -> Result<Context, ServiceError> {
-        let ctx = self.functions.as_role(&self.ctx, target).await?;
+        let ctx = self.caller.as_role(target).await?;
         let (account, region) = (self.queue.account.clone(), self.queue.region.clone());
         Ok(ctx.within(account, region))
     }
 
-    /// Returns when something about the function was written.
-    fn function_changes(&self) -> BoxFuture<'static, ()> {
-        let mut changes = FUNCTIONS.watch(self.ctx.store(), &self.name.key());
-        async move { changes.changed().await }.boxed()
-    }
-
     /// One batch: what is there, or what comes within the window after the first message.
     async fn gather(&self) -> Result<Batch, ServiceError> {
-        let target = self.target().await?;
+        let target = self.caller.target().await?;
         let ctx = self.at_queue(&target).await?;
         let wanted = usize::try_from(self.row.batch_size).unwrap_or(1);
         let mut messages = self.receive(&ctx, wanted, LONG_POLL_S).await?;
@@ -249,7 +225,7 @@ impl Worker {
         let records = batch.messages.iter().map(|m| record(m, &self.row.source, region));
         let (wanted, unwanted): (Vec<_>, Vec<_>) = records.partition(|record| self.wants(record));
         if !unwanted.is_empty() {
-            let target = self.target().await?;
+            let target = self.caller.target().await?;
             let ctx = self.at_queue(&target).await?;
             self.delete(&ctx, unwanted.iter()).await?;
         }
@@ -309,16 +285,12 @@ impl Worker {
         payload: Bytes,
         batch: &Batch,
     ) -> Result<(Target, Outcome), ServiceError> {
-        let clock = &self.ctx.env().clock;
+        let clock = &self.caller.ctx.env().clock;
         let mut backoff = BACKOFF_FIRST;
         loop {
-            let target = self.target().await?;
-            let event = Event {
-                request_id: self.ctx.env().ids.uuid(),
-                payload: payload.clone(),
-                ..Event::default()
-            };
-            let error = match self.paired(&target, event).await {
+            let target = self.caller.target().await?;
+            let request_id = self.caller.ctx.env().ids.uuid();
+            let error = match self.caller.invoke(&target, request_id, payload.clone()).await {
                 Ok(outcome) => return Ok((target, outcome)),
                 Err(error) => error,
             };
@@ -333,16 +305,6 @@ impl Worker {
             clock.sleep(backoff).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);
         }
-    }
-
-    /// Runs the function. Where somebody watches this mapping, a candidate gets the batch afterwards.
-    async fn paired(&self, target: &Target, event: Event) -> Result<Outcome, ServiceError> {
-        let shadow = self.ctx.kernel().shadow();
-        let subject = Subject::Mapping { uuid: &self.uuid };
-        let Some(pair) = shadow.and_then(|shadow| shadow.pair(&self.ctx, &subject)) else {
-            return self.functions.run(&self.ctx, target, event).await;
-        };
-        self.functions.run_pair(&self.ctx, target, event, pair).await
     }
 
     async fn delete<'a>(

@@ -1,4 +1,4 @@
-//! `CreateEventSourceMapping`: lets a function read a queue.
+//! `CreateEventSourceMapping`: lets a function read a queue or a stream.
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
@@ -8,7 +8,9 @@ use crate::api::lambda::shapes::{CreateEventSourceMappingInput, EventSourceMappi
 use crate::error::invalid;
 use crate::mappings::{self, Change};
 use crate::name::FunctionName;
-use crate::store::{FUNCTIONS, MAPPED, MAPPINGS, MappingRow};
+use crate::store::{CHECKPOINTS, CheckpointRow, FUNCTIONS, MAPPED, MAPPINGS, MappingRow};
+
+const STREAM_BATCH_SIZE: u32 = 100;
 
 impl Handler<CreateEventSourceMapping> for Lambda {
     fn authorize(&self, ctx: &Context, input: &CreateEventSourceMappingInput) -> Vec<Access> {
@@ -25,19 +27,24 @@ impl Handler<CreateEventSourceMapping> for Lambda {
             return Err(invalid("Unrecognized event source."));
         };
         let name = FunctionName::parse(&ctx, &input.function_name, None)?;
+        let arn = mappings::check_source(&ctx, &source)?;
+        let stream = mappings::stream_of(&ctx, &arn).cloned();
         let mut row = MappingRow {
             source: source.clone(),
             function: name.own_arn(),
             enabled: input.enabled.unwrap_or(true),
-            batch_size: 10,
+            batch_size: if stream.is_some() { STREAM_BATCH_SIZE } else { 10 },
             window_s: 0,
             filters: Vec::new(),
             partial: false,
             concurrency_max: None,
             modified_ms: ctx.now_ms(),
             tags: input.tags.clone().unwrap_or_default(),
+            stream: match &stream {
+                Some(_) => Some(mappings::new_stream(&input, &source)?),
+                None => None,
+            },
         };
-        let arn = mappings::check_source(&source)?;
         Change::from(&input).apply(&mut row)?;
         let target = self.functions.resolve(&ctx, name.clone()).await;
         let target = target.map_err(|error| match error.code() {
@@ -45,10 +52,24 @@ impl Handler<CreateEventSourceMapping> for Lambda {
             _ => error,
         })?;
         let as_role = self.functions.as_role(&ctx, &target).await?;
-        mappings::check_role(&as_role, &source).await?;
-        mappings::check_queue(&ctx, &arn, target.config.settings.timeout_s).await?;
-        ctx.transact((name, row), |tx, ctx, input| async move {
-            let (name, row) = &*input;
+        mappings::check_role(&as_role, &arn).await?;
+        // What is written from now on is read, wherever the mapping begins.
+        let positions = match (&stream, &row.stream) {
+            (Some(stream), Some(row)) => {
+                let found = mappings::positions(&ctx, stream, &source, row).await;
+                found.map_err(|error| match error.code() {
+                    "ResourceNotFoundException" => invalid(format!("Stream not found: {source}")),
+                    _ => error,
+                })?
+            }
+            _ => {
+                let timeout_s = target.config.settings.timeout_s;
+                mappings::check_queue(&ctx, &arn, timeout_s).await?;
+                Vec::new()
+            }
+        };
+        ctx.transact((name, row, positions), |tx, ctx, input| async move {
+            let (name, row, positions) = &*input;
             let (account, region) = (name.account.clone(), name.region.clone());
             let taken = (account.clone(), region.clone(), row.source.clone(), row.function.clone());
             if let Some(uuid) = MAPPED.get(&tx, &taken).await? {
@@ -60,6 +81,12 @@ impl Handler<CreateEventSourceMapping> for Lambda {
             let uuid = tx.ids().uuid();
             MAPPED.put(&tx, &taken, &uuid)?;
             MAPPINGS.put(&tx, &(account, region, uuid.clone()), row)?;
+            for (shard, position) in positions {
+                for lane in 0..row.stream.as_ref().map_or(0, |stream| stream.factor) {
+                    let checkpoint = CheckpointRow { position: *position, window: None };
+                    CHECKPOINTS.put(&tx, &(uuid.clone(), shard.clone(), lane), &checkpoint)?;
+                }
+            }
             Ok(mappings::describe(&ctx, &uuid, row, "Creating"))
         })
         .await

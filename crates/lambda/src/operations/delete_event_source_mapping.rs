@@ -25,7 +25,9 @@ impl Handler<DeleteEventSourceMapping> for Lambda {
             MAPPINGS.delete(&tx, &key)?;
             let (account, region, _) = key;
             MAPPED.delete(&tx, &(account, region, row.source.clone(), row.function.clone()))?;
-            Ok(mappings::describe(&ctx, &input.uuid, &row, "Deleting"))
+            let shown = mappings::described(&ctx, &tx, &input.uuid, &row, "Deleting").await?;
+            mappings::forget(&tx, &input.uuid).await?;
+            Ok(shown)
         })
         .await
     }

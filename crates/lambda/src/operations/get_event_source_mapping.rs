@@ -20,7 +20,8 @@ impl Handler<GetEventSourceMapping> for Lambda {
         input: GetEventSourceMappingInput,
     ) -> Result<EventSourceMappingConfiguration, ServiceError> {
         let key = mappings::key(&ctx, &input.uuid);
-        let row = MAPPINGS.read(ctx.store(), &key).await?.ok_or_else(no_resource)?;
-        Ok(mappings::describe(&ctx, &input.uuid, &row, mappings::state(&row)))
+        let tx = ctx.store().begin().await?;
+        let row = MAPPINGS.get(&tx, &key).await?.ok_or_else(no_resource)?;
+        mappings::described(&ctx, &tx, &input.uuid, &row, mappings::state(&row)).await
     }
 }

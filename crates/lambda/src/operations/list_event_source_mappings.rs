@@ -36,12 +36,12 @@ impl Handler<ListEventSourceMappings> for Lambda {
         let mut rows: Vec<_> = rows.into_iter().filter(|(_, row)| is_wanted(row)).collect();
         let next_marker = rows.get(size).and(rows.get(size - 1)).map(|(key, _)| key.2.clone());
         rows.truncate(size);
-        let shown = rows.iter();
-        let shown =
-            shown.map(|(key, row)| mappings::describe(&ctx, &key.2, row, mappings::state(row)));
-        Ok(ListEventSourceMappingsOutput {
-            event_source_mappings: Some(shown.collect()),
-            next_marker,
-        })
+        let tx = ctx.store().begin().await?;
+        let mut shown = Vec::with_capacity(rows.len());
+        for (key, row) in &rows {
+            let state = mappings::state(row);
+            shown.push(mappings::described(&ctx, &tx, &key.2, row, state).await?);
+        }
+        Ok(ListEventSourceMappingsOutput { event_source_mappings: Some(shown), next_marker })
     }
 }

@@ -8,7 +8,7 @@ use crate::api::lambda::shapes::{EventSourceMappingConfiguration, UpdateEventSou
 use crate::error::{invalid, no_resource};
 use crate::mappings::{self, Change};
 use crate::name::FunctionName;
-use crate::store::{FUNCTIONS, MAPPED, MAPPINGS};
+use crate::store::{FUNCTIONS, MAPPED, MAPPINGS, MappingRow};
 
 impl Handler<UpdateEventSourceMapping> for Lambda {
     fn authorize(&self, ctx: &Context, input: &UpdateEventSourceMappingInput) -> Vec<Access> {
@@ -25,7 +25,12 @@ impl Handler<UpdateEventSourceMapping> for Lambda {
             let key = mappings::key(&ctx, &input.uuid);
             let mut row = MAPPINGS.get(&tx, &key).await?.ok_or_else(no_resource)?;
             let was_enabled = row.enabled;
+            let lanes = |row: &MappingRow| row.stream.as_ref().map_or(0, |stream| stream.factor);
+            let lanes_before = lanes(&row);
             Change::from(&*input).apply(&mut row)?;
+            if lanes(&row) != lanes_before {
+                mappings::relane(&tx, &input.uuid, lanes(&row)).await?;
+            }
             if let Some(function) = &input.function_name {
                 let name = FunctionName::parse(&ctx, function, None)?;
                 if FUNCTIONS.get(&tx, &name.key()).await?.is_none() {
@@ -51,7 +56,7 @@ impl Handler<UpdateEventSourceMapping> for Lambda {
                 (true, false) => "Disabling",
                 _ => "Updating",
             };
-            Ok(mappings::describe(&ctx, &input.uuid, &row, state))
+            mappings::described(&ctx, &tx, &input.uuid, &row, state).await
         })
         .await
     }

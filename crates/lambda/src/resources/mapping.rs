@@ -116,12 +116,21 @@ fn mapping(request: &ResourceRequest, is_update: bool) -> Result<Map<String, Val
     let p = &request.properties;
     let mut input = Map::new();
     if is_update {
+        let source = text(p, "EventSourceArn");
+        let is_queue =
+            undercast_kernel::Arn::parse(&source).is_some_and(|arn| arn.service == "sqs");
         // What left the template goes back to its default.
         let defaults = json!({
-            "BatchSize": 10, "MaximumBatchingWindowInSeconds": 0, "Enabled": true,
+            "BatchSize": if is_queue { 10 } else { 100 }, "MaximumBatchingWindowInSeconds": 0, "Enabled": true,
             "FilterCriteria": {"Filters": []}, "FunctionResponseTypes": [], "ScalingConfig": {},
         });
-        for (name, value) in defaults.as_object().into_iter().flatten() {
+        let for_streams = json!({
+            "ParallelizationFactor": 1, "BisectBatchOnFunctionError": false,
+            "MaximumRetryAttempts": -1, "MaximumRecordAgeInSeconds": -1,
+            "TumblingWindowInSeconds": 0, "DestinationConfig": {},
+        });
+        let all = [defaults, if is_queue { Value::Null } else { for_streams }];
+        for (name, value) in all.iter().filter_map(Value::as_object).flatten() {
             if request.old.get(name).is_some() {
                 input.insert(name.clone(), value.clone());
             }

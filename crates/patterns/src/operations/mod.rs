@@ -262,6 +262,11 @@ fn outside(rules: Option<Vec<shapes::OutsideRule>>) -> Result<Vec<OutsideRule>, 
             }
             let action = match rule.action.as_str() {
                 "Allow" => OutsideAction::Allow,
+                "Repeat" if star.is_some() => {
+                    let host = &rule.host;
+                    return Err(invalid(format!("Outside.Host: {host}: Repeat takes a host name")));
+                }
+                "Repeat" => OutsideAction::Repeat,
                 "Answer" => OutsideAction::Answer {
                     status: rule
                         .status
@@ -315,6 +320,7 @@ pub(crate) fn shown_outside(rule: &OutsideRule) -> shapes::OutsideRule {
     match &rule.action {
         OutsideAction::Refuse => shown.action = "Refuse".to_owned(),
         OutsideAction::Allow => shown.action = "Allow".to_owned(),
+        OutsideAction::Repeat => shown.action = "Repeat".to_owned(),
         OutsideAction::Answer { status, headers, body } => {
             shown.action = "Answer".to_owned();
             shown.status = Some(i32::from(*status));

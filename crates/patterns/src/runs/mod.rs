@@ -10,11 +10,13 @@ mod machine;
 mod pair;
 mod passage;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use undercast_kernel::{Arn, Context, Kernel, Pair, Served, ServiceError, Shadow, Subject};
+use undercast_kernel::{
+    Arn, Context, Kernel, OutsideAction, Pair, Served, ServiceError, Shadow, Subject,
+};
 
 pub(crate) use active::{Active, COUNT};
 pub(crate) use candidate::{Trial, run as run_candidate};
@@ -43,6 +45,15 @@ struct Index {
     by_key: HashMap<RunKey, Arc<Active>>,
     /// Releases that share the traffic of an alias: by function and alias.
     moving: HashMap<TargetRow, Arc<Counting>>,
+}
+
+impl Index {
+    /// Hosts whose answers to live code a run wants to repeat.
+    fn relayed(&self) -> Vec<String> {
+        let rules = self.by_key.values().flat_map(|active| &active.row.outside);
+        let hosts = rules.filter(|rule| rule.action == OutsideAction::Repeat);
+        hosts.map(|rule| rule.host.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
 }
 
 impl Watcher {
@@ -105,6 +116,9 @@ impl Watcher {
             if !new.by_key.contains_key(key) {
                 active.flush().await?;
             }
+        }
+        if let Some(sockets) = self.kernel.sockets() {
+            sockets.relay(new.relayed());
         }
         let is_awake = !new.by_target.is_empty() || !new.moving.is_empty();
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);

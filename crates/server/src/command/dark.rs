@@ -66,6 +66,9 @@ struct Start {
     /// Keep that many passages, to be run again later.
     #[arg(long, value_name = "N")]
     record: Option<u32>,
+    /// Host outside whose answers to the primary the candidate gets again; may be repeated.
+    #[arg(long, value_name = "HOST")]
+    repeat: Vec<String>,
     /// Run it even where its calls could reach live data or the outside.
     #[arg(long)]
     accept_leaks: bool,
@@ -184,8 +187,10 @@ async fn start(args: Start) -> Result<ExitCode, Failure> {
         let rules = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
         set("Rules", rules);
     }
-    let outside = args.allow.iter().map(|host| json!({"Host": host, "Action": "Allow"}));
-    set("Outside", outside.collect());
+    let rule = |host: &String, action| json!({"Host": host, "Action": action});
+    let allowed = args.allow.iter().map(|host| rule(host, "Allow"));
+    let repeated = args.repeat.iter().map(|host| rule(host, "Repeat"));
+    set("Outside", allowed.chain(repeated).collect());
     if let Some(pairs) = args.record {
         set("Recording", json!({"PairsMax": pairs}));
     }

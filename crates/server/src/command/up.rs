@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::{BoxFuture, Shared};
+use futures::future::{BoxFuture, OptionFuture, Shared};
 use tokio::net::TcpListener;
 use undercast_kernel::http::HttpEndpoint;
 use undercast_kernel::{Db, Env, Ids, Kernel, Mode, Settings, Sockets, Vault};
@@ -23,6 +23,7 @@ use crate::dark::DarkSockets;
 use crate::fetch::Outward;
 use crate::keeper::{self, Keeper};
 use crate::listeners::{Inner, bind_inner, tls};
+use crate::relay::Relay;
 use crate::services;
 use crate::terminal::{Colour, Failure, note, paint};
 
@@ -111,7 +112,8 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
     let db = open_store(&args).await?;
     let authority = Authority::open(&args.data.join("authority"))?;
     let mut notes = Vec::new();
-    let inner = match bind_inner().await {
+    let relay = Relay::default();
+    let inner = match bind_inner(&relay.names).await {
         Ok(inner) => Some(inner),
         Err(why) => {
             notes.push(format!("functions reach the cloud only through AWS_ENDPOINT_URL: ports 443 and 53 are not ours to bind ({why})"));
@@ -124,7 +126,8 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
     let dark = Arc::new(OnceLock::new());
     let has_networks = has_networks(&sandbox);
     let sockets =
-        Arc::new(DarkSockets::new(tls(&authority, address.ip())?, args.secure, has_networks));
+        DarkSockets::new(tls(&authority, address.ip())?, args.secure, has_networks, relay.clone());
+    let sockets = Arc::new(sockets);
     kernel.provide_sockets(Arc::clone(&sockets) as Arc<dyn Sockets>);
     kernel.provide_fetch(Arc::new(Outward::new()));
     kernel.install(services::all(
@@ -153,7 +156,7 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
         notes: notes.clone(),
         token,
     };
-    let gateway = gateway(&args, &kernel, &sandbox, about, keeper);
+    let gateway = gateway(&args, &kernel, &sandbox, about, keeper, relay);
     sockets.open(&gateway);
     announce(&args, &kernel, address, &sandbox, &notes);
     let wrap = if args.secure { Some(tls(&authority, address.ip())?) } else { None };
@@ -164,8 +167,11 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
         Some(inner) => {
             db.env().spawn("dns", inner.dns.run());
             let wrap = tls(&authority, IpAddr::V4(inner.address))?;
+            let plain = inner
+                .plain
+                .map(|plain| serve_with(plain, gateway.clone(), "http", None, stop.clone()));
             let tls = serve_with(inner.tls, gateway, "https", Some(wrap), stop);
-            futures::join!(main, tls);
+            futures::join!(main, tls, OptionFuture::from(plain));
         }
         None => main.await,
     }
@@ -331,10 +337,11 @@ fn gateway(
     sandbox: &Sandbox,
     about: About,
     keeper: Keeper,
+    relay: Relay,
 ) -> Gateway {
     let control = Control { about, sandbox: sandbox.clone(), keeper: Arc::new(keeper) };
     let options = undercast_wire::Options {
-        routes: vec![Arc::new(control) as Arc<dyn HttpEndpoint>],
+        routes: vec![Arc::new(relay) as Arc<dyn HttpEndpoint>, Arc::new(control)],
         echo: args.echo.then(undercast_wire::echo::Echo::default),
         ..undercast_wire::Options::default()
     };

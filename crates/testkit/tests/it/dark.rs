@@ -16,7 +16,7 @@ use super::{ACCOUNT, call, seeds};
 fn services(kernel: &Kernel) -> Vec<Service> {
     let mut services = super::services(kernel);
     services.push(undercast_apigateway::service(kernel));
-    services.push(undercast_dynamodb::service(kernel));
+    services.extend(undercast_dynamodb::services(kernel));
     services.push(undercast_logs::service(kernel));
     services.push(undercast_s3::service(kernel));
     services

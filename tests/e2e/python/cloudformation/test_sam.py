@@ -145,7 +145,7 @@ def test_errors_are_those_of_the_transform(cfn, error):
     assert valid["DeclaredTransforms"] == [SAM] and "CAPABILITY_AUTO_EXPAND" in valid["Capabilities"]
     macro = json.dumps({"Transform": "Mine", "Resources": {"Q": {"Type": "AWS::SQS::Queue"}}})
     change_set = cfn.create_change_set(StackName="u", ChangeSetName="c", ChangeSetType="CREATE", TemplateBody=macro)
-    assert "No transform named Mine found." in cfn.describe_change_set(ChangeSetName=change_set["Id"])["StatusReason"]
+    assert "::Mine found." in cfn.describe_change_set(ChangeSetName=change_set["Id"])["StatusReason"]
 
 
 def test_an_api_of_ones_own_document_that_is_included(deploy, bucket):

@@ -129,6 +129,17 @@ def test_exports_hold_their_stack_while_somebody_imports_them(cfn, deploy, error
     assert cfn.list_imports(ExportName="the-arn")["Imports"] == ["in"]
     code, message = error(cfn.delete_stack, StackName="out")
     assert code == "ValidationError" and "the-arn" in message and "in use by in" in message
+    # Nor can the export change or go.
+    changed = {"Arn": {"Value": {"Fn::GetAtt": ["Q", "Arn"]}, "Export": {"Name": "the-arn"}}}
+    for new, says in (
+        (template({"Q": queue(QueueName="another")}, Outputs=changed), "Cannot update export the-arn as it is in use by in"),
+        (template({"Q": queue()}, Outputs={"Other": {"Value": "x"}}), "Cannot delete export the-arn as it is in use by in"),
+    ):
+        assert deploy("out", new, kind="UPDATE")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+        reasons = [e.get("ResourceStatusReason", "") for e in events(cfn, "out")]
+        assert any(says in reason for reason in reasons)
+    [export] = cfn.list_exports()["Exports"]
+    assert export["Value"] == outputs(cfn.describe_stacks(StackName="out")["Stacks"][0])["Arn"]
     cfn.delete_stack(StackName="in")
     settled(cfn, user["StackId"])
     cfn.delete_stack(StackName="out")

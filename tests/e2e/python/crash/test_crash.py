@@ -38,7 +38,7 @@ const call = (target, body) => new Promise((done, fail) => {
   request.end(JSON.stringify(body));
 });
 exports.handler = async (event) => {
-  const names = event.Records ? event.Records.map((r) => r.body) : [event.name];
+  const names = event.Records ? event.Records.map((r) => r.body ?? r.dynamodb.NewImage.thread.S) : [event.name];
   for (const name of names) await call("DynamoDB_20120810.PutItem", { TableName: "done", Item: { id: { S: name } } });
 };
 """
@@ -51,7 +51,7 @@ class Load:
         self.cloud = cloud
         self.stopping = threading.Event()
         self.threads = []
-        self.queued, self.invoked, self.items, self.objects = set(), set(), {}, {}
+        self.queued, self.invoked, self.changed, self.items, self.objects = set(), set(), set(), {}, {}
         self.lock = threading.Lock()
 
     def run(self, work):
@@ -88,6 +88,7 @@ class Load:
             self.items[key] = {**wanted, "tried": value}
         self.dynamodb.put_item(TableName="items", Item={"id": {"S": key}, "thread": {"S": name}, "n": {"N": str(value)}})
         with self.lock:
+            self.changed.add(name)
             self.items[key]["acknowledged"] = max(self.items[key]["acknowledged"], value)
 
     def upload(self, name):
@@ -154,6 +155,7 @@ def set_up(cloud):
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"} if table == "items" else {"StreamEnabled": False},
         )
     cloud.client("s3").create_bucket(Bucket="objects")
     sqs.create_queue(QueueName="work", Attributes={"VisibilityTimeout": "2"})
@@ -162,6 +164,8 @@ def set_up(cloud):
 
     lam.create_function(FunctionName="worker", Runtime="nodejs20.x", Role="arn:aws:iam::000000000000:role/r", Handler="index.handler", Timeout=2, Code={"ZipFile": archive(WORKER)})
     lam.create_event_source_mapping(EventSourceArn=arn, FunctionName="worker", BatchSize=10)
+    stream = dynamodb.describe_table(TableName="items")["Table"]["LatestStreamArn"]
+    lam.create_event_source_mapping(EventSourceArn=stream, FunctionName="worker", BatchSize=20, StartingPosition="LATEST", ParallelizationFactor=2)
 
 
 def processes_of(cloud):
@@ -206,15 +210,15 @@ def test_kill_at_random_moments_under_mixed_load(new_cloud):
     named = [u for u in cloud.client("sqs").list_queues(QueueNamePrefix="named-")["QueueUrls"]]
     assert len(named) == 1, f"half done: {named}"
 
-    # Every message and every event reaches the worker.
+    # Every message, every event and every change reaches the worker.
     dynamodb = cloud.client("dynamodb")
     deadline = time.monotonic() + 150
     while True:
         done = {i["id"]["S"] for page in dynamodb.get_paginator("scan").paginate(TableName="done") for i in page["Items"]}
-        missing = (load.queued | load.invoked) - done
+        missing = (load.queued | load.invoked | load.changed) - done
         if not missing:
             break
-        assert time.monotonic() < deadline, f"{len(missing)} of {len(load.queued)} + {len(load.invoked)}: {sorted(missing)[:5]}"
+        assert time.monotonic() < deadline, f"{len(missing)} of {len(load.queued)} + {len(load.invoked)} + {len(load.changed)}: {sorted(missing)[:5]}"
         time.sleep(0.5)
 
     # Items and objects are what was acknowledged, or newer.
@@ -225,7 +229,7 @@ def test_kill_at_random_moments_under_mixed_load(new_cloud):
     for key, times in load.objects.items():
         assert s3.get_object(Bucket="objects", Key=key)["Body"].read() == key.encode() * times, key
 
-    assert len(load.queued) > KILLS and len(load.invoked) > KILLS // 2 and load.objects
+    assert len(load.queued) > KILLS and len(load.invoked) > KILLS // 2 and load.changed and load.objects
     assert cloud.stop() == 0, cloud.read_log()
     time.sleep(0.2)
     assert processes_of(cloud) == []

@@ -1,7 +1,9 @@
 """Dark runs through boto3: what a candidate does is compared, and nothing of it exists."""
 
+import itertools
 import json
 import random
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -45,7 +47,7 @@ async function escape(event) {
 }
 
 exports.handler = async (event) => {
-  if (event.Records) event = JSON.parse(event.Records[0].body);
+  if (event.Records) event = JSON.parse(event.Records[0].body ?? event.Records[0].dynamodb.NewImage.event.S);
   const isHttp = !!event.rawPath;
   if (isHttp) event = JSON.parse(event.body);
   if (KIND === "throws") throw new TypeError("candidate");
@@ -327,6 +329,22 @@ def test_a_queue_of_work_has_a_dark_side(shop):
     shop.check_live()
 
 
+def test_a_stream_has_a_dark_side_and_tells_nothing_of_it(shop):
+    from dynamodb.test_streams import records, table
+
+    work = table(shop.db, "work")
+    changed = shop.db.update_table(TableName="prices", StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"})
+    mapping = shop.lam.create_event_source_mapping(EventSourceArn=work, FunctionName="f:live", StartingPosition="LATEST", BatchSize=1)
+    shop.start("writes", Target={"EventSourceMapping": mapping["UUID"]})
+    for n in range(3):
+        shop.db.put_item(TableName="work", Item={"pk": {"S": f"k{n}"}, "event": {"S": shop.event()}})
+    assert shop.done(3)["Summary"]["Differed"] == 3
+    shop.check_live()
+    images = [r["dynamodb"]["NewImage"] for r in records(shop.client("dynamodbstreams"), changed["TableDescription"]["LatestStreamArn"])]
+    assert sorted(i["id"]["S"] for i in images) == ["counter"] * 3 + ["i1", "i2", "i3"]
+    assert {i["by"]["S"] for i in images if "by" in i} == {"same"}
+
+
 def test_a_route_has_a_dark_side(shop, cloud):
     """Three candidates for an API: a function, another API, an address outside."""
     api = shop.client("apigatewayv2")
@@ -398,7 +416,7 @@ def test_a_candidate_meets_the_caller_that_its_primary_met(shop, cloud):
 class Elsewhere:
     """A server outside of the cloud, under a name that is not the cloud's."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, port=0):
         import http.server
         import threading
 
@@ -419,7 +437,7 @@ class Elsewhere:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
@@ -473,3 +491,44 @@ def test_rules_say_what_becomes_of_calls_outside(shop):
     sample = shop.release.describe_difference(Name="r", DifferenceId=found["Id"])["Samples"][0]
     rates = json.loads(sample["Candidate"])
     assert rates[0].startswith("502 ") and rates[1] == "201 1.1"
+
+
+ASKER = """
+const http = require("http");
+const get = (host, path) => new Promise((done) => http.get({ host, path }, (r) => {
+  let t = ""; r.on("data", (d) => t += d); r.on("end", () => done(r.statusCode + " " + t)); }).on("error", (e) => done(e.code)));
+exports.handler = async () => [await get("HOST", "/rate?of=eur"), process.env.KIND ? await get("HOST", "/other") : null];
+"""
+
+
+def own_name():
+    """A name of this machine that is not one of the cloud's, if it has one that leads here."""
+    name = socket.gethostname()
+    try:
+        return name if socket.gethostbyname(name).startswith("127.") and name != "localhost" else None
+    except OSError:
+        return None
+
+
+@pytest.mark.skipif(not own_name(), reason="this machine has no name of its own that leads to it")
+def test_a_candidate_hears_what_its_primary_heard_outside(shop):
+    count = itertools.count(1)
+    try:
+        elsewhere = Elsewhere(lambda path: {"path": path, "n": next(count)}, port=80)
+    except OSError as error:
+        pytest.skip(f"port 80 is not to be had: {error}")
+    shop.lam.update_function_code(FunctionName="f", ZipFile=archive(index__js=ASKER.replace("HOST", own_name())))
+    shop.lam.update_function_configuration(FunctionName="f", Environment={"Variables": {}})
+    old = shop.lam.publish_version(FunctionName="f")["Version"]
+    shop.lam.update_alias(FunctionName="f", Name="live", FunctionVersion=old)
+    with pytest.raises(shop.release.exceptions.ClientError, match="Repeat takes a host name"):
+        shop.start("calls", Outside=[{"Host": "*", "Action": "Repeat"}])
+    shop.start("calls", Outside=[{"Host": own_name(), "Action": "Repeat"}])
+    primary = json.loads(shop.lam.invoke(FunctionName="f:live")["Payload"].read())
+    assert primary[0] == '200 {"path": "/rate?of=eur", "n": 1}', "the primary is answered by the host itself"
+    run = shop.done(1)
+    # What the primary did not ask for stays unknown, and nobody is asked twice.
+    assert run["Summary"]["RefusedHosts"] == [own_name()]
+    assert elsewhere.seen == [("GET", "/rate?of=eur")]
+    assert set(shop.kinds()) == {("Body", "Null", "/*")}, shop.kinds()
+    elsewhere.server.shutdown()

@@ -6,6 +6,16 @@ use undercast_smithy::OperationSchema;
 
 use super::shapes;
 
+/// The `CancelUpdateStack` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct CancelUpdateStack;
+
+impl Operation for CancelUpdateStack {
+    const SCHEMA: &'static OperationSchema = &schema::CancelUpdateStack;
+    type Input = shapes::CancelUpdateStackInput;
+    type Output = shapes::CancelUpdateStackOutput;
+}
+
 /// The `ContinueUpdateRollback` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct ContinueUpdateRollback;
@@ -56,6 +66,16 @@ impl Operation for DeleteStack {
     type Output = shapes::DeleteStackOutput;
 }
 
+/// The `DescribeAccountLimits` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeAccountLimits;
+
+impl Operation for DescribeAccountLimits {
+    const SCHEMA: &'static OperationSchema = &schema::DescribeAccountLimits;
+    type Input = shapes::DescribeAccountLimitsInput;
+    type Output = shapes::DescribeAccountLimitsOutput;
+}
+
 /// The `DescribeChangeSet` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct DescribeChangeSet;
@@ -64,6 +84,26 @@ impl Operation for DescribeChangeSet {
     const SCHEMA: &'static OperationSchema = &schema::DescribeChangeSet;
     type Input = shapes::DescribeChangeSetInput;
     type Output = shapes::DescribeChangeSetOutput;
+}
+
+/// The `DescribeEvents` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeEvents;
+
+impl Operation for DescribeEvents {
+    const SCHEMA: &'static OperationSchema = &schema::DescribeEvents;
+    type Input = shapes::DescribeEventsInput;
+    type Output = shapes::DescribeEventsOutput;
+}
+
+/// The `DescribeStackDriftDetectionStatus` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeStackDriftDetectionStatus;
+
+impl Operation for DescribeStackDriftDetectionStatus {
+    const SCHEMA: &'static OperationSchema = &schema::DescribeStackDriftDetectionStatus;
+    type Input = shapes::DescribeStackDriftDetectionStatusInput;
+    type Output = shapes::DescribeStackDriftDetectionStatusOutput;
 }
 
 /// The `DescribeStackEvents` operation.
@@ -86,6 +126,16 @@ impl Operation for DescribeStackResource {
     type Output = shapes::DescribeStackResourceOutput;
 }
 
+/// The `DescribeStackResourceDrifts` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeStackResourceDrifts;
+
+impl Operation for DescribeStackResourceDrifts {
+    const SCHEMA: &'static OperationSchema = &schema::DescribeStackResourceDrifts;
+    type Input = shapes::DescribeStackResourceDriftsInput;
+    type Output = shapes::DescribeStackResourceDriftsOutput;
+}
+
 /// The `DescribeStackResources` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct DescribeStackResources;
@@ -106,6 +156,36 @@ impl Operation for DescribeStacks {
     type Output = shapes::DescribeStacksOutput;
 }
 
+/// The `DescribeType` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeType;
+
+impl Operation for DescribeType {
+    const SCHEMA: &'static OperationSchema = &schema::DescribeType;
+    type Input = shapes::DescribeTypeInput;
+    type Output = shapes::DescribeTypeOutput;
+}
+
+/// The `DetectStackDrift` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DetectStackDrift;
+
+impl Operation for DetectStackDrift {
+    const SCHEMA: &'static OperationSchema = &schema::DetectStackDrift;
+    type Input = shapes::DetectStackDriftInput;
+    type Output = shapes::DetectStackDriftOutput;
+}
+
+/// The `DetectStackResourceDrift` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DetectStackResourceDrift;
+
+impl Operation for DetectStackResourceDrift {
+    const SCHEMA: &'static OperationSchema = &schema::DetectStackResourceDrift;
+    type Input = shapes::DetectStackResourceDriftInput;
+    type Output = shapes::DetectStackResourceDriftOutput;
+}
+
 /// The `ExecuteChangeSet` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct ExecuteChangeSet;
@@ -114,6 +194,16 @@ impl Operation for ExecuteChangeSet {
     const SCHEMA: &'static OperationSchema = &schema::ExecuteChangeSet;
     type Input = shapes::ExecuteChangeSetInput;
     type Output = shapes::ExecuteChangeSetOutput;
+}
+
+/// The `GetStackPolicy` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetStackPolicy;
+
+impl Operation for GetStackPolicy {
+    const SCHEMA: &'static OperationSchema = &schema::GetStackPolicy;
+    type Input = shapes::GetStackPolicyInput;
+    type Output = shapes::GetStackPolicyOutput;
 }
 
 /// The `GetTemplate` operation.
@@ -186,6 +276,46 @@ impl Operation for ListStacks {
     type Output = shapes::ListStacksOutput;
 }
 
+/// The `ListTypes` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ListTypes;
+
+impl Operation for ListTypes {
+    const SCHEMA: &'static OperationSchema = &schema::ListTypes;
+    type Input = shapes::ListTypesInput;
+    type Output = shapes::ListTypesOutput;
+}
+
+/// The `RollbackStack` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct RollbackStack;
+
+impl Operation for RollbackStack {
+    const SCHEMA: &'static OperationSchema = &schema::RollbackStack;
+    type Input = shapes::RollbackStackInput;
+    type Output = shapes::RollbackStackOutput;
+}
+
+/// The `SetStackPolicy` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct SetStackPolicy;
+
+impl Operation for SetStackPolicy {
+    const SCHEMA: &'static OperationSchema = &schema::SetStackPolicy;
+    type Input = shapes::SetStackPolicyInput;
+    type Output = shapes::SetStackPolicyOutput;
+}
+
+/// The `SignalResource` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct SignalResource;
+
+impl Operation for SignalResource {
+    const SCHEMA: &'static OperationSchema = &schema::SignalResource;
+    type Input = shapes::SignalResourceInput;
+    type Output = shapes::SignalResourceOutput;
+}
+
 /// The `UpdateStack` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateStack;
@@ -221,6 +351,20 @@ pub mod schema {
     use undercast_smithy::{ErrorSchema, Fault, OperationSchema};
 
     use super::super::schemas;
+
+    pub static CancelUpdateStack: OperationSchema = OperationSchema {
+        name: "CancelUpdateStack",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::CancelUpdateStackInput,
+        output: &schemas::CancelUpdateStackOutput,
+        errors: &[&TokenAlreadyExistsException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
 
     pub static ContinueUpdateRollback: OperationSchema = OperationSchema {
         name: "ContinueUpdateRollback",
@@ -301,6 +445,20 @@ pub mod schema {
         no_output: true,
     };
 
+    pub static DescribeAccountLimits: OperationSchema = OperationSchema {
+        name: "DescribeAccountLimits",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DescribeAccountLimitsInput,
+        output: &schemas::DescribeAccountLimitsOutput,
+        errors: &[],
+        result_wrapper: Some("DescribeAccountLimitsResult"),
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static DescribeChangeSet: OperationSchema = OperationSchema {
         name: "DescribeChangeSet",
         method: "POST",
@@ -310,6 +468,34 @@ pub mod schema {
         output: &schemas::DescribeChangeSetOutput,
         errors: &[&ChangeSetNotFoundException],
         result_wrapper: Some("DescribeChangeSetResult"),
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static DescribeEvents: OperationSchema = OperationSchema {
+        name: "DescribeEvents",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DescribeEventsInput,
+        output: &schemas::DescribeEventsOutput,
+        errors: &[],
+        result_wrapper: Some("DescribeEventsResult"),
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static DescribeStackDriftDetectionStatus: OperationSchema = OperationSchema {
+        name: "DescribeStackDriftDetectionStatus",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DescribeStackDriftDetectionStatusInput,
+        output: &schemas::DescribeStackDriftDetectionStatusOutput,
+        errors: &[],
+        result_wrapper: Some("DescribeStackDriftDetectionStatusResult"),
         host_prefix: None,
         unsigned: false,
         no_output: false,
@@ -343,6 +529,20 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static DescribeStackResourceDrifts: OperationSchema = OperationSchema {
+        name: "DescribeStackResourceDrifts",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DescribeStackResourceDriftsInput,
+        output: &schemas::DescribeStackResourceDriftsOutput,
+        errors: &[],
+        result_wrapper: Some("DescribeStackResourceDriftsResult"),
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static DescribeStackResources: OperationSchema = OperationSchema {
         name: "DescribeStackResources",
         method: "POST",
@@ -371,6 +571,48 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static DescribeType: OperationSchema = OperationSchema {
+        name: "DescribeType",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DescribeTypeInput,
+        output: &schemas::DescribeTypeOutput,
+        errors: &[&CFNRegistryException, &TypeNotFoundException],
+        result_wrapper: Some("DescribeTypeResult"),
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static DetectStackDrift: OperationSchema = OperationSchema {
+        name: "DetectStackDrift",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DetectStackDriftInput,
+        output: &schemas::DetectStackDriftOutput,
+        errors: &[],
+        result_wrapper: Some("DetectStackDriftResult"),
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static DetectStackResourceDrift: OperationSchema = OperationSchema {
+        name: "DetectStackResourceDrift",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DetectStackResourceDriftInput,
+        output: &schemas::DetectStackResourceDriftOutput,
+        errors: &[],
+        result_wrapper: Some("DetectStackResourceDriftResult"),
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static ExecuteChangeSet: OperationSchema = OperationSchema {
         name: "ExecuteChangeSet",
         method: "POST",
@@ -385,6 +627,20 @@ pub mod schema {
             &TokenAlreadyExistsException,
         ],
         result_wrapper: Some("ExecuteChangeSetResult"),
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetStackPolicy: OperationSchema = OperationSchema {
+        name: "GetStackPolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::GetStackPolicyInput,
+        output: &schemas::GetStackPolicyOutput,
+        errors: &[],
+        result_wrapper: Some("GetStackPolicyResult"),
         host_prefix: None,
         unsigned: false,
         no_output: false,
@@ -488,6 +744,62 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static ListTypes: OperationSchema = OperationSchema {
+        name: "ListTypes",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::ListTypesInput,
+        output: &schemas::ListTypesOutput,
+        errors: &[&CFNRegistryException],
+        result_wrapper: Some("ListTypesResult"),
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static RollbackStack: OperationSchema = OperationSchema {
+        name: "RollbackStack",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::RollbackStackInput,
+        output: &schemas::RollbackStackOutput,
+        errors: &[&TokenAlreadyExistsException],
+        result_wrapper: Some("RollbackStackResult"),
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static SetStackPolicy: OperationSchema = OperationSchema {
+        name: "SetStackPolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::SetStackPolicyInput,
+        output: &schemas::SetStackPolicyOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
+    pub static SignalResource: OperationSchema = OperationSchema {
+        name: "SignalResource",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::SignalResourceInput,
+        output: &schemas::SignalResourceOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
     pub static UpdateStack: OperationSchema = OperationSchema {
         name: "UpdateStack",
         method: "POST",
@@ -538,6 +850,14 @@ pub mod schema {
         schema: &schemas::AlreadyExistsException,
     };
 
+    pub static CFNRegistryException: ErrorSchema = ErrorSchema {
+        name: "CFNRegistryException",
+        query_code: Some("CFNRegistryException"),
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::CFNRegistryException,
+    };
+
     pub static ChangeSetNotFoundException: ErrorSchema = ErrorSchema {
         name: "ChangeSetNotFoundException",
         query_code: Some("ChangeSetNotFound"),
@@ -584,5 +904,13 @@ pub mod schema {
         status: 400,
         fault: Fault::Sender,
         schema: &schemas::TokenAlreadyExistsException,
+    };
+
+    pub static TypeNotFoundException: ErrorSchema = ErrorSchema {
+        name: "TypeNotFoundException",
+        query_code: Some("TypeNotFoundException"),
+        status: 404,
+        fault: Fault::Sender,
+        schema: &schemas::TypeNotFoundException,
     };
 }

@@ -10,6 +10,17 @@
 use undercast_smithy::schema::prelude;
 use undercast_smithy::{Binding, Kind, Member, Schema, TimestampFormat};
 
+pub static AccountLimit: Schema = Schema::new(
+    "AccountLimit",
+    Kind::Structure(&[
+        Member::new("Name", &prelude::STRING),
+        Member::new("Value", &prelude::INTEGER),
+    ]),
+);
+
+pub static AccountLimitList: Schema =
+    Schema::new("AccountLimitList", Kind::List(&Member::new("member", &AccountLimit)));
+
 pub static AfterValueFrom: Schema =
     Schema::new("AfterValueFrom", Kind::String).values(&["TEMPLATE"]);
 
@@ -22,11 +33,31 @@ pub static AlreadyExistsException: Schema =
 pub static AttributeChangeType: Schema = Schema::new("AttributeChangeType", Kind::String)
     .values(&["Add", "Remove", "Modify", "SyncWithActual"]);
 
+pub static BeaconStackOperationStatus: Schema =
+    Schema::new("BeaconStackOperationStatus", Kind::String).values(&[
+        "IN_PROGRESS",
+        "SUCCEEDED",
+        "FAILED",
+    ]);
+
 pub static BeforeValueFrom: Schema = Schema::new("BeforeValueFrom", Kind::String)
     .values(&["PREVIOUS_DEPLOYMENT_STATE", "ACTUAL_STATE"]);
 
+pub static BoxedMaxResults: Schema = Schema::new("BoxedMaxResults", Kind::Integer).min(1).max(100);
+
+pub static CFNRegistryException: Schema =
+    Schema::new("CFNRegistryException", Kind::Structure(&[Member::new("Message", &ErrorMessage)]));
+
 pub static CallAs: Schema =
     Schema::new("CallAs", Kind::String).values(&["SELF", "DELEGATED_ADMIN"]);
+
+pub static CancelUpdateStackInput: Schema = Schema::new(
+    "CancelUpdateStackInput",
+    Kind::Structure(&[
+        Member::new("StackName", &prelude::STRING).required(),
+        Member::new("ClientRequestToken", &ClientRequestToken),
+    ]),
+);
 
 pub static Capabilities: Schema =
     Schema::new("Capabilities", Kind::List(&Member::new("member", &Capability)));
@@ -35,6 +66,13 @@ pub static Capability: Schema = Schema::new("Capability", Kind::String).values(&
     "CAPABILITY_IAM",
     "CAPABILITY_NAMED_IAM",
     "CAPABILITY_AUTO_EXPAND",
+]);
+
+pub static Category: Schema = Schema::new("Category", Kind::String).values(&[
+    "REGISTERED",
+    "ACTIVATED",
+    "THIRD_PARTY",
+    "AWS_TYPES",
 ]);
 
 pub static Change: Schema = Schema::new(
@@ -124,6 +162,9 @@ pub static ClientRequestToken: Schema = Schema::new("ClientRequestToken", Kind::
     .pattern("[a-zA-Z0-9][-a-zA-Z0-9]*");
 
 pub static ClientToken: Schema = Schema::new("ClientToken", Kind::String).min(1).max(128);
+
+pub static ConfigurationSchema: Schema =
+    Schema::new("ConfigurationSchema", Kind::String).min(1).max(60000).pattern("[\\s\\S]+");
 
 pub static ContinueUpdateRollbackInput: Schema = Schema::new(
     "ContinueUpdateRollbackInput",
@@ -229,6 +270,22 @@ pub static DeletionMode: Schema =
 pub static DeploymentMode: Schema =
     Schema::new("DeploymentMode", Kind::String).values(&["REVERT_DRIFT"]);
 
+pub static DeprecatedStatus: Schema =
+    Schema::new("DeprecatedStatus", Kind::String).values(&["LIVE", "DEPRECATED"]);
+
+pub static DescribeAccountLimitsInput: Schema = Schema::new(
+    "DescribeAccountLimitsInput",
+    Kind::Structure(&[Member::new("NextToken", &NextToken)]),
+);
+
+pub static DescribeAccountLimitsOutput: Schema = Schema::new(
+    "DescribeAccountLimitsOutput",
+    Kind::Structure(&[
+        Member::new("AccountLimits", &AccountLimitList),
+        Member::new("NextToken", &NextToken),
+    ]),
+);
+
 pub static DescribeChangeSetInput: Schema = Schema::new(
     "DescribeChangeSetInput",
     Kind::Structure(&[
@@ -268,6 +325,43 @@ pub static DescribeChangeSetOutput: Schema = Schema::new(
     ]),
 );
 
+pub static DescribeEventsInput: Schema = Schema::new(
+    "DescribeEventsInput",
+    Kind::Structure(&[
+        Member::new("StackName", &StackNameOrId),
+        Member::new("ChangeSetName", &ChangeSetNameOrId),
+        Member::new("OperationId", &prelude::STRING),
+        Member::new("Filters", &EventFilter),
+        Member::new("NextToken", &NextToken),
+    ]),
+);
+
+pub static DescribeEventsOutput: Schema = Schema::new(
+    "DescribeEventsOutput",
+    Kind::Structure(&[
+        Member::new("OperationEvents", &OperationEvents),
+        Member::new("NextToken", &NextToken),
+    ]),
+);
+
+pub static DescribeStackDriftDetectionStatusInput: Schema = Schema::new(
+    "DescribeStackDriftDetectionStatusInput",
+    Kind::Structure(&[Member::new("StackDriftDetectionId", &StackDriftDetectionId).required()]),
+);
+
+pub static DescribeStackDriftDetectionStatusOutput: Schema = Schema::new(
+    "DescribeStackDriftDetectionStatusOutput",
+    Kind::Structure(&[
+        Member::new("StackId", &prelude::STRING).required(),
+        Member::new("StackDriftDetectionId", &StackDriftDetectionId).required(),
+        Member::new("StackDriftStatus", &StackDriftStatus),
+        Member::new("DetectionStatus", &StackDriftDetectionStatus).required(),
+        Member::new("DetectionStatusReason", &prelude::STRING),
+        Member::new("DriftedStackResourceCount", &prelude::INTEGER),
+        Member::new("Timestamp", &prelude::TIMESTAMP).required(),
+    ]),
+);
+
 pub static DescribeStackEventsInput: Schema = Schema::new(
     "DescribeStackEventsInput",
     Kind::Structure(&[
@@ -280,6 +374,24 @@ pub static DescribeStackEventsOutput: Schema = Schema::new(
     "DescribeStackEventsOutput",
     Kind::Structure(&[
         Member::new("StackEvents", &StackEvents),
+        Member::new("NextToken", &NextToken),
+    ]),
+);
+
+pub static DescribeStackResourceDriftsInput: Schema = Schema::new(
+    "DescribeStackResourceDriftsInput",
+    Kind::Structure(&[
+        Member::new("StackName", &StackNameOrId).required(),
+        Member::new("StackResourceDriftStatusFilters", &StackResourceDriftStatusFilters),
+        Member::new("NextToken", &NextToken),
+        Member::new("MaxResults", &BoxedMaxResults),
+    ]),
+);
+
+pub static DescribeStackResourceDriftsOutput: Schema = Schema::new(
+    "DescribeStackResourceDriftsOutput",
+    Kind::Structure(&[
+        Member::new("StackResourceDrifts", &StackResourceDrifts).required(),
         Member::new("NextToken", &NextToken),
     ]),
 );
@@ -324,16 +436,103 @@ pub static DescribeStacksOutput: Schema = Schema::new(
     Kind::Structure(&[Member::new("Stacks", &Stacks), Member::new("NextToken", &NextToken)]),
 );
 
+pub static DescribeTypeInput: Schema = Schema::new(
+    "DescribeTypeInput",
+    Kind::Structure(&[
+        Member::new("Type", &RegistryType),
+        Member::new("TypeName", &TypeName),
+        Member::new("Arn", &TypeArn),
+        Member::new("VersionId", &TypeVersionId),
+        Member::new("PublisherId", &PublisherId),
+        Member::new("PublicVersionNumber", &PublicVersionNumber),
+    ]),
+);
+
+pub static DescribeTypeOutput: Schema = Schema::new(
+    "DescribeTypeOutput",
+    Kind::Structure(&[
+        Member::new("Arn", &TypeArn),
+        Member::new("Type", &RegistryType),
+        Member::new("TypeName", &TypeName),
+        Member::new("DefaultVersionId", &TypeVersionId),
+        Member::new("IsDefaultVersion", &prelude::BOOLEAN),
+        Member::new("TypeTestsStatus", &TypeTestsStatus),
+        Member::new("TypeTestsStatusDescription", &TypeTestsStatusDescription),
+        Member::new("Description", &Description),
+        Member::new("Schema", &TypeSchema),
+        Member::new("ProvisioningType", &ProvisioningType),
+        Member::new("DeprecatedStatus", &DeprecatedStatus),
+        Member::new("LoggingConfig", &LoggingConfig),
+        Member::new("RequiredActivatedTypes", &RequiredActivatedTypes),
+        Member::new("ExecutionRoleArn", &RoleArn),
+        Member::new("Visibility", &Visibility),
+        Member::new("SourceUrl", &OptionalSecureUrl),
+        Member::new("DocumentationUrl", &OptionalSecureUrl),
+        Member::new("LastUpdated", &prelude::TIMESTAMP),
+        Member::new("TimeCreated", &prelude::TIMESTAMP),
+        Member::new("ConfigurationSchema", &ConfigurationSchema),
+        Member::new("PublisherId", &PublisherId),
+        Member::new("OriginalTypeName", &TypeName),
+        Member::new("OriginalTypeArn", &TypeArn),
+        Member::new("PublicVersionNumber", &PublicVersionNumber),
+        Member::new("LatestPublicVersion", &PublicVersionNumber),
+        Member::new("IsActivated", &prelude::BOOLEAN),
+        Member::new("AutoUpdate", &prelude::BOOLEAN),
+    ]),
+);
+
 pub static Description: Schema = Schema::new("Description", Kind::String).min(1).max(1024);
 
 pub static DetailedStatus: Schema = Schema::new("DetailedStatus", Kind::String)
     .values(&["CONFIGURATION_COMPLETE", "VALIDATION_FAILED"]);
 
+pub static DetectStackDriftInput: Schema = Schema::new(
+    "DetectStackDriftInput",
+    Kind::Structure(&[
+        Member::new("StackName", &StackNameOrId).required(),
+        Member::new("LogicalResourceIds", &LogicalResourceIds),
+    ]),
+);
+
+pub static DetectStackDriftOutput: Schema = Schema::new(
+    "DetectStackDriftOutput",
+    Kind::Structure(&[Member::new("StackDriftDetectionId", &StackDriftDetectionId).required()]),
+);
+
+pub static DetectStackResourceDriftInput: Schema = Schema::new(
+    "DetectStackResourceDriftInput",
+    Kind::Structure(&[
+        Member::new("StackName", &StackNameOrId).required(),
+        Member::new("LogicalResourceId", &prelude::STRING).required(),
+    ]),
+);
+
+pub static DetectStackResourceDriftOutput: Schema = Schema::new(
+    "DetectStackResourceDriftOutput",
+    Kind::Structure(&[Member::new("StackResourceDrift", &StackResourceDrift).required()]),
+);
+
+pub static DifferenceType: Schema =
+    Schema::new("DifferenceType", Kind::String).values(&["ADD", "REMOVE", "NOT_EQUAL"]);
+
 pub static DriftIgnoredReason: Schema = Schema::new("DriftIgnoredReason", Kind::String)
     .values(&["MANAGED_BY_AWS", "WRITE_ONLY_PROPERTY"]);
 
+pub static ErrorMessage: Schema = Schema::new("ErrorMessage", Kind::String).min(1).max(255);
+
 pub static EvaluationType: Schema =
     Schema::new("EvaluationType", Kind::String).values(&["Static", "Dynamic"]);
+
+pub static EventFilter: Schema =
+    Schema::new("EventFilter", Kind::Structure(&[Member::new("FailedEvents", &prelude::BOOLEAN)]));
+
+pub static EventType: Schema = Schema::new("EventType", Kind::String).values(&[
+    "STACK_EVENT",
+    "PROGRESS_EVENT",
+    "VALIDATION_ERROR",
+    "PROVISIONING_ERROR",
+    "HOOK_INVOCATION_ERROR",
+]);
 
 pub static ExecuteChangeSetInput: Schema = Schema::new(
     "ExecuteChangeSetInput",
@@ -368,6 +567,16 @@ pub static Export: Schema = Schema::new(
 );
 
 pub static Exports: Schema = Schema::new("Exports", Kind::List(&Member::new("member", &Export)));
+
+pub static GetStackPolicyInput: Schema = Schema::new(
+    "GetStackPolicyInput",
+    Kind::Structure(&[Member::new("StackName", &prelude::STRING).required()]),
+);
+
+pub static GetStackPolicyOutput: Schema = Schema::new(
+    "GetStackPolicyOutput",
+    Kind::Structure(&[Member::new("StackPolicyBody", &StackPolicyBody)]),
+);
 
 pub static GetTemplateInput: Schema = Schema::new(
     "GetTemplateInput",
@@ -439,6 +648,12 @@ pub static HookStatusReason: Schema =
     Schema::new("HookStatusReason", Kind::String).min(1).max(1024);
 
 pub static HookType: Schema = Schema::new("HookType", Kind::String).min(1).max(255);
+
+pub static IdentityProvider: Schema = Schema::new("IdentityProvider", Kind::String).values(&[
+    "AWS_Marketplace",
+    "GitHub",
+    "Bitbucket",
+]);
 
 pub static Imports: Schema =
     Schema::new("Imports", Kind::List(&Member::new("member", &prelude::STRING)));
@@ -524,6 +739,27 @@ pub static ListStacksOutput: Schema = Schema::new(
     ]),
 );
 
+pub static ListTypesInput: Schema = Schema::new(
+    "ListTypesInput",
+    Kind::Structure(&[
+        Member::new("Visibility", &Visibility),
+        Member::new("ProvisioningType", &ProvisioningType),
+        Member::new("DeprecatedStatus", &DeprecatedStatus),
+        Member::new("Type", &RegistryType),
+        Member::new("Filters", &TypeFilters),
+        Member::new("MaxResults", &MaxResults),
+        Member::new("NextToken", &NextToken),
+    ]),
+);
+
+pub static ListTypesOutput: Schema = Schema::new(
+    "ListTypesOutput",
+    Kind::Structure(&[
+        Member::new("TypeSummaries", &TypeSummaries),
+        Member::new("NextToken", &NextToken),
+    ]),
+);
+
 pub static LiveResourceDrift: Schema = Schema::new(
     "LiveResourceDrift",
     Kind::Structure(&[
@@ -533,10 +769,23 @@ pub static LiveResourceDrift: Schema = Schema::new(
     ]),
 );
 
+pub static LogGroupName: Schema =
+    Schema::new("LogGroupName", Kind::String).min(1).max(512).pattern("[\\.\\-_/#A-Za-z0-9]+");
+
+pub static LoggingConfig: Schema = Schema::new(
+    "LoggingConfig",
+    Kind::Structure(&[
+        Member::new("LogRoleArn", &RoleArn).required(),
+        Member::new("LogGroupName", &LogGroupName).required(),
+    ]),
+);
+
 pub static LogicalResourceIds: Schema =
     Schema::new("LogicalResourceIds", Kind::List(&Member::new("member", &prelude::STRING)))
         .min(1)
         .max(200);
+
+pub static MaxResults: Schema = Schema::new("MaxResults", Kind::Integer).min(1).max(100);
 
 pub static ModuleInfo: Schema = Schema::new(
     "ModuleInfo",
@@ -568,6 +817,42 @@ pub static OperationEntry: Schema = Schema::new(
     ]),
 );
 
+pub static OperationEvent: Schema = Schema::new(
+    "OperationEvent",
+    Kind::Structure(&[
+        Member::new("EventId", &prelude::STRING),
+        Member::new("StackId", &prelude::STRING),
+        Member::new("OperationId", &prelude::STRING),
+        Member::new("OperationType", &OperationType),
+        Member::new("OperationStatus", &BeaconStackOperationStatus),
+        Member::new("EventType", &EventType),
+        Member::new("LogicalResourceId", &prelude::STRING),
+        Member::new("PhysicalResourceId", &prelude::STRING),
+        Member::new("ResourceType", &ResourceType),
+        Member::new("Timestamp", &prelude::TIMESTAMP),
+        Member::new("StartTime", &prelude::TIMESTAMP),
+        Member::new("EndTime", &prelude::TIMESTAMP),
+        Member::new("ResourceStatus", &ResourceStatus),
+        Member::new("ResourceStatusReason", &prelude::STRING),
+        Member::new("ResourceProperties", &prelude::STRING),
+        Member::new("ClientRequestToken", &ClientRequestToken),
+        Member::new("HookType", &HookType),
+        Member::new("HookStatus", &HookStatus),
+        Member::new("HookStatusReason", &HookStatusReason),
+        Member::new("HookInvocationPoint", &HookInvocationPoint),
+        Member::new("HookFailureMode", &HookFailureMode),
+        Member::new("DetailedStatus", &DetailedStatus),
+        Member::new("ValidationFailureMode", &HookFailureMode),
+        Member::new("ValidationName", &prelude::STRING),
+        Member::new("ValidationStatus", &ValidationStatus),
+        Member::new("ValidationStatusReason", &prelude::STRING),
+        Member::new("ValidationPath", &prelude::STRING),
+    ]),
+);
+
+pub static OperationEvents: Schema =
+    Schema::new("OperationEvents", Kind::List(&Member::new("member", &OperationEvent)));
+
 pub static OperationType: Schema = Schema::new("OperationType", Kind::String).values(&[
     "CREATE_STACK",
     "UPDATE_STACK",
@@ -576,6 +861,8 @@ pub static OperationType: Schema = Schema::new("OperationType", Kind::String).va
     "ROLLBACK",
     "CREATE_CHANGESET",
 ]);
+
+pub static OptionalSecureUrl: Schema = Schema::new("OptionalSecureUrl", Kind::String).max(4096);
 
 pub static Output: Schema = Schema::new(
     "Output",
@@ -622,6 +909,20 @@ pub static ParameterDeclarations: Schema =
 pub static Parameters: Schema =
     Schema::new("Parameters", Kind::List(&Member::new("member", &Parameter)));
 
+pub static PhysicalResourceIdContext: Schema = Schema::new(
+    "PhysicalResourceIdContext",
+    Kind::List(&Member::new("member", &PhysicalResourceIdContextKeyValuePair)),
+)
+.max(5);
+
+pub static PhysicalResourceIdContextKeyValuePair: Schema = Schema::new(
+    "PhysicalResourceIdContextKeyValuePair",
+    Kind::Structure(&[
+        Member::new("Key", &prelude::STRING).required(),
+        Member::new("Value", &prelude::STRING).required(),
+    ]),
+);
+
 pub static PolicyAction: Schema = Schema::new("PolicyAction", Kind::String).values(&[
     "Delete",
     "Retain",
@@ -631,8 +932,55 @@ pub static PolicyAction: Schema = Schema::new("PolicyAction", Kind::String).valu
     "ReplaceAndSnapshot",
 ]);
 
+pub static PropertyDifference: Schema = Schema::new(
+    "PropertyDifference",
+    Kind::Structure(&[
+        Member::new("PropertyPath", &prelude::STRING).required(),
+        Member::new("ExpectedValue", &prelude::STRING).required(),
+        Member::new("ActualValue", &prelude::STRING).required(),
+        Member::new("DifferenceType", &DifferenceType).required(),
+    ]),
+);
+
+pub static PropertyDifferences: Schema =
+    Schema::new("PropertyDifferences", Kind::List(&Member::new("member", &PropertyDifference)));
+
+pub static ProvisioningType: Schema = Schema::new("ProvisioningType", Kind::String).values(&[
+    "NON_PROVISIONABLE",
+    "IMMUTABLE",
+    "FULLY_MUTABLE",
+]);
+
+pub static PublicVersionNumber: Schema = Schema::new("PublicVersionNumber", Kind::String)
+    .min(5)
+    .pattern("^(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(.*)$");
+
+pub static PublisherId: Schema =
+    Schema::new("PublisherId", Kind::String).min(1).max(40).pattern("[0-9a-zA-Z]{12,40}");
+
+pub static PublisherName: Schema =
+    Schema::new("PublisherName", Kind::String).min(1).max(100).pattern("[\\s\\S]+");
+
+pub static RegistryType: Schema =
+    Schema::new("RegistryType", Kind::String).values(&["RESOURCE", "MODULE", "HOOK"]);
+
 pub static Replacement: Schema =
     Schema::new("Replacement", Kind::String).values(&["True", "False", "Conditional"]);
+
+pub static RequiredActivatedType: Schema = Schema::new(
+    "RequiredActivatedType",
+    Kind::Structure(&[
+        Member::new("TypeNameAlias", &TypeName),
+        Member::new("OriginalTypeName", &TypeName),
+        Member::new("PublisherId", &PublisherId),
+        Member::new("SupportedMajorVersions", &SupportedMajorVersions),
+    ]),
+);
+
+pub static RequiredActivatedTypes: Schema = Schema::new(
+    "RequiredActivatedTypes",
+    Kind::List(&Member::new("member", &RequiredActivatedType)),
+);
 
 pub static RequiresRecreation: Schema =
     Schema::new("RequiresRecreation", Kind::String).values(&["Never", "Conditionally", "Always"]);
@@ -729,6 +1077,12 @@ pub static ResourceIdentifiers: Schema = Schema::new(
     Kind::List(&Member::new("member", &ResourceIdentifierPropertyKey)),
 );
 
+pub static ResourceSignalStatus: Schema =
+    Schema::new("ResourceSignalStatus", Kind::String).values(&["SUCCESS", "FAILURE"]);
+
+pub static ResourceSignalUniqueId: Schema =
+    Schema::new("ResourceSignalUniqueId", Kind::String).min(1).max(64);
+
 pub static ResourceStatus: Schema = Schema::new("ResourceStatus", Kind::String).values(&[
     "CREATE_IN_PROGRESS",
     "CREATE_FAILED",
@@ -805,11 +1159,32 @@ pub static RetainResources: Schema =
 
 pub static RoleARN: Schema = Schema::new("RoleARN", Kind::String).min(20).max(2048);
 
+pub static RoleArn: Schema =
+    Schema::new("RoleArn", Kind::String).min(1).max(256).pattern("arn:.+:iam::[0-9]{12}:role/.+");
+
 pub static RollbackConfiguration: Schema = Schema::new(
     "RollbackConfiguration",
     Kind::Structure(&[
         Member::new("RollbackTriggers", &RollbackTriggers),
         Member::new("MonitoringTimeInMinutes", &MonitoringTimeInMinutes),
+    ]),
+);
+
+pub static RollbackStackInput: Schema = Schema::new(
+    "RollbackStackInput",
+    Kind::Structure(&[
+        Member::new("StackName", &StackNameOrId).required(),
+        Member::new("RoleARN", &RoleARN),
+        Member::new("ClientRequestToken", &ClientRequestToken),
+        Member::new("RetainExceptOnCreate", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static RollbackStackOutput: Schema = Schema::new(
+    "RollbackStackOutput",
+    Kind::Structure(&[
+        Member::new("StackId", &prelude::STRING),
+        Member::new("OperationId", &prelude::STRING),
     ]),
 );
 
@@ -826,6 +1201,25 @@ pub static RollbackTriggers: Schema =
 
 pub static Scope: Schema =
     Schema::new("Scope", Kind::List(&Member::new("member", &ResourceAttribute)));
+
+pub static SetStackPolicyInput: Schema = Schema::new(
+    "SetStackPolicyInput",
+    Kind::Structure(&[
+        Member::new("StackName", &prelude::STRING).required(),
+        Member::new("StackPolicyBody", &StackPolicyBody),
+        Member::new("StackPolicyURL", &StackPolicyURL),
+    ]),
+);
+
+pub static SignalResourceInput: Schema = Schema::new(
+    "SignalResourceInput",
+    Kind::Structure(&[
+        Member::new("StackName", &StackNameOrId).required(),
+        Member::new("LogicalResourceId", &prelude::STRING).required(),
+        Member::new("UniqueId", &ResourceSignalUniqueId).required(),
+        Member::new("Status", &ResourceSignalStatus).required(),
+    ]),
+);
 
 pub static Stack: Schema = Schema::new(
     "Stack",
@@ -858,6 +1252,16 @@ pub static Stack: Schema = Schema::new(
         Member::new("LastOperations", &LastOperations),
     ]),
 );
+
+pub static StackDriftDetectionId: Schema =
+    Schema::new("StackDriftDetectionId", Kind::String).min(1).max(36);
+
+pub static StackDriftDetectionStatus: Schema =
+    Schema::new("StackDriftDetectionStatus", Kind::String).values(&[
+        "DETECTION_IN_PROGRESS",
+        "DETECTION_FAILED",
+        "DETECTION_COMPLETE",
+    ]);
 
 pub static StackDriftInformation: Schema = Schema::new(
     "StackDriftInformation",
@@ -959,6 +1363,24 @@ pub static StackResourceDetail: Schema = Schema::new(
     ]),
 );
 
+pub static StackResourceDrift: Schema = Schema::new(
+    "StackResourceDrift",
+    Kind::Structure(&[
+        Member::new("StackId", &prelude::STRING).required(),
+        Member::new("LogicalResourceId", &prelude::STRING).required(),
+        Member::new("PhysicalResourceId", &prelude::STRING),
+        Member::new("PhysicalResourceIdContext", &PhysicalResourceIdContext),
+        Member::new("ResourceType", &ResourceType).required(),
+        Member::new("ExpectedProperties", &prelude::STRING),
+        Member::new("ActualProperties", &prelude::STRING),
+        Member::new("PropertyDifferences", &PropertyDifferences),
+        Member::new("StackResourceDriftStatus", &StackResourceDriftStatus).required(),
+        Member::new("Timestamp", &prelude::TIMESTAMP).required(),
+        Member::new("ModuleInfo", &ModuleInfo),
+        Member::new("DriftStatusReason", &prelude::STRING),
+    ]),
+);
+
 pub static StackResourceDriftInformation: Schema = Schema::new(
     "StackResourceDriftInformation",
     Kind::Structure(&[
@@ -977,6 +1399,16 @@ pub static StackResourceDriftInformationSummary: Schema = Schema::new(
 
 pub static StackResourceDriftStatus: Schema = Schema::new("StackResourceDriftStatus", Kind::String)
     .values(&["IN_SYNC", "MODIFIED", "DELETED", "NOT_CHECKED", "UNKNOWN", "UNSUPPORTED"]);
+
+pub static StackResourceDriftStatusFilters: Schema = Schema::new(
+    "StackResourceDriftStatusFilters",
+    Kind::List(&Member::new("member", &StackResourceDriftStatus)),
+)
+.min(1)
+.max(4);
+
+pub static StackResourceDrifts: Schema =
+    Schema::new("StackResourceDrifts", Kind::List(&Member::new("member", &StackResourceDrift)));
 
 pub static StackResourceSummaries: Schema = Schema::new(
     "StackResourceSummaries",
@@ -1060,6 +1492,14 @@ pub static Stacks: Schema = Schema::new("Stacks", Kind::List(&Member::new("membe
 pub static StageList: Schema =
     Schema::new("StageList", Kind::List(&Member::new("member", &TemplateStage)));
 
+pub static SupportedMajorVersion: Schema =
+    Schema::new("SupportedMajorVersion", Kind::Integer).min(1).max(65535);
+
+pub static SupportedMajorVersions: Schema = Schema::new(
+    "SupportedMajorVersions",
+    Kind::List(&Member::new("member", &SupportedMajorVersion)),
+);
+
 pub static Tag: Schema = Schema::new(
     "Tag",
     Kind::Structure(&[
@@ -1106,6 +1546,69 @@ pub static TokenAlreadyExistsException: Schema =
 
 pub static TransformsList: Schema =
     Schema::new("TransformsList", Kind::List(&Member::new("member", &prelude::STRING)));
+
+pub static TypeArn: Schema = Schema::new("TypeArn", Kind::String)
+    .max(1024)
+    .pattern("arn:aws[A-Za-z0-9-]{0,64}:cloudformation:[A-Za-z0-9-]{1,64}:([0-9]{12})?:type/.+");
+
+pub static TypeFilters: Schema = Schema::new(
+    "TypeFilters",
+    Kind::Structure(&[
+        Member::new("Category", &Category),
+        Member::new("PublisherId", &PublisherId),
+        Member::new("TypeNamePrefix", &TypeNamePrefix),
+    ]),
+);
+
+pub static TypeName: Schema = Schema::new("TypeName", Kind::String)
+    .min(10)
+    .max(204)
+    .pattern("[A-Za-z0-9]{2,64}::[A-Za-z0-9]{2,64}::[A-Za-z0-9]{2,64}(::MODULE){0,1}");
+
+pub static TypeNamePrefix: Schema = Schema::new("TypeNamePrefix", Kind::String)
+    .min(1)
+    .max(204)
+    .pattern("([A-Za-z0-9]{2,64}::){0,2}([A-Za-z0-9]{2,64}:?){0,1}");
+
+pub static TypeNotFoundException: Schema =
+    Schema::new("TypeNotFoundException", Kind::Structure(&[]));
+
+pub static TypeSchema: Schema = Schema::new("TypeSchema", Kind::String).min(1).max(16777216);
+
+pub static TypeSummaries: Schema =
+    Schema::new("TypeSummaries", Kind::List(&Member::new("member", &TypeSummary)));
+
+pub static TypeSummary: Schema = Schema::new(
+    "TypeSummary",
+    Kind::Structure(&[
+        Member::new("Type", &RegistryType),
+        Member::new("TypeName", &TypeName),
+        Member::new("DefaultVersionId", &TypeVersionId),
+        Member::new("TypeArn", &TypeArn),
+        Member::new("LastUpdated", &prelude::TIMESTAMP),
+        Member::new("Description", &Description),
+        Member::new("PublisherId", &PublisherId),
+        Member::new("OriginalTypeName", &TypeName),
+        Member::new("PublicVersionNumber", &PublicVersionNumber),
+        Member::new("LatestPublicVersion", &PublicVersionNumber),
+        Member::new("PublisherIdentity", &IdentityProvider),
+        Member::new("PublisherName", &PublisherName),
+        Member::new("IsActivated", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static TypeTestsStatus: Schema = Schema::new("TypeTestsStatus", Kind::String).values(&[
+    "PASSED",
+    "FAILED",
+    "IN_PROGRESS",
+    "NOT_TESTED",
+]);
+
+pub static TypeTestsStatusDescription: Schema =
+    Schema::new("TypeTestsStatusDescription", Kind::String).min(1).max(1024).pattern("[\\s\\S]+");
+
+pub static TypeVersionId: Schema =
+    Schema::new("TypeVersionId", Kind::String).min(1).max(128).pattern("[A-Za-z0-9-]+");
 
 pub static UpdateStackInput: Schema = Schema::new(
     "UpdateStackInput",
@@ -1171,9 +1674,22 @@ pub static ValidateTemplateOutput: Schema = Schema::new(
     ]),
 );
 
+pub static ValidationStatus: Schema =
+    Schema::new("ValidationStatus", Kind::String).values(&["FAILED", "SKIPPED"]);
+
+pub static Visibility: Schema =
+    Schema::new("Visibility", Kind::String).values(&["PUBLIC", "PRIVATE"]);
+
 pub static Warnings: Schema = Schema::new(
     "Warnings",
     Kind::Structure(&[Member::new("UnrecognizedResourceTypes", &ResourceTypes)]),
 );
 
+pub static CancelUpdateStackOutput: Schema =
+    Schema::new("CancelUpdateStackOutput", Kind::Structure(&[]));
+
 pub static DeleteStackOutput: Schema = Schema::new("DeleteStackOutput", Kind::Structure(&[]));
+
+pub static SetStackPolicyOutput: Schema = Schema::new("SetStackPolicyOutput", Kind::Structure(&[]));
+
+pub static SignalResourceOutput: Schema = Schema::new("SignalResourceOutput", Kind::Structure(&[]));

@@ -20,6 +20,54 @@ fn m(schema: &'static Schema, index: usize) -> &'static Member {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct AccountLimit {
+    pub name: Option<String>,
+    pub value: Option<i32>,
+}
+
+impl Shape for AccountLimit {
+    const SCHEMA: &'static Schema = &schemas::AccountLimit;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.value, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.name = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.value = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CancelUpdateStackInput {
+    pub stack_name: String,
+    pub client_request_token: Option<String>,
+}
+
+impl Shape for CancelUpdateStackInput {
+    const SCHEMA: &'static Schema = &schemas::CancelUpdateStackInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.stack_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.client_request_token, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.client_request_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Change {
     pub r#type: Option<String>,
     pub hook_invocation_count: Option<i32>,
@@ -423,6 +471,51 @@ impl Shape for DeleteStackInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeAccountLimitsInput {
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeAccountLimitsInput {
+    const SCHEMA: &'static Schema = &schemas::DescribeAccountLimitsInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.next_token, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.next_token = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeAccountLimitsOutput {
+    pub account_limits: Option<Vec<AccountLimit>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeAccountLimitsOutput {
+    const SCHEMA: &'static Schema = &schemas::DescribeAccountLimitsOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.account_limits, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.account_limits = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DescribeChangeSetInput {
     pub change_set_name: String,
     pub stack_name: Option<String>,
@@ -540,6 +633,123 @@ impl Shape for DescribeChangeSetOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeEventsInput {
+    pub stack_name: Option<String>,
+    pub change_set_name: Option<String>,
+    pub operation_id: Option<String>,
+    pub filters: Option<EventFilter>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeEventsInput {
+    const SCHEMA: &'static Schema = &schemas::DescribeEventsInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.stack_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.change_set_name, m(Self::SCHEMA, 1), writer);
+        write_option(&self.operation_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.filters, m(Self::SCHEMA, 3), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_name = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.change_set_name = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.operation_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.filters = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.next_token = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeEventsOutput {
+    pub operation_events: Option<Vec<OperationEvent>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeEventsOutput {
+    const SCHEMA: &'static Schema = &schemas::DescribeEventsOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.operation_events, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.operation_events = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeStackDriftDetectionStatusInput {
+    pub stack_drift_detection_id: String,
+}
+
+impl Shape for DescribeStackDriftDetectionStatusInput {
+    const SCHEMA: &'static Schema = &schemas::DescribeStackDriftDetectionStatusInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.stack_drift_detection_id, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_drift_detection_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeStackDriftDetectionStatusOutput {
+    pub stack_id: String,
+    pub stack_drift_detection_id: String,
+    pub stack_drift_status: Option<String>,
+    pub detection_status: String,
+    pub detection_status_reason: Option<String>,
+    pub drifted_stack_resource_count: Option<i32>,
+    pub timestamp: Timestamp,
+}
+
+impl Shape for DescribeStackDriftDetectionStatusOutput {
+    const SCHEMA: &'static Schema = &schemas::DescribeStackDriftDetectionStatusOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.stack_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.stack_drift_detection_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.stack_drift_status, m(Self::SCHEMA, 2), writer);
+        write_member(&self.detection_status, m(Self::SCHEMA, 3), writer);
+        write_option(&self.detection_status_reason, m(Self::SCHEMA, 4), writer);
+        write_option(&self.drifted_stack_resource_count, m(Self::SCHEMA, 5), writer);
+        write_member(&self.timestamp, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.stack_drift_detection_id = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.stack_drift_status = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.detection_status = Value::read(m(Self::SCHEMA, 3), reader)?,
+            4 => self.detection_status_reason = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.drifted_stack_resource_count = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.timestamp = Value::read(m(Self::SCHEMA, 6), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DescribeStackEventsInput {
     pub stack_name: String,
     pub next_token: Option<String>,
@@ -580,6 +790,63 @@ impl Shape for DescribeStackEventsOutput {
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         match index {
             0 => self.stack_events = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeStackResourceDriftsInput {
+    pub stack_name: String,
+    pub stack_resource_drift_status_filters: Option<Vec<String>>,
+    pub next_token: Option<String>,
+    pub max_results: Option<i32>,
+}
+
+impl Shape for DescribeStackResourceDriftsInput {
+    const SCHEMA: &'static Schema = &schemas::DescribeStackResourceDriftsInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.stack_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.stack_resource_drift_status_filters, m(Self::SCHEMA, 1), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 2), writer);
+        write_option(&self.max_results, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => {
+                self.stack_resource_drift_status_filters =
+                    Some(Value::read(m(Self::SCHEMA, 1), reader)?)
+            }
+            2 => self.next_token = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.max_results = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeStackResourceDriftsOutput {
+    pub stack_resource_drifts: Vec<StackResourceDrift>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeStackResourceDriftsOutput {
+    const SCHEMA: &'static Schema = &schemas::DescribeStackResourceDriftsOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.stack_resource_drifts, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_resource_drifts = Value::read(m(Self::SCHEMA, 0), reader)?,
             1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             _ => {}
         }
@@ -729,6 +996,254 @@ impl Shape for DescribeStacksOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeTypeInput {
+    pub r#type: Option<String>,
+    pub type_name: Option<String>,
+    pub arn: Option<String>,
+    pub version_id: Option<String>,
+    pub publisher_id: Option<String>,
+    pub public_version_number: Option<String>,
+}
+
+impl Shape for DescribeTypeInput {
+    const SCHEMA: &'static Schema = &schemas::DescribeTypeInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.r#type, m(Self::SCHEMA, 0), writer);
+        write_option(&self.type_name, m(Self::SCHEMA, 1), writer);
+        write_option(&self.arn, m(Self::SCHEMA, 2), writer);
+        write_option(&self.version_id, m(Self::SCHEMA, 3), writer);
+        write_option(&self.publisher_id, m(Self::SCHEMA, 4), writer);
+        write_option(&self.public_version_number, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.r#type = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.type_name = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.arn = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.version_id = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.publisher_id = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.public_version_number = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeTypeOutput {
+    pub arn: Option<String>,
+    pub r#type: Option<String>,
+    pub type_name: Option<String>,
+    pub default_version_id: Option<String>,
+    pub is_default_version: Option<bool>,
+    pub type_tests_status: Option<String>,
+    pub type_tests_status_description: Option<String>,
+    pub description: Option<String>,
+    pub schema: Option<String>,
+    pub provisioning_type: Option<String>,
+    pub deprecated_status: Option<String>,
+    pub logging_config: Option<LoggingConfig>,
+    pub required_activated_types: Option<Vec<RequiredActivatedType>>,
+    pub execution_role_arn: Option<String>,
+    pub visibility: Option<String>,
+    pub source_url: Option<String>,
+    pub documentation_url: Option<String>,
+    pub last_updated: Option<Timestamp>,
+    pub time_created: Option<Timestamp>,
+    pub configuration_schema: Option<String>,
+    pub publisher_id: Option<String>,
+    pub original_type_name: Option<String>,
+    pub original_type_arn: Option<String>,
+    pub public_version_number: Option<String>,
+    pub latest_public_version: Option<String>,
+    pub is_activated: Option<bool>,
+    pub auto_update: Option<bool>,
+}
+
+impl Shape for DescribeTypeOutput {
+    const SCHEMA: &'static Schema = &schemas::DescribeTypeOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.arn, m(Self::SCHEMA, 0), writer);
+        write_option(&self.r#type, m(Self::SCHEMA, 1), writer);
+        write_option(&self.type_name, m(Self::SCHEMA, 2), writer);
+        write_option(&self.default_version_id, m(Self::SCHEMA, 3), writer);
+        write_option(&self.is_default_version, m(Self::SCHEMA, 4), writer);
+        write_option(&self.type_tests_status, m(Self::SCHEMA, 5), writer);
+        write_option(&self.type_tests_status_description, m(Self::SCHEMA, 6), writer);
+        write_option(&self.description, m(Self::SCHEMA, 7), writer);
+        write_option(&self.schema, m(Self::SCHEMA, 8), writer);
+        write_option(&self.provisioning_type, m(Self::SCHEMA, 9), writer);
+        write_option(&self.deprecated_status, m(Self::SCHEMA, 10), writer);
+        write_option(&self.logging_config, m(Self::SCHEMA, 11), writer);
+        write_option(&self.required_activated_types, m(Self::SCHEMA, 12), writer);
+        write_option(&self.execution_role_arn, m(Self::SCHEMA, 13), writer);
+        write_option(&self.visibility, m(Self::SCHEMA, 14), writer);
+        write_option(&self.source_url, m(Self::SCHEMA, 15), writer);
+        write_option(&self.documentation_url, m(Self::SCHEMA, 16), writer);
+        write_option(&self.last_updated, m(Self::SCHEMA, 17), writer);
+        write_option(&self.time_created, m(Self::SCHEMA, 18), writer);
+        write_option(&self.configuration_schema, m(Self::SCHEMA, 19), writer);
+        write_option(&self.publisher_id, m(Self::SCHEMA, 20), writer);
+        write_option(&self.original_type_name, m(Self::SCHEMA, 21), writer);
+        write_option(&self.original_type_arn, m(Self::SCHEMA, 22), writer);
+        write_option(&self.public_version_number, m(Self::SCHEMA, 23), writer);
+        write_option(&self.latest_public_version, m(Self::SCHEMA, 24), writer);
+        write_option(&self.is_activated, m(Self::SCHEMA, 25), writer);
+        write_option(&self.auto_update, m(Self::SCHEMA, 26), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.arn = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.r#type = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.type_name = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.default_version_id = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.is_default_version = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.type_tests_status = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => {
+                self.type_tests_status_description = Some(Value::read(m(Self::SCHEMA, 6), reader)?)
+            }
+            7 => self.description = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.schema = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            9 => self.provisioning_type = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            10 => self.deprecated_status = Some(Value::read(m(Self::SCHEMA, 10), reader)?),
+            11 => self.logging_config = Some(Value::read(m(Self::SCHEMA, 11), reader)?),
+            12 => self.required_activated_types = Some(Value::read(m(Self::SCHEMA, 12), reader)?),
+            13 => self.execution_role_arn = Some(Value::read(m(Self::SCHEMA, 13), reader)?),
+            14 => self.visibility = Some(Value::read(m(Self::SCHEMA, 14), reader)?),
+            15 => self.source_url = Some(Value::read(m(Self::SCHEMA, 15), reader)?),
+            16 => self.documentation_url = Some(Value::read(m(Self::SCHEMA, 16), reader)?),
+            17 => self.last_updated = Some(Value::read(m(Self::SCHEMA, 17), reader)?),
+            18 => self.time_created = Some(Value::read(m(Self::SCHEMA, 18), reader)?),
+            19 => self.configuration_schema = Some(Value::read(m(Self::SCHEMA, 19), reader)?),
+            20 => self.publisher_id = Some(Value::read(m(Self::SCHEMA, 20), reader)?),
+            21 => self.original_type_name = Some(Value::read(m(Self::SCHEMA, 21), reader)?),
+            22 => self.original_type_arn = Some(Value::read(m(Self::SCHEMA, 22), reader)?),
+            23 => self.public_version_number = Some(Value::read(m(Self::SCHEMA, 23), reader)?),
+            24 => self.latest_public_version = Some(Value::read(m(Self::SCHEMA, 24), reader)?),
+            25 => self.is_activated = Some(Value::read(m(Self::SCHEMA, 25), reader)?),
+            26 => self.auto_update = Some(Value::read(m(Self::SCHEMA, 26), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DetectStackDriftInput {
+    pub stack_name: String,
+    pub logical_resource_ids: Option<Vec<String>>,
+}
+
+impl Shape for DetectStackDriftInput {
+    const SCHEMA: &'static Schema = &schemas::DetectStackDriftInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.stack_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.logical_resource_ids, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.logical_resource_ids = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DetectStackDriftOutput {
+    pub stack_drift_detection_id: String,
+}
+
+impl Shape for DetectStackDriftOutput {
+    const SCHEMA: &'static Schema = &schemas::DetectStackDriftOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.stack_drift_detection_id, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_drift_detection_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DetectStackResourceDriftInput {
+    pub stack_name: String,
+    pub logical_resource_id: String,
+}
+
+impl Shape for DetectStackResourceDriftInput {
+    const SCHEMA: &'static Schema = &schemas::DetectStackResourceDriftInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.stack_name, m(Self::SCHEMA, 0), writer);
+        write_member(&self.logical_resource_id, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.logical_resource_id = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DetectStackResourceDriftOutput {
+    pub stack_resource_drift: StackResourceDrift,
+}
+
+impl Shape for DetectStackResourceDriftOutput {
+    const SCHEMA: &'static Schema = &schemas::DetectStackResourceDriftOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.stack_resource_drift, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_resource_drift = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EventFilter {
+    pub failed_events: Option<bool>,
+}
+
+impl Shape for EventFilter {
+    const SCHEMA: &'static Schema = &schemas::EventFilter;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.failed_events, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.failed_events = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExecuteChangeSetInput {
     pub change_set_name: String,
     pub stack_name: Option<String>,
@@ -798,6 +1313,48 @@ impl Shape for Export {
             0 => self.exporting_stack_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             1 => self.name = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             2 => self.value = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetStackPolicyInput {
+    pub stack_name: String,
+}
+
+impl Shape for GetStackPolicyInput {
+    const SCHEMA: &'static Schema = &schemas::GetStackPolicyInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.stack_name, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetStackPolicyOutput {
+    pub stack_policy_body: Option<String>,
+}
+
+impl Shape for GetStackPolicyOutput {
+    const SCHEMA: &'static Schema = &schemas::GetStackPolicyOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.stack_policy_body, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_policy_body = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             _ => {}
         }
         Ok(())
@@ -1179,6 +1736,69 @@ impl Shape for ListStacksOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListTypesInput {
+    pub visibility: Option<String>,
+    pub provisioning_type: Option<String>,
+    pub deprecated_status: Option<String>,
+    pub r#type: Option<String>,
+    pub filters: Option<TypeFilters>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListTypesInput {
+    const SCHEMA: &'static Schema = &schemas::ListTypesInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.visibility, m(Self::SCHEMA, 0), writer);
+        write_option(&self.provisioning_type, m(Self::SCHEMA, 1), writer);
+        write_option(&self.deprecated_status, m(Self::SCHEMA, 2), writer);
+        write_option(&self.r#type, m(Self::SCHEMA, 3), writer);
+        write_option(&self.filters, m(Self::SCHEMA, 4), writer);
+        write_option(&self.max_results, m(Self::SCHEMA, 5), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.visibility = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.provisioning_type = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.deprecated_status = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.r#type = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.filters = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.max_results = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.next_token = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListTypesOutput {
+    pub type_summaries: Option<Vec<TypeSummary>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListTypesOutput {
+    const SCHEMA: &'static Schema = &schemas::ListTypesOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.type_summaries, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.type_summaries = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LiveResourceDrift {
     pub previous_value: Option<String>,
     pub actual_value: Option<String>,
@@ -1199,6 +1819,30 @@ impl Shape for LiveResourceDrift {
             0 => self.previous_value = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             1 => self.actual_value = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             2 => self.drift_detection_timestamp = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LoggingConfig {
+    pub log_role_arn: String,
+    pub log_group_name: String,
+}
+
+impl Shape for LoggingConfig {
+    const SCHEMA: &'static Schema = &schemas::LoggingConfig;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.log_role_arn, m(Self::SCHEMA, 0), writer);
+        write_member(&self.log_group_name, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.log_role_arn = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.log_group_name = Value::read(m(Self::SCHEMA, 1), reader)?,
             _ => {}
         }
         Ok(())
@@ -1247,6 +1891,105 @@ impl Shape for OperationEntry {
         match index {
             0 => self.operation_type = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             1 => self.operation_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OperationEvent {
+    pub event_id: Option<String>,
+    pub stack_id: Option<String>,
+    pub operation_id: Option<String>,
+    pub operation_type: Option<String>,
+    pub operation_status: Option<String>,
+    pub event_type: Option<String>,
+    pub logical_resource_id: Option<String>,
+    pub physical_resource_id: Option<String>,
+    pub resource_type: Option<String>,
+    pub timestamp: Option<Timestamp>,
+    pub start_time: Option<Timestamp>,
+    pub end_time: Option<Timestamp>,
+    pub resource_status: Option<String>,
+    pub resource_status_reason: Option<String>,
+    pub resource_properties: Option<String>,
+    pub client_request_token: Option<String>,
+    pub hook_type: Option<String>,
+    pub hook_status: Option<String>,
+    pub hook_status_reason: Option<String>,
+    pub hook_invocation_point: Option<String>,
+    pub hook_failure_mode: Option<String>,
+    pub detailed_status: Option<String>,
+    pub validation_failure_mode: Option<String>,
+    pub validation_name: Option<String>,
+    pub validation_status: Option<String>,
+    pub validation_status_reason: Option<String>,
+    pub validation_path: Option<String>,
+}
+
+impl Shape for OperationEvent {
+    const SCHEMA: &'static Schema = &schemas::OperationEvent;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.event_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.stack_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.operation_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.operation_type, m(Self::SCHEMA, 3), writer);
+        write_option(&self.operation_status, m(Self::SCHEMA, 4), writer);
+        write_option(&self.event_type, m(Self::SCHEMA, 5), writer);
+        write_option(&self.logical_resource_id, m(Self::SCHEMA, 6), writer);
+        write_option(&self.physical_resource_id, m(Self::SCHEMA, 7), writer);
+        write_option(&self.resource_type, m(Self::SCHEMA, 8), writer);
+        write_option(&self.timestamp, m(Self::SCHEMA, 9), writer);
+        write_option(&self.start_time, m(Self::SCHEMA, 10), writer);
+        write_option(&self.end_time, m(Self::SCHEMA, 11), writer);
+        write_option(&self.resource_status, m(Self::SCHEMA, 12), writer);
+        write_option(&self.resource_status_reason, m(Self::SCHEMA, 13), writer);
+        write_option(&self.resource_properties, m(Self::SCHEMA, 14), writer);
+        write_option(&self.client_request_token, m(Self::SCHEMA, 15), writer);
+        write_option(&self.hook_type, m(Self::SCHEMA, 16), writer);
+        write_option(&self.hook_status, m(Self::SCHEMA, 17), writer);
+        write_option(&self.hook_status_reason, m(Self::SCHEMA, 18), writer);
+        write_option(&self.hook_invocation_point, m(Self::SCHEMA, 19), writer);
+        write_option(&self.hook_failure_mode, m(Self::SCHEMA, 20), writer);
+        write_option(&self.detailed_status, m(Self::SCHEMA, 21), writer);
+        write_option(&self.validation_failure_mode, m(Self::SCHEMA, 22), writer);
+        write_option(&self.validation_name, m(Self::SCHEMA, 23), writer);
+        write_option(&self.validation_status, m(Self::SCHEMA, 24), writer);
+        write_option(&self.validation_status_reason, m(Self::SCHEMA, 25), writer);
+        write_option(&self.validation_path, m(Self::SCHEMA, 26), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.event_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.stack_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.operation_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.operation_type = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.operation_status = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.event_type = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.logical_resource_id = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.physical_resource_id = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.resource_type = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            9 => self.timestamp = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            10 => self.start_time = Some(Value::read(m(Self::SCHEMA, 10), reader)?),
+            11 => self.end_time = Some(Value::read(m(Self::SCHEMA, 11), reader)?),
+            12 => self.resource_status = Some(Value::read(m(Self::SCHEMA, 12), reader)?),
+            13 => self.resource_status_reason = Some(Value::read(m(Self::SCHEMA, 13), reader)?),
+            14 => self.resource_properties = Some(Value::read(m(Self::SCHEMA, 14), reader)?),
+            15 => self.client_request_token = Some(Value::read(m(Self::SCHEMA, 15), reader)?),
+            16 => self.hook_type = Some(Value::read(m(Self::SCHEMA, 16), reader)?),
+            17 => self.hook_status = Some(Value::read(m(Self::SCHEMA, 17), reader)?),
+            18 => self.hook_status_reason = Some(Value::read(m(Self::SCHEMA, 18), reader)?),
+            19 => self.hook_invocation_point = Some(Value::read(m(Self::SCHEMA, 19), reader)?),
+            20 => self.hook_failure_mode = Some(Value::read(m(Self::SCHEMA, 20), reader)?),
+            21 => self.detailed_status = Some(Value::read(m(Self::SCHEMA, 21), reader)?),
+            22 => self.validation_failure_mode = Some(Value::read(m(Self::SCHEMA, 22), reader)?),
+            23 => self.validation_name = Some(Value::read(m(Self::SCHEMA, 23), reader)?),
+            24 => self.validation_status = Some(Value::read(m(Self::SCHEMA, 24), reader)?),
+            25 => self.validation_status_reason = Some(Value::read(m(Self::SCHEMA, 25), reader)?),
+            26 => self.validation_path = Some(Value::read(m(Self::SCHEMA, 26), reader)?),
             _ => {}
         }
         Ok(())
@@ -1364,6 +2107,90 @@ impl Shape for ParameterDeclaration {
             3 => self.no_echo = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
             4 => self.description = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
             5 => self.parameter_constraints = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PhysicalResourceIdContextKeyValuePair {
+    pub key: String,
+    pub value: String,
+}
+
+impl Shape for PhysicalResourceIdContextKeyValuePair {
+    const SCHEMA: &'static Schema = &schemas::PhysicalResourceIdContextKeyValuePair;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.key, m(Self::SCHEMA, 0), writer);
+        write_member(&self.value, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.value = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PropertyDifference {
+    pub property_path: String,
+    pub expected_value: String,
+    pub actual_value: String,
+    pub difference_type: String,
+}
+
+impl Shape for PropertyDifference {
+    const SCHEMA: &'static Schema = &schemas::PropertyDifference;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.property_path, m(Self::SCHEMA, 0), writer);
+        write_member(&self.expected_value, m(Self::SCHEMA, 1), writer);
+        write_member(&self.actual_value, m(Self::SCHEMA, 2), writer);
+        write_member(&self.difference_type, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.property_path = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.expected_value = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.actual_value = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.difference_type = Value::read(m(Self::SCHEMA, 3), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RequiredActivatedType {
+    pub type_name_alias: Option<String>,
+    pub original_type_name: Option<String>,
+    pub publisher_id: Option<String>,
+    pub supported_major_versions: Option<Vec<i32>>,
+}
+
+impl Shape for RequiredActivatedType {
+    const SCHEMA: &'static Schema = &schemas::RequiredActivatedType;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.type_name_alias, m(Self::SCHEMA, 0), writer);
+        write_option(&self.original_type_name, m(Self::SCHEMA, 1), writer);
+        write_option(&self.publisher_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.supported_major_versions, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.type_name_alias = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.original_type_name = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.publisher_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.supported_major_versions = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
             _ => {}
         }
         Ok(())
@@ -1619,6 +2446,60 @@ impl Shape for RollbackConfiguration {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct RollbackStackInput {
+    pub stack_name: String,
+    pub role_arn: Option<String>,
+    pub client_request_token: Option<String>,
+    pub retain_except_on_create: Option<bool>,
+}
+
+impl Shape for RollbackStackInput {
+    const SCHEMA: &'static Schema = &schemas::RollbackStackInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.stack_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.role_arn, m(Self::SCHEMA, 1), writer);
+        write_option(&self.client_request_token, m(Self::SCHEMA, 2), writer);
+        write_option(&self.retain_except_on_create, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.role_arn = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.client_request_token = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.retain_except_on_create = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RollbackStackOutput {
+    pub stack_id: Option<String>,
+    pub operation_id: Option<String>,
+}
+
+impl Shape for RollbackStackOutput {
+    const SCHEMA: &'static Schema = &schemas::RollbackStackOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.stack_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.operation_id, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.operation_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RollbackTrigger {
     pub arn: String,
     pub r#type: String,
@@ -1636,6 +2517,63 @@ impl Shape for RollbackTrigger {
         match index {
             0 => self.arn = Value::read(m(Self::SCHEMA, 0), reader)?,
             1 => self.r#type = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SetStackPolicyInput {
+    pub stack_name: String,
+    pub stack_policy_body: Option<String>,
+    pub stack_policy_url: Option<String>,
+}
+
+impl Shape for SetStackPolicyInput {
+    const SCHEMA: &'static Schema = &schemas::SetStackPolicyInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.stack_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.stack_policy_body, m(Self::SCHEMA, 1), writer);
+        write_option(&self.stack_policy_url, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.stack_policy_body = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.stack_policy_url = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SignalResourceInput {
+    pub stack_name: String,
+    pub logical_resource_id: String,
+    pub unique_id: String,
+    pub status: String,
+}
+
+impl Shape for SignalResourceInput {
+    const SCHEMA: &'static Schema = &schemas::SignalResourceInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.stack_name, m(Self::SCHEMA, 0), writer);
+        write_member(&self.logical_resource_id, m(Self::SCHEMA, 1), writer);
+        write_member(&self.unique_id, m(Self::SCHEMA, 2), writer);
+        write_member(&self.status, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.logical_resource_id = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.unique_id = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.status = Value::read(m(Self::SCHEMA, 3), reader)?,
             _ => {}
         }
         Ok(())
@@ -1969,6 +2907,60 @@ impl Shape for StackResourceDetail {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct StackResourceDrift {
+    pub stack_id: String,
+    pub logical_resource_id: String,
+    pub physical_resource_id: Option<String>,
+    pub physical_resource_id_context: Option<Vec<PhysicalResourceIdContextKeyValuePair>>,
+    pub resource_type: String,
+    pub expected_properties: Option<String>,
+    pub actual_properties: Option<String>,
+    pub property_differences: Option<Vec<PropertyDifference>>,
+    pub stack_resource_drift_status: String,
+    pub timestamp: Timestamp,
+    pub module_info: Option<ModuleInfo>,
+    pub drift_status_reason: Option<String>,
+}
+
+impl Shape for StackResourceDrift {
+    const SCHEMA: &'static Schema = &schemas::StackResourceDrift;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.stack_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.logical_resource_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.physical_resource_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.physical_resource_id_context, m(Self::SCHEMA, 3), writer);
+        write_member(&self.resource_type, m(Self::SCHEMA, 4), writer);
+        write_option(&self.expected_properties, m(Self::SCHEMA, 5), writer);
+        write_option(&self.actual_properties, m(Self::SCHEMA, 6), writer);
+        write_option(&self.property_differences, m(Self::SCHEMA, 7), writer);
+        write_member(&self.stack_resource_drift_status, m(Self::SCHEMA, 8), writer);
+        write_member(&self.timestamp, m(Self::SCHEMA, 9), writer);
+        write_option(&self.module_info, m(Self::SCHEMA, 10), writer);
+        write_option(&self.drift_status_reason, m(Self::SCHEMA, 11), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.stack_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.logical_resource_id = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.physical_resource_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.physical_resource_id_context = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.resource_type = Value::read(m(Self::SCHEMA, 4), reader)?,
+            5 => self.expected_properties = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.actual_properties = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.property_differences = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.stack_resource_drift_status = Value::read(m(Self::SCHEMA, 8), reader)?,
+            9 => self.timestamp = Value::read(m(Self::SCHEMA, 9), reader)?,
+            10 => self.module_info = Some(Value::read(m(Self::SCHEMA, 10), reader)?),
+            11 => self.drift_status_reason = Some(Value::read(m(Self::SCHEMA, 11), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct StackResourceDriftInformation {
     pub stack_resource_drift_status: String,
     pub last_check_timestamp: Option<Timestamp>,
@@ -2188,6 +3180,90 @@ impl Shape for TemplateSummaryConfig {
                 self.treat_unrecognized_resource_types_as_warnings =
                     Some(Value::read(m(Self::SCHEMA, 0), reader)?)
             }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TypeFilters {
+    pub category: Option<String>,
+    pub publisher_id: Option<String>,
+    pub type_name_prefix: Option<String>,
+}
+
+impl Shape for TypeFilters {
+    const SCHEMA: &'static Schema = &schemas::TypeFilters;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.category, m(Self::SCHEMA, 0), writer);
+        write_option(&self.publisher_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.type_name_prefix, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.category = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.publisher_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.type_name_prefix = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TypeSummary {
+    pub r#type: Option<String>,
+    pub type_name: Option<String>,
+    pub default_version_id: Option<String>,
+    pub type_arn: Option<String>,
+    pub last_updated: Option<Timestamp>,
+    pub description: Option<String>,
+    pub publisher_id: Option<String>,
+    pub original_type_name: Option<String>,
+    pub public_version_number: Option<String>,
+    pub latest_public_version: Option<String>,
+    pub publisher_identity: Option<String>,
+    pub publisher_name: Option<String>,
+    pub is_activated: Option<bool>,
+}
+
+impl Shape for TypeSummary {
+    const SCHEMA: &'static Schema = &schemas::TypeSummary;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.r#type, m(Self::SCHEMA, 0), writer);
+        write_option(&self.type_name, m(Self::SCHEMA, 1), writer);
+        write_option(&self.default_version_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.type_arn, m(Self::SCHEMA, 3), writer);
+        write_option(&self.last_updated, m(Self::SCHEMA, 4), writer);
+        write_option(&self.description, m(Self::SCHEMA, 5), writer);
+        write_option(&self.publisher_id, m(Self::SCHEMA, 6), writer);
+        write_option(&self.original_type_name, m(Self::SCHEMA, 7), writer);
+        write_option(&self.public_version_number, m(Self::SCHEMA, 8), writer);
+        write_option(&self.latest_public_version, m(Self::SCHEMA, 9), writer);
+        write_option(&self.publisher_identity, m(Self::SCHEMA, 10), writer);
+        write_option(&self.publisher_name, m(Self::SCHEMA, 11), writer);
+        write_option(&self.is_activated, m(Self::SCHEMA, 12), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.r#type = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.type_name = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.default_version_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.type_arn = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.last_updated = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.description = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.publisher_id = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.original_type_name = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.public_version_number = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            9 => self.latest_public_version = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            10 => self.publisher_identity = Some(Value::read(m(Self::SCHEMA, 10), reader)?),
+            11 => self.publisher_name = Some(Value::read(m(Self::SCHEMA, 11), reader)?),
+            12 => self.is_activated = Some(Value::read(m(Self::SCHEMA, 12), reader)?),
             _ => {}
         }
         Ok(())
@@ -2419,10 +3495,58 @@ impl Shape for Warnings {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct CancelUpdateStackOutput {}
+
+impl Shape for CancelUpdateStackOutput {
+    const SCHEMA: &'static Schema = &schemas::CancelUpdateStackOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteStackOutput {}
 
 impl Shape for DeleteStackOutput {
     const SCHEMA: &'static Schema = &schemas::DeleteStackOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SetStackPolicyOutput {}
+
+impl Shape for SetStackPolicyOutput {
+    const SCHEMA: &'static Schema = &schemas::SetStackPolicyOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SignalResourceOutput {}
+
+impl Shape for SignalResourceOutput {
+    const SCHEMA: &'static Schema = &schemas::SignalResourceOutput;
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {}
 

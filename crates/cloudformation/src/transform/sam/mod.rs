@@ -5,6 +5,7 @@
 //!
 //! Resource types that the cloud does not have are emitted all the same; the stack says so by name.
 
+mod application;
 mod connector;
 mod deployment;
 mod document;
@@ -130,7 +131,7 @@ const BEFORE_APIS: &[(&str, Make)] = &[
     ("AWS::Serverless::StateMachine", state_machine::make),
     ("AWS::Serverless::SimpleTable", table::make),
     ("AWS::Serverless::LayerVersion", layer::make),
-    ("AWS::Serverless::Application", |_, _| unimplemented("AWS::Serverless::Application")),
+    ("AWS::Serverless::Application", application::make),
     ("AWS::Serverless::GraphQLApi", |_, _| unimplemented("AWS::Serverless::GraphQLApi")),
     ("AWS::Serverless::WebSocketApi", |_, _| unimplemented("AWS::Serverless::WebSocketApi")),
     ("AWS::Serverless::CapacityProvider", |_, _| {

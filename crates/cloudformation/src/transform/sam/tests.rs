@@ -261,7 +261,9 @@ fn errors_are_worded_as_aws_words_them() {
         "Transform AWS::Serverless-2016-10-31 failed with: Invalid Serverless Application Specification document. Number of errors found: 1. Resource with id [F] is invalid. 'CodeUri' is not a valid S3 Uri of the form 's3://bucket/key' with optional versionId query parameter."
     );
     let application = failure("Resources: {A: {Type: AWS::Serverless::Application}}");
-    assert!(application.contains("AWS::Serverless::Application is not implemented by Undercast"));
+    assert!(application.contains("Missing required property 'Location'."));
+    let graph = failure("Resources: {A: {Type: AWS::Serverless::GraphQLApi}}");
+    assert!(graph.contains("AWS::Serverless::GraphQLApi is not implemented by Undercast"));
     let event = failure(
         "Resources: {F: {Type: AWS::Serverless::Function, Properties: {InlineCode: x, Events: {E: {Type: Api, Properties: {Path: /, Method: get, RestApiId: elsewhere}}}}}}",
     );

@@ -18,6 +18,7 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
     query_compatible: false,
     xml_namespace: None,
     operations: &[
+        &operations::schema::BatchExecuteStatement,
         &operations::schema::BatchGetItem,
         &operations::schema::BatchWriteItem,
         &operations::schema::CreateTable,
@@ -28,6 +29,8 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
         &operations::schema::DescribeLimits,
         &operations::schema::DescribeTable,
         &operations::schema::DescribeTimeToLive,
+        &operations::schema::ExecuteStatement,
+        &operations::schema::ExecuteTransaction,
         &operations::schema::GetItem,
         &operations::schema::ListTables,
         &operations::schema::ListTagsOfResource,
@@ -48,7 +51,6 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
 
 /// Operations that the model knows and nobody has implemented.
 static UNIMPLEMENTED: &[Route] = &[
-    Route { name: "BatchExecuteStatement", method: "POST", uri: "/" },
     Route { name: "CreateBackup", method: "POST", uri: "/" },
     Route { name: "CreateGlobalTable", method: "POST", uri: "/" },
     Route { name: "DeleteBackup", method: "POST", uri: "/" },
@@ -63,8 +65,6 @@ static UNIMPLEMENTED: &[Route] = &[
     Route { name: "DescribeTableReplicaAutoScaling", method: "POST", uri: "/" },
     Route { name: "DisableKinesisStreamingDestination", method: "POST", uri: "/" },
     Route { name: "EnableKinesisStreamingDestination", method: "POST", uri: "/" },
-    Route { name: "ExecuteStatement", method: "POST", uri: "/" },
-    Route { name: "ExecuteTransaction", method: "POST", uri: "/" },
     Route { name: "ExportTableToPointInTime", method: "POST", uri: "/" },
     Route { name: "GetResourcePolicy", method: "POST", uri: "/" },
     Route { name: "ImportTable", method: "POST", uri: "/" },

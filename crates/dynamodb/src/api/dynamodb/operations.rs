@@ -6,6 +6,16 @@ use undercast_smithy::OperationSchema;
 
 use super::shapes;
 
+/// The `BatchExecuteStatement` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchExecuteStatement;
+
+impl Operation for BatchExecuteStatement {
+    const SCHEMA: &'static OperationSchema = &schema::BatchExecuteStatement;
+    type Input = shapes::BatchExecuteStatementInput;
+    type Output = shapes::BatchExecuteStatementOutput;
+}
+
 /// The `BatchGetItem` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchGetItem;
@@ -104,6 +114,26 @@ impl Operation for DescribeTimeToLive {
     const SCHEMA: &'static OperationSchema = &schema::DescribeTimeToLive;
     type Input = shapes::DescribeTimeToLiveInput;
     type Output = shapes::DescribeTimeToLiveOutput;
+}
+
+/// The `ExecuteStatement` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ExecuteStatement;
+
+impl Operation for ExecuteStatement {
+    const SCHEMA: &'static OperationSchema = &schema::ExecuteStatement;
+    type Input = shapes::ExecuteStatementInput;
+    type Output = shapes::ExecuteStatementOutput;
+}
+
+/// The `ExecuteTransaction` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ExecuteTransaction;
+
+impl Operation for ExecuteTransaction {
+    const SCHEMA: &'static OperationSchema = &schema::ExecuteTransaction;
+    type Input = shapes::ExecuteTransactionInput;
+    type Output = shapes::ExecuteTransactionOutput;
 }
 
 /// The `GetItem` operation.
@@ -251,6 +281,20 @@ pub mod schema {
     use undercast_smithy::{ErrorSchema, Fault, OperationSchema};
 
     use super::super::schemas;
+
+    pub static BatchExecuteStatement: OperationSchema = OperationSchema {
+        name: "BatchExecuteStatement",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::BatchExecuteStatementInput,
+        output: &schemas::BatchExecuteStatementOutput,
+        errors: &[&RequestLimitExceeded, &InternalServerError, &ThrottlingException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
 
     pub static BatchGetItem: OperationSchema = OperationSchema {
         name: "BatchGetItem",
@@ -415,6 +459,53 @@ pub mod schema {
         input: &schemas::DescribeTimeToLiveInput,
         output: &schemas::DescribeTimeToLiveOutput,
         errors: &[&ResourceNotFoundException, &InternalServerError],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static ExecuteStatement: OperationSchema = OperationSchema {
+        name: "ExecuteStatement",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::ExecuteStatementInput,
+        output: &schemas::ExecuteStatementOutput,
+        errors: &[
+            &ConditionalCheckFailedException,
+            &ProvisionedThroughputExceededException,
+            &ResourceNotFoundException,
+            &ItemCollectionSizeLimitExceededException,
+            &TransactionConflictException,
+            &RequestLimitExceeded,
+            &InternalServerError,
+            &DuplicateItemException,
+            &ThrottlingException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static ExecuteTransaction: OperationSchema = OperationSchema {
+        name: "ExecuteTransaction",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::ExecuteTransactionInput,
+        output: &schemas::ExecuteTransactionOutput,
+        errors: &[
+            &ResourceNotFoundException,
+            &TransactionCanceledException,
+            &TransactionInProgressException,
+            &IdempotentParameterMismatchException,
+            &ProvisionedThroughputExceededException,
+            &RequestLimitExceeded,
+            &InternalServerError,
+            &ThrottlingException,
+        ],
         result_wrapper: None,
         host_prefix: None,
         unsigned: false,
@@ -709,6 +800,14 @@ pub mod schema {
         status: 400,
         fault: Fault::Sender,
         schema: &schemas::ContinuousBackupsUnavailableException,
+    };
+
+    pub static DuplicateItemException: ErrorSchema = ErrorSchema {
+        name: "DuplicateItemException",
+        query_code: None,
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::DuplicateItemException,
     };
 
     pub static IdempotentParameterMismatchException: ErrorSchema = ErrorSchema {

@@ -77,6 +77,22 @@ pub static AttributeValueUpdate: Schema = Schema::new(
 
 pub static BackupArn: Schema = Schema::new("BackupArn", Kind::String).min(37).max(1024);
 
+pub static BatchExecuteStatementInput: Schema = Schema::new(
+    "BatchExecuteStatementInput",
+    Kind::Structure(&[
+        Member::new("Statements", &PartiQLBatchRequest).required(),
+        Member::new("ReturnConsumedCapacity", &ReturnConsumedCapacity),
+    ]),
+);
+
+pub static BatchExecuteStatementOutput: Schema = Schema::new(
+    "BatchExecuteStatementOutput",
+    Kind::Structure(&[
+        Member::new("Responses", &PartiQLBatchResponse),
+        Member::new("ConsumedCapacity", &ConsumedCapacityMultiple),
+    ]),
+);
+
 pub static BatchGetItemInput: Schema = Schema::new(
     "BatchGetItemInput",
     Kind::Structure(&[
@@ -102,6 +118,49 @@ pub static BatchGetRequestMap: Schema = Schema::new(
 pub static BatchGetResponseMap: Schema = Schema::new(
     "BatchGetResponseMap",
     Kind::Map(&Member::new("key", &TableArn), &Member::new("value", &ItemList)),
+);
+
+pub static BatchStatementError: Schema = Schema::new(
+    "BatchStatementError",
+    Kind::Structure(&[
+        Member::new("Code", &BatchStatementErrorCodeEnum),
+        Member::new("Message", &prelude::STRING),
+        Member::new("Item", &AttributeMap),
+    ]),
+);
+
+pub static BatchStatementErrorCodeEnum: Schema =
+    Schema::new("BatchStatementErrorCodeEnum", Kind::String).values(&[
+        "ConditionalCheckFailed",
+        "ItemCollectionSizeLimitExceeded",
+        "RequestLimitExceeded",
+        "ValidationError",
+        "ProvisionedThroughputExceeded",
+        "TransactionConflict",
+        "ThrottlingError",
+        "InternalServerError",
+        "ResourceNotFound",
+        "AccessDenied",
+        "DuplicateItem",
+    ]);
+
+pub static BatchStatementRequest: Schema = Schema::new(
+    "BatchStatementRequest",
+    Kind::Structure(&[
+        Member::new("Statement", &PartiQLStatement).required(),
+        Member::new("Parameters", &PreparedStatementParameters),
+        Member::new("ConsistentRead", &prelude::BOOLEAN),
+        Member::new("ReturnValuesOnConditionCheckFailure", &ReturnValuesOnConditionCheckFailure),
+    ]),
+);
+
+pub static BatchStatementResponse: Schema = Schema::new(
+    "BatchStatementResponse",
+    Kind::Structure(&[
+        Member::new("Error", &BatchStatementError),
+        Member::new("TableName", &TableName),
+        Member::new("Item", &AttributeMap),
+    ]),
 );
 
 pub static BatchWriteItemInput: Schema = Schema::new(
@@ -417,6 +476,11 @@ pub static DescribeTimeToLiveOutput: Schema = Schema::new(
     Kind::Structure(&[Member::new("TimeToLiveDescription", &TimeToLiveDescription)]),
 );
 
+pub static DuplicateItemException: Schema = Schema::new(
+    "DuplicateItemException",
+    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
+);
+
 pub static Endpoint: Schema = Schema::new(
     "Endpoint",
     Kind::Structure(&[
@@ -427,6 +491,46 @@ pub static Endpoint: Schema = Schema::new(
 
 pub static Endpoints: Schema =
     Schema::new("Endpoints", Kind::List(&Member::new("member", &Endpoint)));
+
+pub static ExecuteStatementInput: Schema = Schema::new(
+    "ExecuteStatementInput",
+    Kind::Structure(&[
+        Member::new("Statement", &PartiQLStatement).required(),
+        Member::new("Parameters", &PreparedStatementParameters),
+        Member::new("ConsistentRead", &prelude::BOOLEAN),
+        Member::new("NextToken", &PartiQLNextToken),
+        Member::new("ReturnConsumedCapacity", &ReturnConsumedCapacity),
+        Member::new("Limit", &PositiveIntegerObject),
+        Member::new("ReturnValuesOnConditionCheckFailure", &ReturnValuesOnConditionCheckFailure),
+    ]),
+);
+
+pub static ExecuteStatementOutput: Schema = Schema::new(
+    "ExecuteStatementOutput",
+    Kind::Structure(&[
+        Member::new("Items", &ItemList),
+        Member::new("NextToken", &PartiQLNextToken),
+        Member::new("ConsumedCapacity", &ConsumedCapacity),
+        Member::new("LastEvaluatedKey", &Key),
+    ]),
+);
+
+pub static ExecuteTransactionInput: Schema = Schema::new(
+    "ExecuteTransactionInput",
+    Kind::Structure(&[
+        Member::new("TransactStatements", &ParameterizedStatements).required(),
+        Member::new("ClientRequestToken", &ClientRequestToken).idempotency_token(),
+        Member::new("ReturnConsumedCapacity", &ReturnConsumedCapacity),
+    ]),
+);
+
+pub static ExecuteTransactionOutput: Schema = Schema::new(
+    "ExecuteTransactionOutput",
+    Kind::Structure(&[
+        Member::new("Responses", &ItemResponseList),
+        Member::new("ConsumedCapacity", &ConsumedCapacityMultiple),
+    ]),
+);
 
 pub static ExpectedAttributeMap: Schema = Schema::new(
     "ExpectedAttributeMap",
@@ -795,6 +899,38 @@ pub static OnDemandThroughputOverride: Schema = Schema::new(
     Kind::Structure(&[Member::new("MaxReadRequestUnits", &prelude::LONG)]),
 );
 
+pub static ParameterizedStatement: Schema = Schema::new(
+    "ParameterizedStatement",
+    Kind::Structure(&[
+        Member::new("Statement", &PartiQLStatement).required(),
+        Member::new("Parameters", &PreparedStatementParameters),
+        Member::new("ReturnValuesOnConditionCheckFailure", &ReturnValuesOnConditionCheckFailure),
+    ]),
+);
+
+pub static ParameterizedStatements: Schema = Schema::new(
+    "ParameterizedStatements",
+    Kind::List(&Member::new("member", &ParameterizedStatement)),
+)
+.min(1)
+.max(100);
+
+pub static PartiQLBatchRequest: Schema =
+    Schema::new("PartiQLBatchRequest", Kind::List(&Member::new("member", &BatchStatementRequest)))
+        .min(1)
+        .max(25);
+
+pub static PartiQLBatchResponse: Schema = Schema::new(
+    "PartiQLBatchResponse",
+    Kind::List(&Member::new("member", &BatchStatementResponse)),
+);
+
+pub static PartiQLNextToken: Schema =
+    Schema::new("PartiQLNextToken", Kind::String).min(1).max(32768);
+
+pub static PartiQLStatement: Schema =
+    Schema::new("PartiQLStatement", Kind::String).min(1).max(8192);
+
 pub static PointInTimeRecoveryDescription: Schema = Schema::new(
     "PointInTimeRecoveryDescription",
     Kind::Structure(&[
@@ -820,6 +956,10 @@ pub static PositiveIntegerObject: Schema =
     Schema::new("PositiveIntegerObject", Kind::Integer).min(1);
 
 pub static PositiveLongObject: Schema = Schema::new("PositiveLongObject", Kind::Long).min(1);
+
+pub static PreparedStatementParameters: Schema =
+    Schema::new("PreparedStatementParameters", Kind::List(&Member::new("member", &AttributeValue)))
+        .min(1);
 
 pub static Projection: Schema = Schema::new(
     "Projection",

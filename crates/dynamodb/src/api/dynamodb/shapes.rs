@@ -143,6 +143,54 @@ impl Shape for AttributeValueUpdate {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct BatchExecuteStatementInput {
+    pub statements: Vec<BatchStatementRequest>,
+    pub return_consumed_capacity: Option<String>,
+}
+
+impl Shape for BatchExecuteStatementInput {
+    const SCHEMA: &'static Schema = &schemas::BatchExecuteStatementInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.statements, m(Self::SCHEMA, 0), writer);
+        write_option(&self.return_consumed_capacity, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.statements = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.return_consumed_capacity = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BatchExecuteStatementOutput {
+    pub responses: Option<Vec<BatchStatementResponse>>,
+    pub consumed_capacity: Option<Vec<ConsumedCapacity>>,
+}
+
+impl Shape for BatchExecuteStatementOutput {
+    const SCHEMA: &'static Schema = &schemas::BatchExecuteStatementOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.responses, m(Self::SCHEMA, 0), writer);
+        write_option(&self.consumed_capacity, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.responses = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.consumed_capacity = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct BatchGetItemInput {
     pub request_items: BTreeMap<String, KeysAndAttributes>,
     pub return_consumed_capacity: Option<String>,
@@ -187,6 +235,93 @@ impl Shape for BatchGetItemOutput {
             0 => self.responses = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             1 => self.unprocessed_keys = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             2 => self.consumed_capacity = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BatchStatementError {
+    pub code: Option<String>,
+    pub message: Option<String>,
+    pub item: Option<BTreeMap<String, AttributeValue>>,
+}
+
+impl Shape for BatchStatementError {
+    const SCHEMA: &'static Schema = &schemas::BatchStatementError;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.code, m(Self::SCHEMA, 0), writer);
+        write_option(&self.message, m(Self::SCHEMA, 1), writer);
+        write_option(&self.item, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.code = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.message = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.item = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BatchStatementRequest {
+    pub statement: String,
+    pub parameters: Option<Vec<AttributeValue>>,
+    pub consistent_read: Option<bool>,
+    pub return_values_on_condition_check_failure: Option<String>,
+}
+
+impl Shape for BatchStatementRequest {
+    const SCHEMA: &'static Schema = &schemas::BatchStatementRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.statement, m(Self::SCHEMA, 0), writer);
+        write_option(&self.parameters, m(Self::SCHEMA, 1), writer);
+        write_option(&self.consistent_read, m(Self::SCHEMA, 2), writer);
+        write_option(&self.return_values_on_condition_check_failure, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.statement = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.parameters = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.consistent_read = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => {
+                self.return_values_on_condition_check_failure =
+                    Some(Value::read(m(Self::SCHEMA, 3), reader)?)
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BatchStatementResponse {
+    pub error: Option<BatchStatementError>,
+    pub table_name: Option<String>,
+    pub item: Option<BTreeMap<String, AttributeValue>>,
+}
+
+impl Shape for BatchStatementResponse {
+    const SCHEMA: &'static Schema = &schemas::BatchStatementResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.error, m(Self::SCHEMA, 0), writer);
+        write_option(&self.table_name, m(Self::SCHEMA, 1), writer);
+        write_option(&self.item, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.error = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.table_name = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.item = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
             _ => {}
         }
         Ok(())
@@ -1146,6 +1281,129 @@ impl Shape for Endpoint {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExecuteStatementInput {
+    pub statement: String,
+    pub parameters: Option<Vec<AttributeValue>>,
+    pub consistent_read: Option<bool>,
+    pub next_token: Option<String>,
+    pub return_consumed_capacity: Option<String>,
+    pub limit: Option<i32>,
+    pub return_values_on_condition_check_failure: Option<String>,
+}
+
+impl Shape for ExecuteStatementInput {
+    const SCHEMA: &'static Schema = &schemas::ExecuteStatementInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.statement, m(Self::SCHEMA, 0), writer);
+        write_option(&self.parameters, m(Self::SCHEMA, 1), writer);
+        write_option(&self.consistent_read, m(Self::SCHEMA, 2), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 3), writer);
+        write_option(&self.return_consumed_capacity, m(Self::SCHEMA, 4), writer);
+        write_option(&self.limit, m(Self::SCHEMA, 5), writer);
+        write_option(&self.return_values_on_condition_check_failure, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.statement = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.parameters = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.consistent_read = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.next_token = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.return_consumed_capacity = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.limit = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => {
+                self.return_values_on_condition_check_failure =
+                    Some(Value::read(m(Self::SCHEMA, 6), reader)?)
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExecuteStatementOutput {
+    pub items: Option<Vec<BTreeMap<String, AttributeValue>>>,
+    pub next_token: Option<String>,
+    pub consumed_capacity: Option<ConsumedCapacity>,
+    pub last_evaluated_key: Option<BTreeMap<String, AttributeValue>>,
+}
+
+impl Shape for ExecuteStatementOutput {
+    const SCHEMA: &'static Schema = &schemas::ExecuteStatementOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.items, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+        write_option(&self.consumed_capacity, m(Self::SCHEMA, 2), writer);
+        write_option(&self.last_evaluated_key, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.items = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.consumed_capacity = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.last_evaluated_key = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExecuteTransactionInput {
+    pub transact_statements: Vec<ParameterizedStatement>,
+    pub client_request_token: Option<String>,
+    pub return_consumed_capacity: Option<String>,
+}
+
+impl Shape for ExecuteTransactionInput {
+    const SCHEMA: &'static Schema = &schemas::ExecuteTransactionInput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.transact_statements, m(Self::SCHEMA, 0), writer);
+        write_option(&self.client_request_token, m(Self::SCHEMA, 1), writer);
+        write_option(&self.return_consumed_capacity, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.transact_statements = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.client_request_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.return_consumed_capacity = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExecuteTransactionOutput {
+    pub responses: Option<Vec<ItemResponse>>,
+    pub consumed_capacity: Option<Vec<ConsumedCapacity>>,
+}
+
+impl Shape for ExecuteTransactionOutput {
+    const SCHEMA: &'static Schema = &schemas::ExecuteTransactionOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.responses, m(Self::SCHEMA, 0), writer);
+        write_option(&self.consumed_capacity, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.responses = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.consumed_capacity = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExpectedAttributeValue {
     pub value: Option<AttributeValue>,
     pub exists: Option<bool>,
@@ -1757,6 +2015,36 @@ impl Shape for OnDemandThroughputOverride {
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         match index {
             0 => self.max_read_request_units = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ParameterizedStatement {
+    pub statement: String,
+    pub parameters: Option<Vec<AttributeValue>>,
+    pub return_values_on_condition_check_failure: Option<String>,
+}
+
+impl Shape for ParameterizedStatement {
+    const SCHEMA: &'static Schema = &schemas::ParameterizedStatement;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.statement, m(Self::SCHEMA, 0), writer);
+        write_option(&self.parameters, m(Self::SCHEMA, 1), writer);
+        write_option(&self.return_values_on_condition_check_failure, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.statement = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.parameters = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => {
+                self.return_values_on_condition_check_failure =
+                    Some(Value::read(m(Self::SCHEMA, 2), reader)?)
+            }
             _ => {}
         }
         Ok(())

@@ -286,7 +286,7 @@ pub static NumericTolerances: Schema =
 pub static OnFailure: Schema = Schema::new("OnFailure", Kind::String).values(&["RollBack", "Hold"]);
 
 pub static OutsideAction: Schema =
-    Schema::new("OutsideAction", Kind::String).values(&["Refuse", "Allow", "Answer"]);
+    Schema::new("OutsideAction", Kind::String).values(&["Refuse", "Allow", "Answer", "Repeat"]);
 
 pub static OutsideRule: Schema = Schema::new(
     "OutsideRule",
