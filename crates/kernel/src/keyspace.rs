@@ -15,3 +15,4 @@ pub const KMS: u16 = 26;
 pub const CLOUDFORMATION: u16 = 27;
 pub const PATTERNS: u16 = 28;
 pub const CODEDEPLOY: u16 = 29;
+pub const SECRETSMANAGER: u16 = 43;

@@ -3,4 +3,5 @@
 pub mod codedeploy;
 pub mod ecr;
 pub mod kms;
+pub mod secretsmanager;
 pub mod ssm;

@@ -1,0 +1,32 @@
+//! `TagResource`: tags a secret.
+
+use undercast_kernel::{Access, Context, Handler, ServiceError};
+
+use super::{access, check_tags};
+use crate::api::secretsmanager::operations::TagResource;
+use crate::api::secretsmanager::shapes::{TagResourceInput, TagResourceOutput};
+use crate::secretsmanager::SecretsManager;
+use crate::secretsmanager::engine::{require, tag_map};
+use crate::secretsmanager::store::SECRETS;
+
+impl Handler<TagResource> for SecretsManager {
+    fn authorize(&self, ctx: &Context, input: &TagResourceInput) -> Vec<Access> {
+        access(ctx, "TagResource", &input.secret_id)
+    }
+
+    async fn handle(
+        &self,
+        ctx: Context,
+        input: TagResourceInput,
+    ) -> Result<TagResourceOutput, ServiceError> {
+        ctx.transact(input, |tx, ctx, input| async move {
+            let (key, mut row) = require(&tx, &ctx, &input.secret_id).await?;
+
+            row.tags.extend(tag_map(input.tags.iter()));
+            check_tags(&row)?;
+            SECRETS.put(&tx, &key, &row)?;
+            Ok(TagResourceOutput::default())
+        })
+        .await
+    }
+}
