@@ -1,6 +1,7 @@
 """Keys at work, through boto3."""
 
 import hashlib
+import json
 
 import pytest
 
@@ -126,3 +127,19 @@ def test_managed_keys_are_made_when_they_are_asked_for(client, error):
     assert key["KeyManager"] == "AWS" and kms.decrypt(CiphertextBlob=blob)["KeyId"] == key["Arn"]
     assert error(kms.disable_key, KeyId=key["KeyId"])[0] == "AccessDeniedException"
     assert error(kms.describe_key, KeyId="alias/aws/none")[0] == "NotFoundException"
+
+
+def test_policies_name_keys_whatever_the_caller_calls_them(secure_cloud, error):
+    iam, kms = secure_cloud.client("iam"), secure_cloud.client("kms")
+    key = kms.create_key()["KeyMetadata"]
+    kms.create_alias(AliasName="alias/mine", TargetKeyId=key["KeyId"])
+    iam.create_user(UserName="u")
+    made = iam.create_access_key(UserName="u")["AccessKey"]
+    user = secure_cloud.client("kms", key=made["AccessKeyId"], secret=made["SecretAccessKey"])
+    for name in ["alias/mine", key["KeyId"], "alias/aws/ssm", "alias/none"]:
+        assert error(user.encrypt, KeyId=name, Plaintext=b"x")[0] == "AccessDeniedException"
+    statement = {"Effect": "Allow", "Action": "kms:Encrypt", "Resource": key["Arn"]}
+    iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    blob = user.encrypt(KeyId="alias/mine", Plaintext=b"x")["CiphertextBlob"]
+    assert error(user.decrypt, CiphertextBlob=blob)[0] == "AccessDeniedException"
+    assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"

@@ -86,10 +86,11 @@ fn access(ctx: &Context, operation: &str, id: &str) -> Vec<Access> {
 /// The second look at a caller who named a key by an alias: policies name keys.
 async fn allowed(ctx: &Context, operation: &str, name: &str) -> Result<(), ServiceError> {
     let Some(alias) = alias_in(name) else { return Ok(()) };
-    match ALIASES.read(ctx.store(), &key(ctx, &alias)).await? {
-        Some(row) => ctx.kernel().check(ctx, access(ctx, operation, &row.key_id)).await,
-        None => Ok(()),
-    }
+    let accesses = match ALIASES.read(ctx.store(), &key(ctx, &alias)).await? {
+        Some(row) => access(ctx, operation, &row.key_id),
+        None => vec![Access::new(format!("kms:{operation}"), alias_arn(ctx, &alias))],
+    };
+    ctx.kernel().check(ctx, accesses).await
 }
 
 /// The alias that a name is, if it is one.
