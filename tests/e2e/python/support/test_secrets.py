@@ -225,3 +225,24 @@ def test_templates_make_secrets_and_read_them(client, deploy):
     deploy("s", template, "UPDATE")
     assert secrets.describe_secret(SecretId="pw")["Description"] == "changed"
     assert json.loads(secrets.get_secret_value(SecretId="pw")["SecretString"]) == value
+
+
+def test_policies_name_whole_arns_whatever_the_caller_names(secure_cloud, error):
+    iam, secrets = secure_cloud.client("iam"), secure_cloud.client("secretsmanager")
+    one = secrets.create_secret(Name="one", SecretString="1")["ARN"]
+    secrets.create_secret(Name="two", SecretString="2")
+    iam.create_user(UserName="u")
+    made = iam.create_access_key(UserName="u")["AccessKey"]
+    user = secure_cloud.client("secretsmanager", key=made["AccessKeyId"], secret=made["SecretAccessKey"])
+    assert error(user.get_secret_value, SecretId="one")[0] == "AccessDeniedException"
+    statements = [
+        {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": one},
+        {"Effect": "Allow", "Action": "secretsmanager:BatchGetSecretValue", "Resource": "*"},
+    ]
+    iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    for name in ["one", one, one[:-7]]:
+        assert user.get_secret_value(SecretId=name)["SecretString"] == "1"
+    assert error(user.get_secret_value, SecretId="two")[0] == "AccessDeniedException"
+    batch = user.batch_get_secret_value(SecretIdList=["one", "two"])
+    assert [v["Name"] for v in batch["SecretValues"]] == ["one"]
+    assert [e["ErrorCode"] for e in batch["Errors"]] == ["AccessDeniedException"]

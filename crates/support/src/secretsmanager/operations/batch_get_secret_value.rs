@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, matching, page};
+use super::{allowed, matching, page};
 use crate::api::secretsmanager::operations::BatchGetSecretValue;
 use crate::api::secretsmanager::shapes::{APIErrorType, SecretValueEntry};
 use crate::api::secretsmanager::shapes::{BatchGetSecretValueInput, BatchGetSecretValueOutput};
@@ -11,12 +11,8 @@ use crate::secretsmanager::engine::{self};
 use crate::secretsmanager::error::invalid;
 
 impl Handler<BatchGetSecretValue> for SecretsManager {
-    fn authorize(&self, ctx: &Context, input: &BatchGetSecretValueInput) -> Vec<Access> {
-        let mut all = vec![Access::new("secretsmanager:BatchGetSecretValue", "*")];
-        all.extend(
-            input.secret_id_list.iter().flatten().flat_map(|id| access(ctx, "GetSecretValue", id)),
-        );
-        all
+    fn authorize(&self, _: &Context, _: &BatchGetSecretValueInput) -> Vec<Access> {
+        vec![Access::new("secretsmanager:BatchGetSecretValue", "*")]
     }
 
     async fn handle(
@@ -47,7 +43,11 @@ impl Handler<BatchGetSecretValue> for SecretsManager {
             let (ids, next_token) = page(ids, |id| id.clone(), size, input.next_token.as_deref());
             let (mut values, mut errors) = (Vec::new(), Vec::new());
             for id in ids {
-                match engine::read(&tx, &ctx, &id, None, None).await {
+                let read = match allowed(&ctx, "GetSecretValue", &id).await {
+                    Ok(()) => engine::read(&tx, &ctx, &id, None, None).await,
+                    Err(error) => Err(error),
+                };
+                match read {
                     Ok(read) => values.push(SecretValueEntry {
                         arn: read.arn,
                         name: read.name,
@@ -58,8 +58,9 @@ impl Handler<BatchGetSecretValue> for SecretsManager {
                         created_date: read.created_date,
                     }),
                     Err(error)
-                        if error.code().starts_with("Resource")
-                            || error.code().starts_with("Invalid") =>
+                        if ["AccessDenied", "Invalid", "Resource"]
+                            .iter()
+                            .any(|kind| error.code().starts_with(kind)) =>
                     {
                         errors.push(APIErrorType {
                             secret_id: Some(id),

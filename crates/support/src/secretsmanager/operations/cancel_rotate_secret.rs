@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::access;
+use super::allowed;
 use crate::api::secretsmanager::operations::CancelRotateSecret;
 use crate::api::secretsmanager::shapes::{CancelRotateSecretInput, CancelRotateSecretOutput};
 use crate::secretsmanager::SecretsManager;
@@ -11,8 +11,8 @@ use crate::secretsmanager::rotation::no_function;
 use crate::secretsmanager::store::SECRETS;
 
 impl Handler<CancelRotateSecret> for SecretsManager {
-    fn authorize(&self, ctx: &Context, input: &CancelRotateSecretInput) -> Vec<Access> {
-        access(ctx, "CancelRotateSecret", &input.secret_id)
+    fn authorize(&self, _: &Context, _: &CancelRotateSecretInput) -> Vec<Access> {
+        Vec::new()
     }
 
     async fn handle(
@@ -20,6 +20,7 @@ impl Handler<CancelRotateSecret> for SecretsManager {
         ctx: Context,
         input: CancelRotateSecretInput,
     ) -> Result<CancelRotateSecretOutput, ServiceError> {
+        allowed(&ctx, "CancelRotateSecret", &input.secret_id).await?;
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) = require(&tx, &ctx, &input.secret_id).await?;
 

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::access;
+use super::allowed;
 use crate::api::secretsmanager::operations::DeleteResourcePolicy;
 use crate::api::secretsmanager::shapes::{DeleteResourcePolicyInput, DeleteResourcePolicyOutput};
 use crate::secretsmanager::SecretsManager;
@@ -10,8 +10,8 @@ use crate::secretsmanager::engine::{arn, require};
 use crate::secretsmanager::store::SECRETS;
 
 impl Handler<DeleteResourcePolicy> for SecretsManager {
-    fn authorize(&self, ctx: &Context, input: &DeleteResourcePolicyInput) -> Vec<Access> {
-        access(ctx, "DeleteResourcePolicy", &input.secret_id)
+    fn authorize(&self, _: &Context, _: &DeleteResourcePolicyInput) -> Vec<Access> {
+        Vec::new()
     }
 
     async fn handle(
@@ -19,6 +19,7 @@ impl Handler<DeleteResourcePolicy> for SecretsManager {
         ctx: Context,
         input: DeleteResourcePolicyInput,
     ) -> Result<DeleteResourcePolicyOutput, ServiceError> {
+        allowed(&ctx, "DeleteResourcePolicy", &input.secret_id).await?;
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) = require(&tx, &ctx, &input.secret_id).await?;
 

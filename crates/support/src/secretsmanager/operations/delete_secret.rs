@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::access;
+use super::allowed;
 use crate::api::secretsmanager::operations::DeleteSecret;
 use crate::api::secretsmanager::shapes::{DeleteSecretInput, DeleteSecretOutput};
 use crate::secretsmanager::SecretsManager;
@@ -13,8 +13,8 @@ use crate::secretsmanager::store::{SECRETS, SecretRow};
 use undercast_smithy::Timestamp;
 
 impl Handler<DeleteSecret> for SecretsManager {
-    fn authorize(&self, ctx: &Context, input: &DeleteSecretInput) -> Vec<Access> {
-        access(ctx, "DeleteSecret", &input.secret_id)
+    fn authorize(&self, _: &Context, _: &DeleteSecretInput) -> Vec<Access> {
+        Vec::new()
     }
 
     async fn handle(
@@ -22,6 +22,7 @@ impl Handler<DeleteSecret> for SecretsManager {
         ctx: Context,
         input: DeleteSecretInput,
     ) -> Result<DeleteSecretOutput, ServiceError> {
+        allowed(&ctx, "DeleteSecret", &input.secret_id).await?;
         ctx.transact(input, |tx, ctx, input| async move {
 
             let force = input.force_delete_without_recovery.unwrap_or(false);

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, shown};
+use super::{allowed, shown};
 use crate::api::secretsmanager::operations::DescribeSecret;
 use crate::api::secretsmanager::shapes::{DescribeSecretInput, DescribeSecretOutput};
 use crate::secretsmanager::SecretsManager;
@@ -10,8 +10,8 @@ use crate::secretsmanager::engine::find;
 use crate::secretsmanager::error::not_found;
 
 impl Handler<DescribeSecret> for SecretsManager {
-    fn authorize(&self, ctx: &Context, input: &DescribeSecretInput) -> Vec<Access> {
-        access(ctx, "DescribeSecret", &input.secret_id)
+    fn authorize(&self, _: &Context, _: &DescribeSecretInput) -> Vec<Access> {
+        Vec::new()
     }
 
     async fn handle(
@@ -19,6 +19,7 @@ impl Handler<DescribeSecret> for SecretsManager {
         ctx: Context,
         input: DescribeSecretInput,
     ) -> Result<DescribeSecretOutput, ServiceError> {
+        allowed(&ctx, "DescribeSecret", &input.secret_id).await?;
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, row) = find(&tx, &ctx, &input.secret_id).await?.ok_or_else(not_found)?;
             let entry = shown(&ctx, &key.2, &row);

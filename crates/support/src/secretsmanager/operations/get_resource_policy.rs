@@ -2,15 +2,15 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::access;
+use super::allowed;
 use crate::api::secretsmanager::operations::GetResourcePolicy;
 use crate::api::secretsmanager::shapes::{GetResourcePolicyInput, GetResourcePolicyOutput};
 use crate::secretsmanager::SecretsManager;
 use crate::secretsmanager::engine::{arn, require};
 
 impl Handler<GetResourcePolicy> for SecretsManager {
-    fn authorize(&self, ctx: &Context, input: &GetResourcePolicyInput) -> Vec<Access> {
-        access(ctx, "GetResourcePolicy", &input.secret_id)
+    fn authorize(&self, _: &Context, _: &GetResourcePolicyInput) -> Vec<Access> {
+        Vec::new()
     }
 
     async fn handle(
@@ -18,6 +18,7 @@ impl Handler<GetResourcePolicy> for SecretsManager {
         ctx: Context,
         input: GetResourcePolicyInput,
     ) -> Result<GetResourcePolicyOutput, ServiceError> {
+        allowed(&ctx, "GetResourcePolicy", &input.secret_id).await?;
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, row) = require(&tx, &ctx, &input.secret_id).await?;
 

@@ -2,15 +2,15 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, check_key_of};
+use super::{allowed, check_key_of};
 use crate::api::secretsmanager::operations::GetSecretValue;
 use crate::api::secretsmanager::shapes::{GetSecretValueInput, GetSecretValueOutput};
 use crate::secretsmanager::SecretsManager;
 use crate::secretsmanager::engine::{self};
 
 impl Handler<GetSecretValue> for SecretsManager {
-    fn authorize(&self, ctx: &Context, input: &GetSecretValueInput) -> Vec<Access> {
-        access(ctx, "GetSecretValue", &input.secret_id)
+    fn authorize(&self, _: &Context, _: &GetSecretValueInput) -> Vec<Access> {
+        Vec::new()
     }
 
     async fn handle(
@@ -18,6 +18,7 @@ impl Handler<GetSecretValue> for SecretsManager {
         ctx: Context,
         input: GetSecretValueInput,
     ) -> Result<GetSecretValueOutput, ServiceError> {
+        allowed(&ctx, "GetSecretValue", &input.secret_id).await?;
         check_key_of(&ctx, &input.secret_id).await?;
         ctx.transact(input, |tx, ctx, input| async move {
             engine::read(

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, page};
+use super::{allowed, page};
 use crate::api::secretsmanager::operations::ListSecretVersionIds;
 use crate::api::secretsmanager::shapes::SecretVersionsListEntry;
 use crate::api::secretsmanager::shapes::{ListSecretVersionIdsInput, ListSecretVersionIdsOutput};
@@ -12,8 +12,8 @@ use crate::secretsmanager::error::not_found;
 use undercast_smithy::Timestamp;
 
 impl Handler<ListSecretVersionIds> for SecretsManager {
-    fn authorize(&self, ctx: &Context, input: &ListSecretVersionIdsInput) -> Vec<Access> {
-        access(ctx, "ListSecretVersionIds", &input.secret_id)
+    fn authorize(&self, _: &Context, _: &ListSecretVersionIdsInput) -> Vec<Access> {
+        Vec::new()
     }
 
     async fn handle(
@@ -21,6 +21,7 @@ impl Handler<ListSecretVersionIds> for SecretsManager {
         ctx: Context,
         input: ListSecretVersionIdsInput,
     ) -> Result<ListSecretVersionIdsOutput, ServiceError> {
+        allowed(&ctx, "ListSecretVersionIds", &input.secret_id).await?;
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, row) = find(&tx, &ctx, &input.secret_id).await?.ok_or_else(not_found)?;
             let all = input.include_deprecated.unwrap_or(false);

@@ -33,13 +33,24 @@ use crate::secretsmanager::store::{SECRETS, SecretRow};
 const TAGS_MAX: usize = 50;
 const SECRETS_MAX: usize = 100_000;
 
-/// Secrets are told by name or ARN; policies name them with six more characters.
-fn access(ctx: &Context, operation: &str, id: &str) -> Vec<Access> {
-    let resource = match id.starts_with("arn:") {
-        true => id.to_owned(),
-        false => ctx.arn("secretsmanager", format!("secret:{id}-??????")),
+/// What the caller may do with a secret. Policies name its whole ARN, callers its name, or a part of the ARN.
+async fn allowed(ctx: &Context, operation: &str, id: &str) -> Result<(), ServiceError> {
+    let resource = match found(ctx, id).await? {
+        Some((name, row)) => arn(ctx, &name, &row),
+        None if id.starts_with("arn:") => id.to_owned(),
+        None => ctx.arn("secretsmanager", format!("secret:{id}-??????")),
     };
-    vec![Access::new(format!("secretsmanager:{operation}"), resource)]
+    let action = format!("secretsmanager:{operation}");
+    ctx.kernel().check(ctx, vec![Access::new(action, resource)]).await
+}
+
+/// A secret and its name, outside of a transaction.
+async fn found(ctx: &Context, id: &str) -> Result<Option<(String, SecretRow)>, ServiceError> {
+    let find = |tx: Tx, ctx: Context, id: std::sync::Arc<String>| async move {
+        crate::secretsmanager::engine::find(&tx, &ctx, &id).await
+    };
+    let found = ctx.transact(id.to_owned(), find).await?;
+    Ok(found.map(|(key, row)| (key.2, row)))
 }
 
 fn check_name(name: &str) -> Result<(), ServiceError> {
@@ -74,11 +85,7 @@ async fn check_key(ctx: &Context, key: Option<&str>) -> Result<(), ServiceError>
 
 /// The same of the key of a secret that is read.
 async fn check_key_of(ctx: &Context, id: &str) -> Result<(), ServiceError> {
-    let id = id.to_owned();
-    let find = |tx: Tx, ctx: Context, id: std::sync::Arc<String>| async move {
-        crate::secretsmanager::engine::find(&tx, &ctx, &id).await
-    };
-    let found = ctx.transact(id, find).await?;
+    let found = found(ctx, id).await?;
     let Some(key) = found.and_then(|(_, row)| row.kms_key) else { return Ok(()) };
     match key_state(ctx, &key).await.as_deref() {
         Some("Enabled") => Ok(()),

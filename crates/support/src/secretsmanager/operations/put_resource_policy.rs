@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::access;
+use super::allowed;
 use crate::api::secretsmanager::operations::PutResourcePolicy;
 use crate::api::secretsmanager::shapes::{PutResourcePolicyInput, PutResourcePolicyOutput};
 use crate::secretsmanager::SecretsManager;
@@ -10,8 +10,8 @@ use crate::secretsmanager::engine::{arn, is_public, policy_fault, require};
 use crate::secretsmanager::store::SECRETS;
 
 impl Handler<PutResourcePolicy> for SecretsManager {
-    fn authorize(&self, ctx: &Context, input: &PutResourcePolicyInput) -> Vec<Access> {
-        access(ctx, "PutResourcePolicy", &input.secret_id)
+    fn authorize(&self, _: &Context, _: &PutResourcePolicyInput) -> Vec<Access> {
+        Vec::new()
     }
 
     async fn handle(
@@ -19,6 +19,7 @@ impl Handler<PutResourcePolicy> for SecretsManager {
         ctx: Context,
         input: PutResourcePolicyInput,
     ) -> Result<PutResourcePolicyOutput, ServiceError> {
+        allowed(&ctx, "PutResourcePolicy", &input.secret_id).await?;
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) = require(&tx, &ctx, &input.secret_id).await?;
 

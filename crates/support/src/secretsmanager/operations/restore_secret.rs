@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::access;
+use super::allowed;
 use crate::api::secretsmanager::operations::RestoreSecret;
 use crate::api::secretsmanager::shapes::{RestoreSecretInput, RestoreSecretOutput};
 use crate::secretsmanager::SecretsManager;
@@ -12,8 +12,8 @@ use crate::secretsmanager::rotation::plan;
 use crate::secretsmanager::store::SECRETS;
 
 impl Handler<RestoreSecret> for SecretsManager {
-    fn authorize(&self, ctx: &Context, input: &RestoreSecretInput) -> Vec<Access> {
-        access(ctx, "RestoreSecret", &input.secret_id)
+    fn authorize(&self, _: &Context, _: &RestoreSecretInput) -> Vec<Access> {
+        Vec::new()
     }
 
     async fn handle(
@@ -21,6 +21,7 @@ impl Handler<RestoreSecret> for SecretsManager {
         ctx: Context,
         input: RestoreSecretInput,
     ) -> Result<RestoreSecretOutput, ServiceError> {
+        allowed(&ctx, "RestoreSecret", &input.secret_id).await?;
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) = find(&tx, &ctx, &input.secret_id).await?.ok_or_else(not_found)?;
             row.deletion_ms = None;

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::access;
+use super::allowed;
 use crate::api::secretsmanager::operations::RotateSecret;
 use crate::api::secretsmanager::shapes::{RotateSecretInput, RotateSecretOutput};
 use crate::secretsmanager::SecretsManager;
@@ -12,8 +12,8 @@ use crate::secretsmanager::rotation::{begin, no_function, period_ms, plan};
 use crate::secretsmanager::store::SECRETS;
 
 impl Handler<RotateSecret> for SecretsManager {
-    fn authorize(&self, ctx: &Context, input: &RotateSecretInput) -> Vec<Access> {
-        access(ctx, "RotateSecret", &input.secret_id)
+    fn authorize(&self, _: &Context, _: &RotateSecretInput) -> Vec<Access> {
+        Vec::new()
     }
 
     async fn handle(
@@ -21,6 +21,7 @@ impl Handler<RotateSecret> for SecretsManager {
         ctx: Context,
         input: RotateSecretInput,
     ) -> Result<RotateSecretOutput, ServiceError> {
+        allowed(&ctx, "RotateSecret", &input.secret_id).await?;
         if input.external_secret_rotation_role_arn.is_some()
             || input.external_secret_rotation_metadata.is_some()
         {

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, check_tags};
+use super::{allowed, check_tags};
 use crate::api::secretsmanager::operations::TagResource;
 use crate::api::secretsmanager::shapes::{TagResourceInput, TagResourceOutput};
 use crate::secretsmanager::SecretsManager;
@@ -10,8 +10,8 @@ use crate::secretsmanager::engine::{require, tag_map};
 use crate::secretsmanager::store::SECRETS;
 
 impl Handler<TagResource> for SecretsManager {
-    fn authorize(&self, ctx: &Context, input: &TagResourceInput) -> Vec<Access> {
-        access(ctx, "TagResource", &input.secret_id)
+    fn authorize(&self, _: &Context, _: &TagResourceInput) -> Vec<Access> {
+        Vec::new()
     }
 
     async fn handle(
@@ -19,6 +19,7 @@ impl Handler<TagResource> for SecretsManager {
         ctx: Context,
         input: TagResourceInput,
     ) -> Result<TagResourceOutput, ServiceError> {
+        allowed(&ctx, "TagResource", &input.secret_id).await?;
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) = require(&tx, &ctx, &input.secret_id).await?;
 

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::access;
+use super::allowed;
 use crate::api::secretsmanager::operations::UntagResource;
 use crate::api::secretsmanager::shapes::{UntagResourceInput, UntagResourceOutput};
 use crate::secretsmanager::SecretsManager;
@@ -10,8 +10,8 @@ use crate::secretsmanager::engine::require;
 use crate::secretsmanager::store::SECRETS;
 
 impl Handler<UntagResource> for SecretsManager {
-    fn authorize(&self, ctx: &Context, input: &UntagResourceInput) -> Vec<Access> {
-        access(ctx, "UntagResource", &input.secret_id)
+    fn authorize(&self, _: &Context, _: &UntagResourceInput) -> Vec<Access> {
+        Vec::new()
     }
 
     async fn handle(
@@ -19,6 +19,7 @@ impl Handler<UntagResource> for SecretsManager {
         ctx: Context,
         input: UntagResourceInput,
     ) -> Result<UntagResourceOutput, ServiceError> {
+        allowed(&ctx, "UntagResource", &input.secret_id).await?;
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) = require(&tx, &ctx, &input.secret_id).await?;
 

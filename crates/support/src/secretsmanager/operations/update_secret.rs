@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, check_key};
+use super::{allowed, check_key};
 use crate::api::secretsmanager::operations::UpdateSecret;
 use crate::api::secretsmanager::shapes::{UpdateSecretInput, UpdateSecretOutput};
 use crate::secretsmanager::SecretsManager;
@@ -10,8 +10,8 @@ use crate::secretsmanager::engine::{self, arn, require};
 use crate::secretsmanager::store::SECRETS;
 
 impl Handler<UpdateSecret> for SecretsManager {
-    fn authorize(&self, ctx: &Context, input: &UpdateSecretInput) -> Vec<Access> {
-        access(ctx, "UpdateSecret", &input.secret_id)
+    fn authorize(&self, _: &Context, _: &UpdateSecretInput) -> Vec<Access> {
+        Vec::new()
     }
 
     async fn handle(
@@ -19,6 +19,7 @@ impl Handler<UpdateSecret> for SecretsManager {
         ctx: Context,
         input: UpdateSecretInput,
     ) -> Result<UpdateSecretOutput, ServiceError> {
+        allowed(&ctx, "UpdateSecret", &input.secret_id).await?;
         if input.r#type.is_some() {
             return Err(ServiceError::unsupported("a secret managed elsewhere"));
         }

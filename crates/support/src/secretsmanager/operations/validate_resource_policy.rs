@@ -2,7 +2,6 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::access;
 use crate::api::secretsmanager::operations::ValidateResourcePolicy;
 use crate::api::secretsmanager::shapes::ValidationErrorsEntry;
 use crate::api::secretsmanager::shapes::{
@@ -12,11 +11,8 @@ use crate::secretsmanager::SecretsManager;
 use crate::secretsmanager::engine::{is_public, policy_fault, require};
 
 impl Handler<ValidateResourcePolicy> for SecretsManager {
-    fn authorize(&self, ctx: &Context, input: &ValidateResourcePolicyInput) -> Vec<Access> {
-        match &input.secret_id {
-            Some(id) => access(ctx, "ValidateResourcePolicy", id),
-            None => vec![Access::new("secretsmanager:ValidateResourcePolicy", "*")],
-        }
+    fn authorize(&self, _: &Context, _: &ValidateResourcePolicyInput) -> Vec<Access> {
+        vec![Access::new("secretsmanager:ValidateResourcePolicy", "*")]
     }
 
     async fn handle(
