@@ -73,7 +73,7 @@ async fn gateway(mode: Mode) -> Gateway {
     let mut services = undercast_iam::services(&kernel);
     services.push(undercast_apigateway::service(&kernel));
     services.push(undercast_cloudformation::service(&kernel));
-    services.push(undercast_dynamodb::service(&kernel));
+    services.extend(undercast_dynamodb::services(&kernel));
     services.push(undercast_lambda::service(&kernel, sandbox, folder));
     services.push(undercast_logs::service(&kernel));
     services.push(undercast_s3::service(&kernel));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use undercast_store::{Db, Env, Tx};
 
-use crate::{Arn, Kernel, Principal, ServiceError, Side};
+use crate::{Arn, Counted, Kernel, Principal, ServiceError, Side};
 
 /// The surroundings of one call. Cheap to clone.
 #[derive(Clone)]
@@ -194,6 +194,13 @@ impl Context {
     {
         let input = Arc::new(input);
         self.0.store.transact(|tx| run(tx, self.clone(), Arc::clone(&input))).await
+    }
+
+    /// Counts for a metric of the account, unless this is the dark lane.
+    pub fn count(&self, counted: &Counted<'_>) {
+        if let (Some(metrics), Lane::Live) = (self.kernel().metrics(), self.lane()) {
+            metrics.count(self.account(), self.region(), counted);
+        }
     }
 
     pub fn now_ms(&self) -> i64 {

@@ -15,8 +15,8 @@ use crate::operation::ErasedCall;
 use crate::side::has_effects;
 use crate::{
     Access, AliasMover, Authorize, Context, Credentials, Decision, Entry, ErasedHandler,
-    ErasedOutput, Fetch, Invoke, Journal, Origin, Principal, Released, ResourceType, Seats,
-    Service, ServiceError, Shadow, Side, SideCall, Sockets, StreamSource, Vault, What,
+    ErasedOutput, Fetch, Invoke, Journal, Metrics, Origin, Principal, Released, ResourceType,
+    Seats, Service, ServiceError, Shadow, Side, SideCall, Sockets, StreamSource, Vault, What,
 };
 
 /// How strict the cloud is.
@@ -70,6 +70,7 @@ struct Inner {
     credentials: OnceLock<Arc<dyn Credentials>>,
     shadow: OnceLock<Arc<dyn Shadow>>,
     released: OnceLock<Arc<dyn Released>>,
+    metrics: OnceLock<Arc<dyn Metrics>>,
     sockets: OnceLock<Arc<dyn Sockets>>,
     fetch: OnceLock<Arc<dyn Fetch>>,
     seats: Seats,
@@ -105,6 +106,7 @@ impl Kernel {
             credentials: OnceLock::new(),
             shadow: OnceLock::new(),
             released: OnceLock::new(),
+            metrics: OnceLock::new(),
             sockets: OnceLock::new(),
             fetch: OnceLock::new(),
             seats: Seats::default(),
@@ -144,6 +146,14 @@ impl Kernel {
     /// Who wants to know that a release is over.
     pub fn released(&self) -> Option<&Arc<dyn Released>> {
         self.0.released.get()
+    }
+
+    pub fn provide_metrics(&self, port: Arc<dyn Metrics>) {
+        let _ = self.0.metrics.set(port);
+    }
+
+    pub fn metrics(&self) -> Option<&Arc<dyn Metrics>> {
+        self.0.metrics.get()
     }
 
     pub fn provide_sockets(&self, port: Arc<dyn Sockets>) {

@@ -21,6 +21,7 @@ pub mod operation;
 pub mod ports;
 pub mod principal;
 pub mod provision;
+pub mod resource_policy;
 pub mod service;
 pub mod side;
 pub mod vault;
@@ -32,9 +33,9 @@ pub use error::ServiceError;
 pub use journal::{Entry, Journal, What, new_root, trace_root};
 pub use operation::{Access, ErasedHandler, ErasedOutput, Handler, Operation};
 pub use ports::{
-    Answered, Authorize, Credentials, Decision, Fetch, Given, Guise, HttpGiven, Invoke, InvokeKind,
-    InvokeRequest, InvokeResponse, OwnSockets, Pair, Released, Secret, Served, Shadow, Sockets,
-    StreamPage, StreamRecord, StreamSource, StreamStart, Subject,
+    Answered, Authorize, Counted, Credentials, Decision, Fetch, Given, Guise, HttpGiven, Invoke,
+    InvokeKind, InvokeRequest, InvokeResponse, Metrics, OwnSockets, Pair, Released, Secret, Served,
+    Shadow, Sockets, StreamPage, StreamRecord, StreamSource, StreamStart, Subject,
 };
 pub use principal::Principal;
 pub use provision::{AliasMover, Resource, ResourceRequest, ResourceType};

@@ -69,6 +69,24 @@ pub trait Shadow: Send + Sync + 'static {
     fn served(&self, subject: &Subject<'_>, version: &str, served: Served);
 }
 
+/// Counts what services do. Provided by CloudWatch. What is counted is gathered in memory and written by and
+/// by: a crash loses the last seconds of it.
+pub trait Metrics: Send + Sync + 'static {
+    /// Called on hot paths: returns at once.
+    fn count(&self, account: &str, region: &str, counted: &Counted<'_>);
+}
+
+/// A value of a metric, as of now.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted<'a> {
+    pub namespace: &'a str,
+    pub name: &'a str,
+    pub dimensions: &'a [(&'a str, &'a str)],
+    pub value: f64,
+    /// `Count`, `Milliseconds`, …, `None`.
+    pub unit: &'a str,
+}
+
 /// Wants to know when a release is over. Provided by CodeDeploy, whose deployments are releases.
 pub trait Released: Send + Sync + 'static {
     /// The release with this name is over: promoted, finished or rolled back. Told at least once.

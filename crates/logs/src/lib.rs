@@ -1,11 +1,10 @@
 //! CloudWatch Logs: groups, streams, events; what every invocation writes to.
 //!
 //! The events of a group are one index by time, so that following a group and dropping what is too old
-//! are short scans. Read first: `store.rs`, `pattern.rs`.
-//!
-//! Insights queries, subscription and metric filters are not here yet.
+//! are short scans. Read first: `store.rs`, `pattern.rs`, `filters.rs` (what is done with events as they arrive).
 
 pub mod api;
+mod filters;
 mod operations;
 mod pattern;
 mod resources;
@@ -22,7 +21,7 @@ use api::logs::operations as op;
 /// Reads a filter pattern and asks it about a message: nothing may panic or take long. For fuzzing.
 pub fn exercise_pattern(pattern: &str, message: &str) {
     if let Ok(pattern) = pattern::Pattern::parse(pattern) {
-        pattern.matches(message);
+        pattern.extract(message);
     }
 }
 
@@ -51,8 +50,18 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::TagResource>(&logs)
         .route::<op::UntagLogGroup>(&logs)
         .route::<op::UntagResource>(&logs)
+        .route::<op::PutMetricFilter>(&logs)
+        .route::<op::DescribeMetricFilters>(&logs)
+        .route::<op::DeleteMetricFilter>(&logs)
+        .route::<op::TestMetricFilter>(&logs)
+        .route::<op::PutSubscriptionFilter>(&logs)
+        .route::<op::DescribeSubscriptionFilters>(&logs)
+        .route::<op::DeleteSubscriptionFilter>(&logs)
         .resource(resources::LogGroupType)
         .resource(resources::LogStreamType)
+        .resource(resources::MetricFilterType)
+        .resource(resources::SubscriptionFilterType)
+        .task(filters::task())
         .task(tasks::drop_group())
         .task(tasks::retention())
         .list(resources::list)

@@ -1,6 +1,8 @@
 //! Filter patterns: terms (`error -debug ?warn "two words"`) and JSON selectors
 //! (`{ $.status >= 500 && $.path = "/x*" }`).
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 const DEPTH_MAX: usize = 32;
@@ -11,6 +13,16 @@ pub(crate) enum Pattern {
     All,
     Terms { every: Vec<String>, any: Vec<String>, none: Vec<String> },
     Json(Condition),
+    Fields(Vec<Field>),
+}
+
+/// A field of a space-delimited pattern.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Field {
+    /// `...`: any number of fields.
+    Rest,
+    /// Its name, and comparisons: all of one of the lists hold, if there is a list.
+    One(String, Vec<Vec<(&'static str, String, bool)>>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -37,9 +49,9 @@ impl Pattern {
             };
         }
         if text.starts_with('[') {
-            return Err(
-                "space-delimited filter patterns are not implemented by Undercast".to_owned()
-            );
+            let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+            let inner = inner.ok_or("Invalid filter pattern")?;
+            return fields(inner).map(Self::Fields);
         }
         Ok(terms(text))
     }
@@ -55,8 +67,155 @@ impl Pattern {
             Self::Json(condition) => {
                 serde_json::from_str::<Value>(message).is_ok_and(|value| condition.holds(&value))
             }
+            Self::Fields(fields) => named(fields, message).is_some(),
         }
     }
+
+    /// What the fields of the pattern are in a message that matches, by `$name` or `$.path`.
+    pub(crate) fn extract(&self, message: &str) -> Option<BTreeMap<String, String>> {
+        if !self.matches(message) {
+            return None;
+        }
+        Some(match self {
+            Self::All | Self::Terms { .. } => BTreeMap::new(),
+            Self::Fields(fields) => named(fields, message)?
+                .into_iter()
+                .map(|(name, value)| (format!("${name}"), value.to_owned()))
+                .collect(),
+            Self::Json(condition) => {
+                let value: Value = serde_json::from_str(message).ok()?;
+                let mut paths = Vec::new();
+                condition.paths(&mut paths);
+                let found = paths.into_iter().filter_map(|path| {
+                    let found = path.iter().try_fold(&value, |value, part| step(value, part))?;
+                    Some((format!("$.{}", path.join(".")), shown(found)))
+                });
+                found.collect()
+            }
+        })
+    }
+}
+
+/// A field of a message: `$.path` of JSON, or `$name` of what a pattern extracted.
+pub(crate) fn field(
+    selector: &str,
+    message: &str,
+    extracted: &BTreeMap<String, String>,
+) -> Option<String> {
+    if let Some(found) = extracted.get(selector) {
+        return Some(found.clone());
+    }
+    let path = selector.strip_prefix("$.")?;
+    let value: Value = serde_json::from_str(message).ok()?;
+    path.split('.').try_fold(&value, |value, part| step(value, part)).map(shown)
+}
+
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The fields between the brackets of a space-delimited pattern.
+fn fields(text: &str) -> Result<Vec<Field>, String> {
+    let wrong = || "Invalid filter pattern".to_owned();
+    let mut all = Vec::new();
+    for part in text.split(',') {
+        let mut tokens = tokens(part)?.into_iter().peekable();
+        let Some(Token::Word(name)) = tokens.next() else {
+            return Err(wrong());
+        };
+        if name == "..." {
+            all.push(Field::Rest);
+            continue;
+        }
+        let mut any = Vec::new();
+        let mut every = Vec::new();
+        while tokens.peek().is_some() {
+            let Some(Token::Operator(operator)) = tokens.next() else {
+                return Err(wrong());
+            };
+            match tokens.next() {
+                Some(Token::Word(value)) => every.push((operator, value, false)),
+                Some(Token::Quoted(value)) => every.push((operator, value, true)),
+                _ => return Err(wrong()),
+            }
+            match tokens.next() {
+                None => break,
+                Some(Token::Operator("&&")) => {}
+                Some(Token::Operator("||")) => any.push(std::mem::take(&mut every)),
+                Some(_) => return Err(wrong()),
+            }
+            // The name stands in front of each comparison.
+            if tokens.next() != Some(Token::Word(name.clone())) {
+                return Err(wrong());
+            }
+        }
+        if !every.is_empty() {
+            any.push(every);
+        }
+        all.push(Field::One(name, any));
+    }
+    match all.iter().filter(|field| **field == Field::Rest).count() {
+        0 | 1 => Ok(all),
+        _ => Err(wrong()),
+    }
+}
+
+/// The fields of a message: words, and what stands in brackets or quotes.
+fn words(message: &str) -> Vec<&str> {
+    let mut all = Vec::new();
+    let mut rest = message.trim();
+    while !rest.is_empty() {
+        let close = match rest.as_bytes().first() {
+            Some(b'[') => Some(']'),
+            Some(b'"') => Some('"'),
+            _ => None,
+        };
+        let inner = rest.get(1..).filter(|_| close.is_some()).unwrap_or_default();
+        let (word, tail) = match close.and_then(|close| inner.split_once(close)) {
+            Some(found) => found,
+            None => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
+        };
+        all.push(word);
+        rest = tail.trim_start();
+    }
+    all
+}
+
+/// The fields of a message by the names in the pattern, if it matches.
+fn named<'a>(fields: &'a [Field], message: &'a str) -> Option<Vec<(&'a str, &'a str)>> {
+    let words = words(message);
+    let rest = fields.iter().position(|field| *field == Field::Rest);
+    let after = rest.map_or(0, |at| fields.len() - at - 1);
+    let before = rest.unwrap_or(fields.len());
+    let fits = match rest {
+        None => words.len() == fields.len(),
+        Some(_) => words.len() >= before + after,
+    };
+    if !fits {
+        return None;
+    }
+    let ends = words.get(..before)?.iter().chain(words.get(words.len() - after..)?);
+    let fields = fields.iter().filter_map(|field| match field {
+        Field::One(name, any) => Some((name, any)),
+        Field::Rest => None,
+    });
+    let mut found = Vec::new();
+    for ((name, any), word) in fields.zip(ends) {
+        let value = match word.parse::<f64>() {
+            Ok(number) => serde_json::json!(number),
+            Err(_) => Value::from(*word),
+        };
+        let holds = |(operator, wanted, quoted): &(&'static str, String, bool)| {
+            let is_number = wanted.parse::<f64>().is_ok() && !quoted;
+            let value = if is_number { value.clone() } else { Value::from(*word) };
+            compare(Some(&value), operator, wanted, *quoted)
+        };
+        if !any.is_empty() && !any.iter().any(|every| every.iter().all(holds)) {
+            return None;
+        }
+        found.push((name.as_str(), *word));
+    }
+    Some(found)
 }
 
 fn terms(text: &str) -> Pattern {
@@ -176,6 +335,16 @@ fn one(tokens: &mut Vec<Token>, depth: usize) -> Result<Condition, String> {
 }
 
 impl Condition {
+    fn paths<'a>(&'a self, all: &mut Vec<&'a [String]>) {
+        match self {
+            Self::And(a, b) | Self::Or(a, b) => {
+                a.paths(all);
+                b.paths(all);
+            }
+            Self::Compare { path, .. } => all.push(path),
+        }
+    }
+
     fn holds(&self, value: &Value) -> bool {
         match self {
             Self::And(a, b) => a.holds(value) && b.holds(value),
@@ -250,6 +419,35 @@ mod tests {
         assert!(yes("?ERROR ?WARN", "a WARN"));
         assert!(!yes("ERROR -benign", "ERROR benign"));
         assert!(yes("\"two words\"", "some two words here"));
+    }
+
+    #[test]
+    fn space_delimited_fields() {
+        let line = r#"10.0.0.1 frank [10/Oct/2000:13:25:15 -0700] "GET /a b HTTP/1.0" 404 1534"#;
+        assert!(yes("[ip, user, time, request, status=4*, bytes > 1000]", line));
+        assert!(!yes("[ip, user, time, request, status=5*, bytes]", line));
+        assert!(!yes("[ip, user, status]", line));
+        assert!(yes("[ip, ..., bytes]", line));
+        assert!(yes("[..., status = 404 || status = 500, bytes]", line));
+        assert!(!yes("[..., status >= 400 && status < 404, bytes]", line));
+        assert!(yes("[ip != 10.0.0.2, ...]", line));
+        let found = Pattern::parse("[ip, ..., status, bytes]").unwrap().extract(line).unwrap();
+        assert_eq!(found.get("$ip").unwrap(), "10.0.0.1");
+        assert_eq!(found.get("$bytes").unwrap(), "1534");
+        for wrong in ["[", "[a", "[a=]", "[..., b, ...]", "[a = 1 || b = 2]", "[]"] {
+            assert!(Pattern::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn json_fields_are_extracted() {
+        let pattern = Pattern::parse("{ $.a.b > 1 && $.c = x }").unwrap();
+        let message = r#"{"a": {"b": 2}, "c": "x", "d": [7]}"#;
+        let found = pattern.extract(message).unwrap();
+        assert_eq!(found.get("$.a.b").unwrap(), "2");
+        assert_eq!(field("$.d[0]", message, &found).unwrap(), "7");
+        assert_eq!(field("$.c", message, &found).unwrap(), "x");
+        assert_eq!(field("$.e", message, &found), None);
     }
 
     #[test]

@@ -155,6 +155,124 @@ impl ResourceType for LogStreamType {
     }
 }
 
+/// The input of an operation whose members are called like the properties, but with a small first letter.
+fn lowered(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let lower = |name: &String| {
+                let (first, rest) = name.split_at(name.chars().next().map_or(0, char::len_utf8));
+                format!("{}{rest}", first.to_lowercase())
+            };
+            Value::Object(members.iter().map(|(k, v)| (lower(k), lowered(v))).collect())
+        }
+        Value::Array(all) => all.iter().map(lowered).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Puts a filter; its name is what it is called in templates.
+async fn put_filter(
+    ctx: Context,
+    request: ResourceRequest,
+    operation: &'static str,
+) -> Result<Resource, ServiceError> {
+    let name = match request.physical_id.as_str() {
+        "" => request.text("FilterName").map_or_else(|| request.generated_name(512), str::to_owned),
+        old => old.to_owned(),
+    };
+    let mut input = lowered(&request.properties);
+    if let Some(metrics) = input.get_mut("metricTransformations").and_then(Value::as_array_mut) {
+        for metric in metrics {
+            // In templates dimensions are a list.
+            let all = metric.get("dimensions").and_then(Value::as_array).cloned();
+            let pairs = all.into_iter().flatten().filter_map(|pair| {
+                Some((pair.get("key")?.as_str()?.to_owned(), pair.get("value")?.clone()))
+            });
+            let pairs: serde_json::Map<String, Value> = pairs.collect();
+            if let (Value::Object(metric), false) = (metric, pairs.is_empty()) {
+                metric.insert("dimensions".to_owned(), pairs.into());
+            }
+        }
+    }
+    if let Value::Object(members) = &mut input {
+        members.insert("filterName".to_owned(), name.clone().into());
+    }
+    call(&ctx, operation, input).await?;
+    Ok(Resource::new(name))
+}
+
+async fn delete_filter(
+    ctx: Context,
+    request: ResourceRequest,
+    operation: &'static str,
+) -> Result<(), ServiceError> {
+    let group = request.text("LogGroupName");
+    let input = json!({"logGroupName": group, "filterName": request.physical_id});
+    unless(call(&ctx, operation, input).await, GONE, true)
+}
+
+pub(crate) struct MetricFilterType;
+pub(crate) struct SubscriptionFilterType;
+
+impl ResourceType for MetricFilterType {
+    fn name(&self) -> &'static str {
+        "AWS::Logs::MetricFilter"
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &["FilterName", "FilterPattern", "LogGroupName", "MetricTransformations"]
+    }
+
+    fn replaced_by(&self) -> &'static [&'static str] {
+        &["FilterName", "LogGroupName"]
+    }
+
+    fn create(&self, ctx: Context, request: ResourceRequest) -> Future<Resource> {
+        put_filter(ctx, request, "PutMetricFilter").boxed()
+    }
+
+    fn update(&self, ctx: Context, request: ResourceRequest) -> Future<Resource> {
+        put_filter(ctx, request, "PutMetricFilter").boxed()
+    }
+
+    fn delete(&self, ctx: Context, request: ResourceRequest) -> Future<()> {
+        delete_filter(ctx, request, "DeleteMetricFilter").boxed()
+    }
+}
+
+impl ResourceType for SubscriptionFilterType {
+    fn name(&self) -> &'static str {
+        "AWS::Logs::SubscriptionFilter"
+    }
+
+    fn properties(&self) -> &'static [&'static str] {
+        &[
+            "DestinationArn",
+            "Distribution",
+            "FilterName",
+            "FilterPattern",
+            "LogGroupName",
+            "RoleArn",
+        ]
+    }
+
+    fn replaced_by(&self) -> &'static [&'static str] {
+        &["FilterName", "LogGroupName"]
+    }
+
+    fn create(&self, ctx: Context, request: ResourceRequest) -> Future<Resource> {
+        put_filter(ctx, request, "PutSubscriptionFilter").boxed()
+    }
+
+    fn update(&self, ctx: Context, request: ResourceRequest) -> Future<Resource> {
+        put_filter(ctx, request, "PutSubscriptionFilter").boxed()
+    }
+
+    fn delete(&self, ctx: Context, request: ResourceRequest) -> Future<()> {
+        delete_filter(ctx, request, "DeleteSubscriptionFilter").boxed()
+    }
+}
+
 /// Log groups, for `undercast ls`.
 pub(crate) async fn list(kernel: Kernel) -> Result<Vec<Listed>, ServiceError> {
     let rows = GROUPS.list(kernel.db(), GROUPS.all(), 10_000, false).await?;

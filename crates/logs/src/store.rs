@@ -15,6 +15,48 @@ pub(crate) const STREAMS: Table<(u64, String), StreamRow> = Table::new(keyspace:
 /// Number of the group, time, a number that orders what happened in the same millisecond.
 pub(crate) const EVENTS: Table<(u64, i64, u64), EventRow> = Table::new(keyspace::LOGS, "events");
 
+/// Number of the group, name of the filter.
+pub(crate) const FILTERS: Table<(u64, String), FilterRow> = Table::new(keyspace::LOGS, "filters");
+pub(crate) const SUBSCRIPTIONS: Table<(u64, String), SubscriptionRow> =
+    Table::new(keyspace::LOGS, "subscriptions");
+/// What has still to be delivered: number of the subscription, time of arrival, and a number that keeps the order.
+pub(crate) const OUTGOING: Table<(u64, i64, u64), OutgoingRow> =
+    Table::new(keyspace::LOGS, "outgoing");
+
+/// A metric filter.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct FilterRow {
+    pub(crate) pattern: String,
+    pub(crate) namespace: String,
+    pub(crate) metric: String,
+    /// A number, or the field that has it.
+    pub(crate) value: String,
+    pub(crate) default: Option<f64>,
+    pub(crate) unit: Option<String>,
+    /// The fields that have the values of dimensions.
+    pub(crate) dimensions: BTreeMap<String, String>,
+    pub(crate) created_ms: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SubscriptionRow {
+    /// Unique for ever.
+    pub(crate) number: u64,
+    pub(crate) pattern: String,
+    pub(crate) destination: String,
+    pub(crate) role: Option<String>,
+    pub(crate) distribution: String,
+    pub(crate) created_ms: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct OutgoingRow {
+    pub(crate) stream: String,
+    pub(crate) at_ms: i64,
+    pub(crate) number: u64,
+    pub(crate) message: String,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct GroupRow {
     /// Unique for ever: a group of the same name made later has another.
@@ -24,6 +66,11 @@ pub(crate) struct GroupRow {
     pub(crate) kms_key_id: Option<String>,
     pub(crate) class: String,
     pub(crate) tags: BTreeMap<String, String>,
+    /// How many metric filters and subscriptions it has.
+    #[serde(default)]
+    pub(crate) filters: u32,
+    #[serde(default)]
+    pub(crate) subscriptions: u32,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,5 +100,17 @@ impl Row for StreamRow {
 }
 
 impl Row for EventRow {
+    const VERSION: u8 = 1;
+}
+
+impl Row for FilterRow {
+    const VERSION: u8 = 1;
+}
+
+impl Row for SubscriptionRow {
+    const VERSION: u8 = 1;
+}
+
+impl Row for OutgoingRow {
     const VERSION: u8 = 1;
 }

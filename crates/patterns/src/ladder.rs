@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::{Gate, LatencyGate, Light, Stats, Verdict};
 
+/// As many as CodeDeploy takes.
+const ALARMS_MAX: usize = 10;
 const ALARM: &str = "an alarm or a hook";
 /// Steps of one plan.
 const STEPS_MAX: usize = 100;
@@ -34,6 +36,9 @@ pub struct Step {
     pub duration_s: u64,
     #[serde(default)]
     pub gate: Gate,
+    /// CloudWatch alarms of which none may go off meanwhile.
+    #[serde(default)]
+    pub alarms: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -179,6 +184,9 @@ impl Plan {
                 StepKind::Canary { weight: next } => weight = next,
                 StepKind::Dark { .. } | StepKind::Everybody => {}
             }
+            if step.alarms.len() > ALARMS_MAX {
+                return Err(named(format!("at most {ALARMS_MAX} alarms")));
+            }
             step.gate.check(step.light()).map_err(named)?;
         }
         Ok(())
@@ -199,7 +207,12 @@ impl Plan {
             latency: Some(LatencyGate::default()),
             ..Gate::default()
         };
-        let step = |kind, duration_s, gate: &Gate| Step { kind, duration_s, gate: gate.clone() };
+        let step = |kind, duration_s, gate: &Gate| Step {
+            kind,
+            duration_s,
+            gate: gate.clone(),
+            alarms: Vec::new(),
+        };
         let steps = vec![
             step(StepKind::Dark { share: 1.0 }, 3_600, &dark),
             step(StepKind::Canary { weight: 0.05 }, 600, &canary),
@@ -218,6 +231,7 @@ impl Plan {
             kind: StepKind::Canary { weight },
             duration_s: minutes * 60,
             gate: Gate::default(),
+            alarms: Vec::new(),
         };
         let ten_percent = |minutes| vec![canary(0.1, minutes)];
         let linear = |minutes| (1..=9).map(|n| canary(f64::from(n) / 10.0, minutes)).collect();
@@ -233,7 +247,12 @@ impl Plan {
             "Linear10PercentEvery10Minutes" => linear(10),
             _ => return None,
         };
-        steps.push(Step { kind: StepKind::Everybody, duration_s: 0, gate: Gate::default() });
+        steps.push(Step {
+            kind: StepKind::Everybody,
+            duration_s: 0,
+            gate: Gate::default(),
+            alarms: Vec::new(),
+        });
         Some(Plan { steps, on_fail: OnFail::RollBack })
     }
 
@@ -496,7 +515,7 @@ mod tests {
 
     #[test]
     fn plans_are_checked() {
-        let step = |kind| Step { kind, duration_s: 0, gate: Gate::default() };
+        let step = |kind| Step { kind, duration_s: 0, gate: Gate::default(), alarms: Vec::new() };
         let (dark, everybody) = (step(StepKind::Dark { share: 1.0 }), step(StepKind::Everybody));
         let canary = |weight| step(StepKind::Canary { weight });
         for steps in [
@@ -574,7 +593,7 @@ mod tests {
                     } else {
                         StepKind::Canary { weight: share }
                     };
-                    Step { kind, duration_s, gate }
+                    Step { kind, duration_s, gate, alarms: Vec::new() }
                 });
                 let on_fail = if holds { OnFail::Hold } else { OnFail::RollBack };
                 Plan { steps: steps.collect(), on_fail }

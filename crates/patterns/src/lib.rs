@@ -38,6 +38,8 @@ use std::sync::Arc;
 
 use undercast_kernel::{Context, Kernel, Listed, Service, ServiceError};
 
+pub use runs::Room;
+
 use api::release::operations as op;
 use runs::Watcher;
 use store::{RELEASES, RUNS};
@@ -64,12 +66,9 @@ impl Release {
     }
 }
 
-/// With more runnable processes for each processor than this, candidates rest.
-pub const LOAD_MAX: f64 = 8.0;
-
 /// The routing table; also provides the kernel's port for who watches.
-pub fn service(kernel: &Kernel, load_max: f64) -> Service {
-    let watcher = Watcher::new(kernel, load_max);
+pub fn service(kernel: &Kernel, room: Room) -> Service {
+    let watcher = Watcher::new(kernel, room);
     kernel.provide_shadow(Arc::clone(&watcher) as Arc<dyn undercast_kernel::Shadow>);
     let moves = Arc::new(tokio::sync::Mutex::new(()));
     let release = Arc::new(Release { watcher: Arc::clone(&watcher), moves: Arc::clone(&moves) });
@@ -165,7 +164,7 @@ mod tests {
 
     async fn check(kernel: &Kernel, accept_leaks: bool) -> Result<(), ServiceError> {
         let moves = Arc::new(tokio::sync::Mutex::new(()));
-        let release = Release { watcher: Watcher::new(kernel, LOAD_MAX), moves };
+        let release = Release { watcher: Watcher::new(kernel, Room::default()), moves };
         let root = Principal::Root { account: "000000000000".to_owned() };
         let ctx = kernel.context(root, "000000000000", "us-east-1");
         release.check_isolation(&ctx, accept_leaks)

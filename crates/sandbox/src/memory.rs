@@ -151,10 +151,12 @@ impl Parents {
         for version in [MemoryLimit::CgroupV1, MemoryLimit::CgroupV2] {
             write_where_it_is(&self.0, memory_file(version), &memory);
         }
-        // A quarter of what one process of others gets: enough to come to an end, however busy those are. With less
-        // than that, candidates starved and what they did not answer in time looked like a difference.
-        for (file, value) in [("cpu.shares", "256"), ("cpu.weight", "25")] {
-            write_where_it_is(&self.0, file, value);
+        // Not an idle group: with too little, candidates starve, and what they do not answer in time looks like a
+        // difference.
+        let shares = (u64::from(background.cpu_percent) * 1024 / 100).clamp(2, 262_144).to_string();
+        let weight = u64::from(background.cpu_percent).clamp(1, 10_000).to_string();
+        for (file, value) in [("cpu.shares", shares), ("cpu.weight", weight)] {
+            write_where_it_is(&self.0, file, &value);
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Options {
 /// small share of a busy processor and this much memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Background {
+    /// Of a busy processor, as percent of what one process of others gets; all instances together.
+    pub cpu_percent: u16,
     pub memory_bytes_max: u64,
 }
 

@@ -1,7 +1,7 @@
 //! The load generator of `bench/run`: many keep-alive connections that each repeat one thing, against
 //! a running cloud or against a bare echo of its own. Prints one JSON line.
 //!
-//! `load echo|identity|sqs|fill|put|get|invoke|api URL CLIENTS SECONDS [EXTRA [CALLS [RATE]]]`: EXTRA names the queue,
+//! `load echo|identity|sqs|fill|put|get|query|s3put|s3get|invoke|api URL CLIENTS SECONDS [EXTRA [CALLS [RATE]]]`: EXTRA names the queue,
 //! table, function or path; with CALLS above 0 it ends after so many; with RATE it begins so many a second, however
 //! long they take.
 #![allow(
@@ -205,6 +205,24 @@ async fn once(what: &str, client: &mut Client, n: u64, extra: &str) -> u64 {
             let body = format!(r#"{{"TableName":"{extra}","Key":{key},"ConsistentRead":true}}"#);
             let answer = client.aws("dynamodb", "DynamoDB_20120810.GetItem", &body).await;
             assert!(find(&answer, b"\"Item\"").is_some(), "{answer:?}");
+        }
+        "query" => {
+            let values = format!(r#"{{":id":{{"S":"k{}"}}}}"#, n % 1000);
+            let body = format!(
+                r#"{{"TableName":"{extra}","KeyConditionExpression":"id = :id","ExpressionAttributeValues":{values}}}"#
+            );
+            let answer = client.aws("dynamodb", "DynamoDB_20120810.Query", &body).await;
+            assert!(find(&answer, b"\"Items\"").is_some(), "{answer:?}");
+        }
+        "s3put" | "s3get" => {
+            let headers = "authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0\r\nx-amz-content-sha256: UNSIGNED-PAYLOAD\r\n";
+            let path = format!("/{extra}/key-{}", n % 1000);
+            let (method, body) = match what {
+                "s3put" => ("PUT", vec![b'x'; 1024]),
+                _ => ("GET", Vec::new()),
+            };
+            let (status, answer) = client.call(method, &path, headers, &body).await;
+            assert_eq!(status, 200, "{answer:?}");
         }
         "invoke" => {
             let headers = "authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0\r\n";

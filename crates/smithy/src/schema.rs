@@ -315,6 +315,7 @@ pub enum Protocol {
     AwsJson1_0,
     AwsJson1_1,
     AwsQuery,
+    RpcV2Cbor,
     RestJson1,
     RestXml,
 }

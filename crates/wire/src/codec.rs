@@ -1,5 +1,6 @@
 //! The formats: each implements smithy's `ShapeReader` and `ShapeWriter` once, for all shapes.
 
+pub mod cbor;
 pub mod json;
 pub mod query;
 pub mod raw;

@@ -18,7 +18,7 @@ pub enum Family {
 impl From<Protocol> for Family {
     fn from(protocol: Protocol) -> Self {
         match protocol {
-            Protocol::AwsJson1_0 | Protocol::AwsJson1_1 => Self::Json,
+            Protocol::AwsJson1_0 | Protocol::AwsJson1_1 | Protocol::RpcV2Cbor => Self::Json,
             Protocol::AwsQuery => Self::Query,
             Protocol::RestJson1 => Self::RestJson,
             Protocol::RestXml => Self::RestXml,

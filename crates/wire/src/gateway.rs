@@ -1,6 +1,7 @@
 //! The chain that every request goes through.
 
 use std::borrow::Cow;
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use undercast_kernel::{
     Context, Entry, ErasedOutput, Kernel, Mode, Origin, Principal, Seat, Seats, ServiceError, What,
     new_root, trace_root,
 };
-use undercast_smithy::{Body, OperationSchema, Protocol};
+use undercast_smithy::{Body, BodyError, OperationSchema, Protocol, ReadError};
 
 use crate::auth::{self, Caller};
 use crate::codec::query::{Pairs, parse_pairs};
@@ -324,7 +325,11 @@ impl<'g> Call<'g> {
             true => (self.collect(body, Family::Query, None).await?, None),
             false => (Bytes::new(), Some(body)),
         };
-        let form = body.is_none().then(|| form_pairs(&early)).transpose()?;
+        let form = match body {
+            None => self.inflated(early.clone(), Family::Query)?,
+            Some(_) => Bytes::new(),
+        };
+        let form = body.is_none().then(|| form_pairs(&form)).transpose()?;
         let path = self.path(name, scope);
         let routed = self.gateway.0.router.route(&View {
             method: parts.method.as_str(),
@@ -358,7 +363,7 @@ impl<'g> Call<'g> {
             labels,
             query: &query,
             form,
-            bytes: &taken.bytes,
+            bytes: &self.inflated(taken.bytes, target.family())?,
             stream: taken.stream,
         };
         self.dispatch(&ctx, target, input).await
@@ -556,6 +561,25 @@ impl<'g> Call<'g> {
         }
         let headers = Cow::Borrowed(&self.parts.headers);
         Ok(Taken { bytes, stream: Body::default(), headers })
+    }
+
+    /// A body that a client compressed, as it was before; S3 keeps such bodies as they are.
+    fn inflated(&self, bytes: Bytes, family: Family) -> Result<Bytes, ServiceError> {
+        let encoding = self.parts.headers.get(header::CONTENT_ENCODING);
+        if family == Family::RestXml || encoding.is_none_or(|value| value != "gzip") {
+            return Ok(bytes);
+        }
+        let limit = self.gateway.0.options.body_bytes_max;
+        let mut plain = Vec::new();
+        let mut decoder = flate2::read::GzDecoder::new(&*bytes).take(limit + 1);
+        if decoder.read_to_end(&mut plain).is_err() {
+            let message = "The request body is not valid gzip.".to_owned();
+            return Err(unreadable(&ReadError::Syntax(message)));
+        }
+        if plain.len() as u64 > limit {
+            return Err(body_error(family, BodyError::TooLarge { limit }));
+        }
+        Ok(plain.into())
     }
 
     /// What stands for the payload in S3's signatures.

@@ -10,6 +10,7 @@ use http::HeaderMap;
 use undercast_kernel::{ErasedOutput, ServiceError};
 use undercast_smithy::{Body, OperationSchema, Protocol, ServiceSchema, ShapeReader};
 
+use crate::codec::cbor::CborReader;
 use crate::codec::json::JsonReader;
 use crate::codec::query::{Pairs, QueryReader};
 use crate::error::{Family, unreadable};
@@ -20,6 +21,7 @@ pub mod aws_json;
 pub mod aws_query;
 pub mod rest_json;
 pub mod rest_xml;
+pub mod rpc_v2;
 
 /// What is being called, as far as it is known.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +61,7 @@ pub fn read<T>(
             return Ok(read(&mut reader));
         }
         Protocol::AwsQuery => return Ok(read(&mut QueryReader::new(&mut input.form))),
+        Protocol::RpcV2Cbor => return Ok(read(&mut CborReader::new(input.bytes))),
         Protocol::RestJson1 => BodyFormat::Json,
         Protocol::RestXml => BodyFormat::Xml,
     };
@@ -87,6 +90,7 @@ pub fn encode(
         Protocol::AwsQuery => aws_query::encode(service, operation, output, request_id),
         Protocol::RestJson1 => rest_json::encode(operation, output, request_id),
         Protocol::RestXml => rest_xml::encode(service, operation, output, request_id),
+        Protocol::RpcV2Cbor => rpc_v2::encode(operation, output, request_id),
     }
 }
 
@@ -99,6 +103,7 @@ pub fn encode_error(target: Target, error: &ServiceError, request_id: &str) -> R
         Protocol::AwsQuery => aws_query::encode_error(target, error, request_id),
         Protocol::RestJson1 => rest_json::encode_error(target, error, request_id),
         Protocol::RestXml => rest_xml::encode_error(target, error, request_id),
+        Protocol::RpcV2Cbor => rpc_v2::encode_error(target, error, request_id),
     };
     for (name, value) in error.headers() {
         reply.header(name, value);

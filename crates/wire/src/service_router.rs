@@ -12,7 +12,7 @@ use undercast_smithy::{Protocol, ServiceSchema};
 
 use crate::codec::query::Pairs;
 use crate::error::{Family, unknown_operation};
-use crate::protocol::Target;
+use crate::protocol::{Target, rpc_v2};
 use crate::uri_router::{BadLabel, Known, Labels, Request, UriRouter};
 
 #[derive(Debug)]
@@ -136,6 +136,11 @@ impl ServiceRouter {
         if let Some(target) = view.headers.get("x-amz-target").and_then(|t| t.to_str().ok()) {
             return self.route_target(view.headers, target);
         }
+        if view.headers.contains_key(rpc_v2::HEADER)
+            && let Some((service, name)) = rpc_v2::target(view.path)
+        {
+            return self.route_rpc(service, name);
+        }
         let action = view.action();
         let Some(entry) = self.service(view, action.as_deref()) else {
             return Err(self.nothing(view, action));
@@ -169,6 +174,17 @@ impl ServiceRouter {
             return Err(Box::new(Astray { target, error }));
         };
         let protocol = asked.or(entry.json).unwrap_or(Protocol::AwsJson1_1);
+        entry.by_action(protocol, name)
+    }
+
+    fn route_rpc<'p>(&self, service: &str, name: &str) -> Result<Routed<'p>, Box<Astray>> {
+        let protocol = Protocol::RpcV2Cbor;
+        let entry = self.by_target.get(service).and_then(|index| self.entries.get(*index));
+        let Some(entry) = entry.filter(|e| e.schema.protocols.contains(&protocol)) else {
+            let target = Target { protocol, service: None, operation: None };
+            let error = ServiceError::not_implemented(service, name);
+            return Err(Box::new(Astray { target, error }));
+        };
         entry.by_action(protocol, name)
     }
 

@@ -205,7 +205,7 @@ impl<'a> Generator<'a> {
         let option = |v: Option<&str>| v.map_or("None".to_owned(), |v| format!("Some({v:?})"));
         let mut protocols = vec![protocol(m.metadata("protocol"), m.metadata("jsonVersion"))?];
         for also in &m.wanted.also {
-            protocols.push(protocol(Some(also), None)?);
+            protocols.push(protocol(Some(also), m.metadata("jsonVersion"))?);
         }
         let compatible = m.json.pointer("/metadata/awsQueryCompatible").is_some();
         let mut out = format!("//! The `{}` API: generated shapes and operations.\n", m.id);
@@ -669,6 +669,7 @@ fn protocol(name: Option<&str>, json_version: Option<&str>) -> Result<String, Fa
         (Some("json"), Some("1.0")) => "AwsJson1_0",
         (Some("json"), _) => "AwsJson1_1",
         (Some("query"), _) => "AwsQuery",
+        (Some("smithy-rpc-v2-cbor"), _) => "RpcV2Cbor",
         (Some("rest-json"), _) => "RestJson1",
         (Some("rest-xml"), _) => "RestXml",
         (other, _) => return Err(format!("unknown protocol {other:?}")),

@@ -23,7 +23,7 @@ pub(crate) struct Wanted {
     /// Names of members in the query protocol, by `Shape.Member`.
     #[serde(default)]
     pub(crate) query_names: BTreeMap<String, String>,
-    /// Further protocols that old clients speak: `query`.
+    /// Further protocols that old clients speak: `json`, `query`.
     #[serde(default)]
     pub(crate) also: Vec<String>,
     /// Patterns that the service does not check, or words differently: by shape.

@@ -18,6 +18,7 @@ const SERVICES: &[&str] = &[
     "undercast-s3",
     "undercast-lambda",
     "undercast-apigateway",
+    "undercast-cloudwatch",
     "undercast-logs",
     "undercast-support",
     "undercast-cloudformation",

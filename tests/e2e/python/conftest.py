@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[3]
 # The model of our own service, for boto3.
 # Tests share a machine that is never idle.
 os.environ.setdefault("UNDERCAST_DARK_LOAD_MAX", "1000")
+os.environ.setdefault("UNDERCAST_DARK_IDLE_MIN", "0")
+os.environ.setdefault("UNDERCAST_DARK_CPU_SHARE", "200")
 os.environ.setdefault("AWS_DATA_PATH", str(ROOT / "sdk/botocore"))
 BINARY = Path(os.environ.get("UNDERCAST_BINARY", ROOT / "target/debug/undercast"))
 

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use undercast_kernel::http::{Request, Response};
+use undercast_kernel::resource_policy;
 use undercast_kernel::{
     Access, Answered, Arn, Context, Given, HttpGiven, InvokeKind, InvokeRequest, Mode, Principal,
     ServiceError, Subject,
 };
 use undercast_smithy::Body;
 
-use super::{Visit, outward};
+use super::{PRINCIPAL, Visit, outward};
 use crate::engine::compiled::{Integration, Matched, Target};
 use crate::engine::event::{self, Surroundings};
 use crate::engine::mapping::{self, encoded, resolve};
-use crate::engine::permit::lets_call;
 use crate::engine::reply::{self, message};
 use crate::engine::service::Subtype;
 use crate::engine::variables::{Facts, Integrated};
@@ -190,19 +190,7 @@ impl Visit<'_> {
             let access = Access::new("lambda:InvokeFunction", function);
             return self.kernel.check(&caller, vec![access]).await;
         }
-        let name = json!({"FunctionName": function});
-        let policy = match self.kernel.call(&ctx, "lambda", "GetPolicy", &name).await {
-            Ok(answer) => answer.get("Policy").and_then(Value::as_str).map(str::to_owned),
-            Err(error) if error.code() == "ResourceNotFoundException" => None,
-            Err(error) => return Err(error),
-        };
-        let policy: Option<Value> = policy.and_then(|text| serde_json::from_str(&text).ok());
-        match policy.is_some_and(|policy| lets_call(&policy, source, self.around.account)) {
-            true => Ok(()),
-            false => Err(ServiceError::access_denied(format!(
-                "the policy of {function} does not let {source} call it"
-            ))),
-        }
+        resource_policy::may_invoke(&ctx, function, PRINCIPAL, source).await
     }
 
     /// The context of an integration's role, or of whoever signed the request.

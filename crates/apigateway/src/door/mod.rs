@@ -19,7 +19,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
 use undercast_kernel::http::{HttpEndpoint, Request, Response};
-use undercast_kernel::{Context, Kernel, Lane, ServiceError};
+use undercast_kernel::{Context, Counted, Kernel, Lane, ServiceError};
 
 pub(crate) use access_log::Destination;
 
@@ -232,9 +232,9 @@ struct Visit<'a> {
 impl Visit<'_> {
     async fn serve(&self) -> Response {
         let matched = self.stage.compiled.find(&self.request.method, self.around.path);
-        let Some(log) = self.stage.log.as_ref().filter(|_| self.is_live()) else {
+        if !self.is_live() {
             return self.routed(matched.as_ref(), &mut Outcome::default()).await.0;
-        };
+        }
         let clock = &self.kernel.env().clock;
         let begun = clock.monotonic();
         let mut outcome = Outcome::default();
@@ -243,6 +243,10 @@ impl Visit<'_> {
         outcome.response_bytes = response.body.length().unwrap_or_default();
         let took = clock.monotonic().saturating_sub(begun).as_millis();
         outcome.latency_ms = u64::try_from(took).unwrap_or(u64::MAX);
+        self.count(&outcome);
+        let Some(log) = &self.stage.log else {
+            return response;
+        };
         let around = Surroundings { authorized: authorized.as_ref(), ..self.around };
         let facts = Facts {
             request: self.request,
@@ -255,6 +259,30 @@ impl Visit<'_> {
         let line = log_line(&log.format, &facts);
         self.door.log.push(self.kernel, &log.to, around.now_ms, line);
         response
+    }
+
+    /// For the metrics of the API and of its stage.
+    fn count(&self, outcome: &Outcome) {
+        let Some(metrics) = self.kernel.metrics() else {
+            return;
+        };
+        let (account, api, stage) = (self.around.account, self.around.api, self.around.stage);
+        let all = [("ApiId", api), ("Stage", stage)];
+        let count = |name: &str, value: u64, unit: &str| {
+            let value = f64::from(u32::try_from(value).unwrap_or(u32::MAX));
+            for dimensions in [all.get(..1).unwrap_or_default(), &all] {
+                let namespace = "AWS/ApiGateway";
+                let counted = Counted { namespace, name, dimensions, value, unit };
+                metrics.count(account, &self.stage.region, &counted);
+            }
+        };
+        count("Count", 1, "Count");
+        count("4xx", u64::from((400..500).contains(&outcome.status)), "Count");
+        count("5xx", u64::from(outcome.status >= 500), "Count");
+        count("Latency", outcome.latency_ms, "Milliseconds");
+        if let Some(integration) = &outcome.integration {
+            count("IntegrationLatency", integration.latency_ms, "Milliseconds");
+        }
     }
 
     /// The answer, and what was found out about the caller.

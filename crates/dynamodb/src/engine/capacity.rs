@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use undercast_kernel::{Context, Counted};
+
 use super::table::{Index, Table};
 use crate::api::dynamodb::shapes::{Capacity, ConsumedCapacity};
 
@@ -60,6 +62,26 @@ impl Units {
         let all = self.indexes.iter().filter(|(_, (global, _))| *global == wanted);
         let map: BTreeMap<_, _> = all.map(|(name, (_, u))| (name.clone(), capacity(*u))).collect();
         Some(map).filter(|map| !map.is_empty())
+    }
+
+    pub(crate) fn count_read(&self, ctx: &Context, table: &Table) {
+        self.count(ctx, table, "ConsumedReadCapacityUnits");
+    }
+
+    pub(crate) fn count_written(&self, ctx: &Context, table: &Table) {
+        self.count(ctx, table, "ConsumedWriteCapacityUnits");
+    }
+
+    /// For the table, and for each global index.
+    fn count(&self, ctx: &Context, table: &Table, name: &str) {
+        let count = |dimensions: &[(&str, &str)], value| {
+            let namespace = "AWS/DynamoDB";
+            ctx.count(&Counted { namespace, name, dimensions, value, unit: "Count" });
+        };
+        count(&[("TableName", table.name())], self.table);
+        for (index, (_, units)) in self.indexes.iter().filter(|(_, (global, _))| *global) {
+            count(&[("GlobalSecondaryIndexName", index), ("TableName", table.name())], *units);
+        }
     }
 
     /// As much of it as `ReturnConsumedCapacity` asks for.

@@ -84,6 +84,7 @@ impl Handler<BatchGetItem> for Dynamo {
                 units.table += read_units(stored.size()?, wanted.consistent);
                 items.push(item_to_wire(project(wanted.projection.as_ref(), stored.item()?)));
             }
+            units.count_read(&ctx, &table);
             consumed.extend(units.answer(input.return_consumed_capacity.as_deref(), &table));
             if !left.is_empty() {
                 unprocessed

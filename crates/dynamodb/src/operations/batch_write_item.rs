@@ -55,6 +55,7 @@ impl Handler<BatchWriteItem> for Dynamo {
                 .await?;
             for applied in written {
                 self.expiries.note(ctx.lane(), applied.due);
+                applied.units.count_written(&ctx, &applied.table);
                 let name = applied.table.name().to_owned();
                 let entry = consumed.entry(name).or_insert((applied.table, Units::default()));
                 entry.1.add(&applied.units);

@@ -48,6 +48,7 @@ impl Handler<GetItem> for Dynamo {
         };
         let size = stored.as_ref().map(Stored::size).transpose()?.unwrap_or(0);
         let units = Units::of_table(read_units(size, input.consistent_read == Some(true)));
+        units.count_read(&ctx, &table);
         Ok(GetItemOutput {
             item: item.map(item_to_wire),
             consumed_capacity: units.answer(input.return_consumed_capacity.as_deref(), &table),

@@ -42,6 +42,7 @@ impl Handler<PutItem> for Dynamo {
             ..Mutation::new(&input.table_name, Action::Put(item))
         };
         let applied = mutate(self, &ctx, mutation).await?;
+        applied.units.count_written(&ctx, &applied.table);
         let wanted = input.return_consumed_capacity;
         Ok(PutItemOutput {
             consumed_capacity: applied.units.answer(wanted.as_deref(), &applied.table),

@@ -93,6 +93,7 @@ impl Handler<Query> for Dynamo {
         let page = run(&tx, &table, &input, request).await?;
         let count = |n: usize| Some(i32::try_from(n).unwrap_or(i32::MAX));
         let counts_only = input.select.as_deref() == Some("COUNT");
+        page.units.count_read(&ctx, &table);
         Ok(QueryOutput {
             consumed_capacity: page.units.answer(input.return_consumed_capacity.as_deref(), &table),
             items: (!counts_only).then(|| page.items.into_iter().map(item_to_wire).collect()),

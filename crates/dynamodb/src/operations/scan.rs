@@ -81,6 +81,7 @@ impl Handler<Scan> for Dynamo {
         let page = plan.run(&tx).await?;
         let count = |n: usize| Some(i32::try_from(n).unwrap_or(i32::MAX));
         let items = page.items.into_iter().map(item_to_wire).collect();
+        page.units.count_read(&ctx, &table);
         Ok(ScanOutput {
             consumed_capacity: page.units.answer(input.return_consumed_capacity.as_deref(), &table),
             items: Some(items).filter(|_| !selection.count_only),

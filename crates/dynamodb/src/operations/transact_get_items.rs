@@ -45,6 +45,7 @@ impl Handler<TransactGetItems> for Dynamo {
             let stored = load(&tx, &table, &key).await?;
             let size = stored.as_ref().map(Stored::size).transpose()?.unwrap_or(0);
             let units = Units::of_table(read_units(size, true)).doubled();
+            units.count_read(&ctx, &table);
             let name = table.name().to_owned();
             consumed.entry(name).or_insert((table, Units::default())).1.add(&units);
             let item = stored.as_ref().map(Stored::item).transpose()?;

@@ -81,6 +81,9 @@ impl Handler<TransactWriteItems> for Dynamo {
                 self.apply_all(&tx, &ctx, &mutations).await
             })
             .await?;
+        for applied in &applied {
+            applied.units.clone().doubled().count_written(&ctx, &applied.table);
+        }
         Ok(TransactWriteItemsOutput {
             consumed_capacity: capacities(applied, wanted.as_deref()),
             item_collection_metrics: None,

@@ -67,6 +67,7 @@ impl Handler<UpdateItem> for Dynamo {
             Some("UPDATED_NEW") => part(applied.new),
             _ => None,
         };
+        applied.units.count_written(&ctx, &applied.table);
         let wanted = input.return_consumed_capacity;
         Ok(UpdateItemOutput {
             consumed_capacity: applied.units.answer(wanted.as_deref(), &applied.table),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use undercast_kernel::{Arn, Context, Db, ServiceError};
+use undercast_kernel::{Arn, Context, Counted, Db, ServiceError};
 use undercast_smithy::Timestamp;
 use undercast_store::Tx;
 
@@ -107,14 +107,23 @@ pub(super) async fn deliver(
     };
     if let Some(arn) = destination {
         let record = record(ctx, target, waiting, ending, &event, &answer);
-        send(functions, &as_role, arn, record).await?;
+        let sent = send(functions, &as_role, arn, record).await;
+        sent.inspect_err(|_| lost(ctx, target, "DestinationDeliveryFailures"))?;
     }
     let dead_letter = target.config.settings.dead_letter.as_ref();
     if let Some(arn) = dead_letter.filter(|_| !ending.is_success()) {
         let attributes = attributes(waiting, ending, &answer);
-        send_message(&as_role, arn, &text(&event), attributes).await?;
+        let sent = send_message(&as_role, arn, &text(&event), attributes).await;
+        sent.inspect_err(|_| lost(ctx, target, "DeadLetterErrors"))?;
     }
     Ok(())
+}
+
+/// Counts a result that could not be delivered.
+fn lost(ctx: &Context, target: &Target, name: &str) {
+    let dimensions = &[("FunctionName", target.name.name.as_str())];
+    let counted = Counted { namespace: "AWS/Lambda", name, dimensions, value: 1.0, unit: "Count" };
+    ctx.count(&counted);
 }
 
 fn text(bytes: &[u8]) -> String {

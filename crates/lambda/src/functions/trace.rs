@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use undercast_kernel::{Context, Entry, What, new_root, trace_root};
+use undercast_kernel::{Context, Counted, Entry, What, new_root, trace_root};
 
 use super::Target;
 use super::run::Event;
@@ -44,6 +44,7 @@ impl Noted<'_> {
             version: self.version.to_owned(),
             is_cold,
         };
+        self.count(ctx, took, error.as_deref());
         let took_ms = i64::try_from(took.as_millis()).unwrap_or(0);
         let mut entry = Entry::of(ctx, ctx.now_ms() - took_ms, took, what, error);
         entry.request_id = self.request_id;
@@ -51,5 +52,28 @@ impl Noted<'_> {
         entry.trace = root.map(Into::into).or(entry.trace);
         entry.account.clone_from(&self.name.account);
         ctx.kernel().journal().note(entry);
+    }
+
+    /// For the function and, where it was invoked by one, for the qualifier.
+    fn count(&self, ctx: &Context, took: Duration, error: Option<&str>) {
+        let name = &self.name.name;
+        let resource = self.name.qualifier.as_ref().map(|qualifier| format!("{name}:{qualifier}"));
+        let of_function = [("FunctionName", name.as_str())];
+        let of_resource =
+            resource.as_ref().map(|r| [("FunctionName", name.as_str()), ("Resource", r)]);
+        let all = [Some(&of_function[..]), of_resource.as_ref().map(|all| &all[..])];
+        let count = |name: &str, value: f64, unit: &str| {
+            for dimensions in all.into_iter().flatten() {
+                ctx.count(&Counted { namespace: "AWS/Lambda", name, dimensions, value, unit });
+            }
+        };
+        let flag = |holds: bool| if holds { 1.0 } else { 0.0 };
+        let is_throttled = error == Some("TooManyRequestsException");
+        count("Throttles", flag(is_throttled), "Count");
+        if !is_throttled {
+            count("Invocations", 1.0, "Count");
+            count("Errors", flag(error.is_some()), "Count");
+            count("Duration", took.as_secs_f64() * 1000.0, "Milliseconds");
+        }
     }
 }

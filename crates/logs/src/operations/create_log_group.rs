@@ -33,6 +33,8 @@ impl Handler<CreateLogGroup> for Logs {
                 retention_days: None,
                 kms_key_id: input.kms_key_id.clone(),
                 class: input.log_group_class.clone().unwrap_or_else(|| "STANDARD".to_owned()),
+                filters: 0,
+                subscriptions: 0,
                 tags: input.tags.clone().unwrap_or_default(),
             };
             GROUPS.put(&tx, &key, &row)?;

@@ -7,7 +7,7 @@ use crate::Logs;
 use crate::api::logs::operations::DeleteLogGroup;
 use crate::api::logs::shapes::{DeleteLogGroupInput, DeleteLogGroupOutput};
 use crate::store::GROUPS;
-use crate::tasks;
+use crate::{filters, tasks};
 
 impl Handler<DeleteLogGroup> for Logs {
     fn authorize(&self, ctx: &Context, input: &DeleteLogGroupInput) -> Vec<Access> {
@@ -22,6 +22,7 @@ impl Handler<DeleteLogGroup> for Logs {
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, row) = require(&tx, &ctx, &input.log_group_name).await?;
             GROUPS.delete(&tx, &key)?;
+            filters::drop_all(&tx, row.number).await?;
             tasks::spawn_drop(&tx, row.number)?;
             Ok(DeleteLogGroupOutput::default())
         })

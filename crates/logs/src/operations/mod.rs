@@ -4,17 +4,24 @@ mod create_log_group;
 mod create_log_stream;
 mod delete_log_group;
 mod delete_log_stream;
+mod delete_metric_filter;
 mod delete_retention_policy;
+mod delete_subscription_filter;
 mod describe_log_groups;
 mod describe_log_streams;
+mod describe_metric_filters;
+mod describe_subscription_filters;
 mod filter_log_events;
 mod get_log_events;
 mod list_tags_for_resource;
 mod list_tags_log_group;
 mod put_log_events;
+mod put_metric_filter;
 mod put_retention_policy;
+mod put_subscription_filter;
 mod tag_log_group;
 mod tag_resource;
+mod test_metric_filter;
 mod untag_log_group;
 mod untag_resource;
 
@@ -71,6 +78,17 @@ async fn require(tx: &Tx, ctx: &Context, name: &str) -> Result<(GroupKey, GroupR
     Ok((key, row))
 }
 
+/// Metric filters of a group.
+const FILTERS_MAX: usize = 100;
+
+fn invalid(message: impl Into<String>) -> ServiceError {
+    ServiceError::new("InvalidParameterException", message)
+}
+
+fn limit_exceeded() -> ServiceError {
+    ServiceError::new("LimitExceededException", "Resource limit exceeded.")
+}
+
 fn no_stream() -> ServiceError {
     ServiceError::new("ResourceNotFoundException", "The specified log stream does not exist.")
 }
@@ -90,7 +108,7 @@ fn shown_group(ctx: &Context, name: String, row: GroupRow) -> LogGroup {
         log_group_name: Some(name),
         creation_time: Some(row.created_ms),
         retention_in_days: row.retention_days,
-        metric_filter_count: Some(0),
+        metric_filter_count: i32::try_from(row.filters).ok(),
         arn: Some(format!("{arn}:*")),
         log_group_arn: Some(arn),
         stored_bytes: Some(0),

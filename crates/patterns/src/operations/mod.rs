@@ -501,14 +501,12 @@ fn step(step: shapes::Step) -> Result<ladder::Step, ServiceError> {
         _ => StepKind::Everybody,
     };
     let gates = step.gates.unwrap_or_default();
-    if gates.alarms.as_ref().is_some_and(|alarms| !alarms.is_empty()) {
-        return Err(ServiceError::unsupported("CloudWatch alarms as gates"));
-    }
     let defaults = LatencyGate::default();
     let unsigned = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok());
     Ok(ladder::Step {
         kind,
         duration_s: unsigned(step.duration_seconds).unwrap_or(0),
+        alarms: gates.alarms.unwrap_or_default(),
         gate: Gate {
             sample_min: unsigned(gates.sample_min).unwrap_or(0),
             match_rate_min: gates.match_rate_min,
@@ -544,7 +542,7 @@ fn shown_step(step: &ladder::Step) -> shapes::Step {
                 median_shift_ms: Some(latency.median_shift_ms),
                 sample_min: long(latency.sample_min),
             }),
-            alarms: None,
+            alarms: Some(step.alarms.clone()).filter(|alarms| !alarms.is_empty()),
         }),
     }
 }

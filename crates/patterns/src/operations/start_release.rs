@@ -10,7 +10,7 @@ use crate::api::release::shapes::{StartReleaseInput, StartReleaseOutput};
 use crate::error::{conflict, invalid};
 use crate::ladder::{State, StepKind};
 use crate::ledger::Summary;
-use crate::releases::{drive, guard};
+use crate::releases::{alarms, drive, guard};
 use crate::store::{MOVING, RELEASES, RUNS, ReleaseRow};
 
 impl Handler<StartRelease> for Release {
@@ -29,6 +29,7 @@ impl Handler<StartRelease> for Release {
     ) -> Result<StartReleaseOutput, ServiceError> {
         let accept_leaks = input.accept_leaks.unwrap_or(false);
         let plan = plan(input.steps, input.preset, input.on_failure.as_deref())?;
+        alarms::check(&ctx, &plan).await?;
         let is_dark = plan.steps.iter().any(|step| matches!(step.kind, StepKind::Dark { .. }));
         if is_dark {
             self.check_isolation(&ctx, accept_leaks)?;

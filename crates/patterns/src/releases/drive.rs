@@ -10,7 +10,7 @@ use undercast_kernel::{Context, Kernel, ServiceError};
 use undercast_smithy::document::{from_document, to_document};
 use undercast_store::{Backoff, NewTask, Outcome, Task, TaskError, Tx};
 
-use super::{guard, run_name};
+use super::{alarms, guard, run_name};
 use crate::api::release::shapes;
 use crate::error::no_release;
 use crate::gate::Stats;
@@ -48,6 +48,10 @@ async fn run_step(
             let now_ms = kernel.env().clock.now_ms();
             let due_ms = row.state.due_ms(&row.plan).filter(|due_ms| *due_ms > now_ms);
             let due_ms = due_ms.unwrap_or(now_ms + LOOK_AGAIN_MS);
+            let due_ms = match alarms::minded(&row).is_empty() {
+                true => due_ms,
+                false => due_ms.min(now_ms + alarms::LOOK_MS),
+            };
             Ok(Outcome::Again { due_ms, payload: None })
         }
         Err(error) if error.code() == "ResourceNotFoundException" => Ok(Outcome::Done),
@@ -69,7 +73,14 @@ pub(crate) async fn drive(
     loop {
         // What was decided before a crash is done first.
         act(kernel, key, &release(kernel, key).await?).await?;
-        let (row, moved) = decide(kernel, key, command.take(), reason).await?;
+        let (command, reason) = match command.take() {
+            Some(command) => (Some(command), reason.to_owned()),
+            None => match alarms::fault(kernel, key, &release(kernel, key).await?).await? {
+                Some(fault) => (Some(Command::Alarm), fault),
+                None => (None, String::new()),
+            },
+        };
+        let (row, moved) = decide(kernel, key, command, &reason).await?;
         act(kernel, key, &row).await?;
         let row = done(kernel, key).await?;
         if !moved || row.state.is_final() {

@@ -4,6 +4,7 @@
 //! somebody commands; it asks [`crate::ladder::advance`], writes what follows together with what has to be done,
 //! and does it. What was decided and not done is done again after a crash.
 
+pub(crate) mod alarms;
 mod drive;
 mod served;
 

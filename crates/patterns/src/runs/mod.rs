@@ -21,6 +21,7 @@ use undercast_kernel::{
 pub(crate) use active::{Active, COUNT};
 pub(crate) use candidate::{Trial, run as run_candidate};
 pub(crate) use machine::Machine;
+pub use machine::Room;
 pub(crate) use passage::{Passage, shown as shown_given};
 
 use crate::releases::Counting;
@@ -57,9 +58,9 @@ impl Index {
 }
 
 impl Watcher {
-    pub(crate) fn new(kernel: &Kernel, load_max: f64) -> Arc<Self> {
+    pub(crate) fn new(kernel: &Kernel, room: Room) -> Arc<Self> {
         Arc::new(Self {
-            machine: Machine::new(kernel.env().clone(), load_max),
+            machine: Machine::new(kernel.env().clone(), room),
             kernel: kernel.clone(),
             index: RwLock::default(),
             is_awake: AtomicBool::new(false),

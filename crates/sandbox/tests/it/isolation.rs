@@ -153,7 +153,7 @@ async fn the_authority_and_the_name_server_are_ours() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_the_background_instances_get_a_small_share() {
     let memory_bytes_max = 700 << 20;
-    let f = fixture_with(|o| o.background = Some(Background { memory_bytes_max }));
+    let f = fixture_with(|o| o.background = Some(Background { memory_bytes_max, cpu_percent: 25 }));
     let function = f.function(
         "nodejs20.x",
         "index.handler",

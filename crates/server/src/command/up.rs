@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use undercast_kernel::http::HttpEndpoint;
 use undercast_kernel::{Db, Env, Ids, Kernel, Mode, Settings, Sockets, Vault};
 use undercast_lambda::{OpenSandbox, Sandboxes};
+use undercast_patterns::Room;
 use undercast_sandbox::{Background, Endpoint, IsolationLevel, Network, Sandbox};
 use undercast_store::{Durability, Error as StoreError, Location, Options, TaskRunner};
 use undercast_wire::Gateway;
@@ -60,9 +61,15 @@ pub(crate) struct Args {
     /// How much memory, in MiB, all candidates in the dark may use together.
     #[arg(long, env = "UNDERCAST_DARK_MEMORY_MAX", default_value_t = 2048)]
     dark_memory_max: u64,
+    /// How much of a busy processor all candidates get together, in percent of what one process of others gets.
+    #[arg(long, env = "UNDERCAST_DARK_CPU_SHARE", default_value_t = 25)]
+    dark_cpu_share: u16,
     /// With more runnable processes for each processor than this, candidates rest.
-    #[arg(long, env = "UNDERCAST_DARK_LOAD_MAX", default_value_t = undercast_patterns::LOAD_MAX)]
+    #[arg(long, env = "UNDERCAST_DARK_LOAD_MAX", default_value_t = Room::default().load_max)]
     dark_load_max: f64,
+    /// With less than this share of the processors' time idle, in percent, candidates rest.
+    #[arg(long, env = "UNDERCAST_DARK_IDLE_MIN", default_value_t = Room::default().idle_min * 100.0)]
+    dark_idle_min: f64,
     /// Folder with `node_modules` that managed Node.js functions can require (such as @aws-sdk/*).
     #[arg(long, env = "UNDERCAST_NODE_LIBS")]
     node_libs: Option<PathBuf>,
@@ -138,7 +145,7 @@ async fn serve(args: Args) -> Result<ExitCode, Failure> {
                 dark: Some(dark_sandbox(&args, &kernel, &authority, &sandbox, address, &dark)?),
             },
             data: &std::path::absolute(&args.data).map_err(|e| e.to_string())?,
-            dark_load_max: args.dark_load_max,
+            dark_room: Room { load_max: args.dark_load_max, idle_min: args.dark_idle_min / 100.0 },
         },
     ));
     let token = control_token(&args.data, db.env().ids.as_ref())?;
@@ -284,7 +291,10 @@ fn dark_sandbox(
     }
     options.instances_max = args.dark_instances_max;
     options.idle = Duration::from_secs(60);
-    options.background = Some(Background { memory_bytes_max: args.dark_memory_max << 20 });
+    options.background = Some(Background {
+        memory_bytes_max: args.dark_memory_max << 20,
+        cpu_percent: args.dark_cpu_share,
+    });
     let opened = Arc::clone(opened);
     Ok(Arc::new(move || {
         let sandbox = Sandbox::new(options.clone())

@@ -20,12 +20,15 @@ impl Handler<DeleteMessage> for Sqs {
         ctx: Context,
         input: DeleteMessageInput,
     ) -> Result<DeleteMessageOutput, ServiceError> {
-        ctx.transact(input, |tx, ctx, input| async move {
+        let url = input.queue_url.clone();
+        let deleted = ctx.transact(input, |tx, ctx, input| async move {
             let (_, row) = require(&tx, &ctx, &input.queue_url).await?;
             let handle = Handle::decode(&input.receipt_handle, row.number)?;
             delete(&tx, &row, &handle).await?;
             Ok(DeleteMessageOutput::default())
-        })
-        .await
+        });
+        let output = deleted.await?;
+        super::count(&ctx, &url, "NumberOfMessagesDeleted", 1, "Count");
+        Ok(output)
     }
 }

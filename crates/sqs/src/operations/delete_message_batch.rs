@@ -25,7 +25,8 @@ impl Handler<DeleteMessageBatch> for Sqs {
     ) -> Result<DeleteMessageBatchOutput, ServiceError> {
         let ids: Vec<&str> = input.entries.iter().map(|e| e.id.as_str()).collect();
         check_batch(&ids, "DeleteMessageBatchRequestEntry")?;
-        ctx.transact(input, |tx, ctx, input| async move {
+        let url = input.queue_url.clone();
+        let deleted = ctx.transact(input, |tx, ctx, input| async move {
             let (_, row) = require(&tx, &ctx, &input.queue_url).await?;
             let mut output = DeleteMessageBatchOutput::default();
             for entry in &input.entries {
@@ -45,7 +46,9 @@ impl Handler<DeleteMessageBatch> for Sqs {
                 }
             }
             Ok(output)
-        })
-        .await
+        });
+        let output = deleted.await?;
+        super::count(&ctx, &url, "NumberOfMessagesDeleted", output.successful.len(), "Count");
+        Ok(output)
     }
 }

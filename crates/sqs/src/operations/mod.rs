@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
-use undercast_kernel::{Context, ServiceError};
+use undercast_kernel::{Context, Counted, ServiceError};
 use undercast_store::Tx;
 
 use crate::api::sqs::shapes::{
@@ -40,6 +40,14 @@ use crate::engine::queue::key_of_arn;
 use crate::error::parameter;
 use crate::limits::{BATCH_ENTRIES_MAX, BATCH_ID_CHARS_MAX, VISIBILITY_S_MAX};
 use crate::store::{AttributeRow, QUEUES, QueueKey, QueueRow};
+
+/// Counts for a metric of the queue.
+fn count(ctx: &Context, queue_url: &str, name: &str, value: usize, unit: &str) {
+    let queue = queue_url.rsplit('/').next().unwrap_or_default();
+    let value = f64::from(u32::try_from(value).unwrap_or(u32::MAX));
+    let dimensions = &[("QueueName", queue)];
+    ctx.count(&Counted { namespace: "AWS/SQS", name, dimensions, value, unit });
+}
 
 /// From the wire to the domain.
 fn new_message(

@@ -86,6 +86,10 @@ impl Handler<ReceiveMessage> for Sqs {
                 None => watch = Some(MESSAGES.watch(ctx.store(), &(queue.number,))),
             }
         };
+        match received.len() {
+            0 => super::count(&ctx, &input.queue_url, "NumberOfEmptyReceives", 1, "Count"),
+            n => super::count(&ctx, &input.queue_url, "NumberOfMessagesReceived", n, "Count"),
+        }
         let messages: Vec<Message> = received.into_iter().map(|r| shown(r, &input)).collect();
         Ok(ReceiveMessageOutput { messages: Some(messages).filter(|m| !m.is_empty()) })
     }

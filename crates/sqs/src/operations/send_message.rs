@@ -31,6 +31,7 @@ impl Handler<SendMessage> for Sqs {
         let md5_of_message_body = Some(md5_of(&message.body));
         let md5_of_message_attributes = md5_of_attributes(&message.attributes);
         let md5_of_message_system_attributes = super::md5_of_trace(message.trace.as_deref());
+        let (url, bytes) = (input.queue_url.clone(), message.bytes());
         let sent = ctx
             .transact((input.queue_url, message), |tx, ctx, input| async move {
                 let (url, message) = &*input;
@@ -39,6 +40,8 @@ impl Handler<SendMessage> for Sqs {
                 send(&tx, &row, message).await
             })
             .await?;
+        super::count(&ctx, &url, "NumberOfMessagesSent", 1, "Count");
+        super::count(&ctx, &url, "SentMessageSize", bytes, "Bytes");
         Ok(SendMessageOutput {
             md5_of_message_body,
             md5_of_message_attributes,

@@ -51,6 +51,7 @@ impl Handler<SendMessageBatch> for Sqs {
                 ),
             ));
         }
+        let url = input.queue_url.clone();
         let (successful, refused) = ctx
             .transact((input.queue_url, checked), |tx, ctx, input| async move {
                 let (url, checked) = &*input;
@@ -76,6 +77,7 @@ impl Handler<SendMessageBatch> for Sqs {
                 Ok((successful, refused))
             })
             .await?;
+        super::count(&ctx, &url, "NumberOfMessagesSent", successful.len(), "Count");
         failed.extend(refused);
         Ok(SendMessageBatchOutput { successful, failed })
     }

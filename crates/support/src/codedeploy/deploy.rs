@@ -30,6 +30,8 @@ const LOOK_AGAIN_MS: i64 = 3_600_000;
 const SOON_MS: i64 = 200;
 const GONE: &str = "ResourceNotFoundException";
 pub(crate) const FAILURE: &str = "DEPLOYMENT_FAILURE";
+const ALARMED: &str = "DEPLOYMENT_STOP_ON_ALARM";
+const ALARM_ACTIVE: &str = "ALARM_ACTIVE";
 pub(crate) const STOPPED: &str = "DEPLOYMENT_STOP_ON_REQUEST";
 
 pub(crate) fn task() -> TaskSpec {
@@ -336,6 +338,10 @@ impl Run {
         let text = |member: &str| release.get(member).and_then(Value::as_str).unwrap_or_default();
         match text("State") {
             "ROLLED_BACK" => {
+                // Unless somebody else took it back.
+                if text("StateReason").starts_with("an alarm") {
+                    return self.stop_for_alarm(text("StateReason")).await;
+                }
                 let message = format!("The traffic shift was rolled back: {}", text("StateReason"));
                 self.fail(Fault("HEALTH_CONSTRAINTS", message)).await
             }
@@ -352,6 +358,19 @@ impl Run {
         }
     }
 
+    async fn stop_for_alarm(&self, why: &str) -> Result<Next, ServiceError> {
+        let message = format!(
+            "One or more alarms have been activated according to the Amazon CloudWatch metrics you selected, and the affected deployments have been stopped. {why}"
+        );
+        self.ctx
+            .transact((self.key.clone(), message), |tx, _, input| async move {
+                let (key, message) = &*input;
+                end(&tx, key, Status::Stopped, (ALARM_ACTIVE, message), None).await
+            })
+            .await?;
+        Ok(Next::Now)
+    }
+
     async fn start(&self, row: &DeploymentRow) -> Result<Next, ServiceError> {
         if row.spec.current == row.spec.target {
             return self.go_on(Phase::After).await;
@@ -361,7 +380,7 @@ impl Run {
             "FunctionName": row.spec.function,
             "Alias": row.spec.alias,
             "ToVersion": row.spec.target,
-            "Steps": row.routing.steps(),
+            "Steps": minding(row.routing.steps(), row.alarms.minded()),
             "ClientToken": self.key.2,
         });
         match self.call("release", "StartRelease", input).await {
@@ -415,6 +434,16 @@ impl Run {
             .await?;
         Ok(Next::Done)
     }
+}
+
+/// The steps of a release that goes back when one of these alarms goes off.
+fn minding(mut steps: Value, alarms: &[String]) -> Value {
+    for step in steps.as_array_mut().into_iter().flatten().filter(|_| !alarms.is_empty()) {
+        if let Some(step) = step.as_object_mut() {
+            step.insert("Gates".to_owned(), json!({"Alarms": alarms}));
+        }
+    }
+    steps
 }
 
 pub(crate) fn unless(
@@ -471,7 +500,11 @@ pub(crate) async fn end(
     if row.is_decided() {
         return Ok(());
     }
-    let event = if status == Status::Stopped { STOPPED } else { FAILURE };
+    let event = match status {
+        Status::Stopped if code == ALARM_ACTIVE => ALARMED,
+        Status::Stopped => STOPPED,
+        _ => FAILURE,
+    };
     let wanted = row.rollback.as_ref().is_some_and(|rollback| rollback.wants(event));
     // Where nothing was checked there is nothing to go back to.
     let has_begun = row.undoes.is_none() && row.phase != Phase::Check;
@@ -505,6 +538,8 @@ fn undo(id: &str, row: &DeploymentRow, now_ms: i64) -> DeploymentRow {
         error: None,
         creator: "codeDeployRollback".to_owned(),
         rollback: None,
+        alarms: Default::default(),
+        has_own_alarms: false,
         undoes: Some(id.to_owned()),
         undone_by: None,
         created_ms: now_ms,

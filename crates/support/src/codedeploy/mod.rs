@@ -1,5 +1,5 @@
 //! CodeDeploy for aliases of functions: applications, groups, configurations, and deployments that run on the
-//! release engine. Servers and ECS are not here; alarms wait for CloudWatch.
+//! release engine. Servers and ECS are not here.
 //!
 //! Read first: `store.rs` (what is kept), `deploy.rs` (how a deployment runs), `resources.rs` (templates).
 

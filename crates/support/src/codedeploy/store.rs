@@ -37,6 +37,8 @@ pub(crate) struct GroupRow {
     pub(crate) config: String,
     pub(crate) role: String,
     pub(crate) rollback: Option<RollbackRow>,
+    #[serde(default)]
+    pub(crate) alarms: AlarmsRow,
     pub(crate) tags: BTreeMap<String, String>,
     /// What runs now.
     pub(crate) active: Option<String>,
@@ -48,6 +50,21 @@ pub(crate) struct GroupRow {
 pub(crate) struct RollbackRow {
     pub(crate) enabled: bool,
     pub(crate) events: Vec<String>,
+}
+
+/// CloudWatch alarms that stop a deployment when they go off.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AlarmsRow {
+    pub(crate) enabled: bool,
+    pub(crate) ignores_failures: bool,
+    pub(crate) names: Vec<String>,
+}
+
+impl AlarmsRow {
+    /// Those that are minded.
+    pub(crate) fn minded(&self) -> &[String] {
+        if self.enabled { &self.names } else { &[] }
+    }
 }
 
 impl RollbackRow {
@@ -123,6 +140,11 @@ pub(crate) struct DeploymentRow {
     pub(crate) description: Option<String>,
     pub(crate) creator: String,
     pub(crate) rollback: Option<RollbackRow>,
+    #[serde(default)]
+    pub(crate) alarms: AlarmsRow,
+    /// They are not those of the group.
+    #[serde(default)]
+    pub(crate) has_own_alarms: bool,
     /// In whose name aliases are moved and hooks invoked.
     pub(crate) role: String,
     /// The deployment that this one undoes.

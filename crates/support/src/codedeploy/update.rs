@@ -72,6 +72,7 @@ impl AliasMover for Mover {
                         spec,
                         description: None,
                         rollback: None,
+                        alarms: None,
                         creator: "CloudFormation",
                         token: Some(token),
                     };

@@ -5,7 +5,7 @@ use undercast_smithy::{Document, Fault, OperationSchema, Protocol, ServiceSchema
 
 use super::{Target, message_member};
 use crate::codec::json::{JsonWriter, write_text};
-use crate::error::{Family, envelope};
+use crate::error::{Envelope, Family, envelope};
 use crate::reply::Reply;
 
 const fn content_type(protocol: Protocol) -> &'static str {
@@ -71,20 +71,25 @@ pub(super) fn encode_error(target: Target, error: &ServiceError, request_id: &st
     if let Some(service) = target.service {
         checksum(service, &mut reply, &body);
         if service.query_compatible {
-            let code = envelope.schema.and_then(|s| s.query_code).unwrap_or(envelope.code);
-            let fault = match envelope.fault {
-                Fault::Sender => "Sender",
-                Fault::Receiver => "Receiver",
-            };
-            reply.header("x-amzn-query-error", &format!("{code};{fault}"));
+            reply.header("x-amzn-query-error", &query_error(&envelope));
         }
     }
     reply.header("x-amzn-requestid", request_id);
     reply.with_body(content_type(target.protocol), body)
 }
 
+/// What clients that once spoke query are told beside the code.
+pub(super) fn query_error(envelope: &Envelope<'_>) -> String {
+    let code = envelope.schema.and_then(|s| s.query_code).unwrap_or(envelope.code);
+    let fault = match envelope.fault {
+        Fault::Sender => "Sender",
+        Fault::Receiver => "Receiver",
+    };
+    format!("{code};{fault}")
+}
+
 /// The framework itself spells the message with a capital, services do not.
-fn unmodeled_key(code: &str) -> &'static str {
+pub(super) fn unmodeled_key(code: &str) -> &'static str {
     match code {
         "AccessDeniedException" | "SerializationException" => "Message",
         _ => "message",

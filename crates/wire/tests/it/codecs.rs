@@ -4,6 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use undercast_smithy::{Shape, Timestamp, read_shape, write_shape};
 use undercast_wire::chunked::Decoder;
+use undercast_wire::codec::cbor::{CborReader, CborWriter};
 use undercast_wire::codec::json::{JsonReader, JsonWriter};
 use undercast_wire::codec::query::{QueryReader, parse_pairs};
 use undercast_wire::codec::xml::{XmlReader, XmlWriter, parse};
@@ -43,6 +44,24 @@ proptest! {
         serde_json::from_slice::<serde_json::Value>(&bytes).unwrap();
         let read: Message = read_shape(&mut JsonReader::new(&bytes).unwrap()).unwrap();
         prop_assert_eq!(read, message);
+    }
+
+    #[test]
+    fn cbor_is_read_back(message in message()) {
+        let mut writer = CborWriter::new();
+        write_shape(&message, &mut writer);
+        let bytes = writer.finish();
+        let read: Message = read_shape(&mut CborReader::new(&bytes)).unwrap();
+        prop_assert_eq!(read, message);
+    }
+
+    #[test]
+    fn anything_is_cbor_or_an_error(mut bytes in any::<Vec<u8>>(), first in 0u8..4) {
+        // Most begin as a map, so that more than the first byte is looked at.
+        if let (1.., Some(byte)) = (first, bytes.first_mut()) {
+            *byte = 0xa0 | (*byte & 0x1f);
+        }
+        let _ = read_shape::<Message>(&mut CborReader::new(&bytes));
     }
 
     #[test]

@@ -126,6 +126,30 @@ def test_a_canary_with_hooks(deploy, error):
     assert [d["deploymentId"] for d in got] == [started]
 
 
+def test_an_alarm_stops_a_deployment(deploy, shop, error):
+    cloudwatch = shop.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="errors", Namespace="shop", MetricName="bad", Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore")
+    rollback = {"enabled": True, "events": ["DEPLOYMENT_STOP_ON_ALARM"]}
+    deploy.codedeploy.update_deployment_group(
+        applicationName="app", currentDeploymentGroupName="g", autoRollbackConfiguration=rollback,
+        alarmConfiguration={"enabled": True, "alarms": [{"name": "errors"}]})
+    assert deploy.group()["alarmConfiguration"] == {"enabled": True, "ignorePollAlarmFailure": False, "alarms": [{"name": "errors"}]}
+    started = deploy.start()
+    deploy.shifting(started)
+    cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="told so")
+    done = deploy.done(started)
+    assert done["status"] == "Stopped" and done["errorInformation"]["code"] == "ALARM_ACTIVE", done
+    assert "the alarm errors is in ALARM" in done["errorInformation"]["message"]
+    deploy.until(lambda _: deploy.alias() == ("1", {}), started)
+    # With alarms of its own it takes place; with one that is not there it does not.
+    cloudwatch.set_alarm_state(AlarmName="errors", StateValue="OK", StateReason="told so")
+    missing = deploy.start(overrideAlarmConfiguration={"enabled": True, "alarms": [{"name": "nobody"}]})
+    done = deploy.done(missing)
+    assert done["status"] == "Failed" and "there is no alarm nobody" in done["errorInformation"]["message"], done
+
+
 def test_a_failed_hook_keeps_the_traffic_where_it_is(deploy):
     started = deploy.start(spec(BeforeAllowTraffic=deploy.hook("before", "Failed")))
     done = deploy.done(started)
@@ -223,13 +247,13 @@ Resources:
 def test_what_is_refused(deploy, error):
     codedeploy = deploy.codedeploy
     group = {"applicationName": "app", "deploymentGroupName": "h", "serviceRoleArn": ROLE}
-    alarms = {"enabled": True, "alarms": [{"name": "errors"}]}
+    alarms = {"enabled": True, "alarms": []}
     style = {"deploymentType": "IN_PLACE", "deploymentOption": "WITHOUT_TRAFFIC_CONTROL"}
     for call, wanted, text in [
         (lambda: error(codedeploy.create_application, applicationName="s"), "NotImplemented", "Server"),
         (lambda: error(codedeploy.create_application, applicationName="app", computePlatform="Lambda"),
          "ApplicationAlreadyExistsException", "app"),
-        (lambda: error(codedeploy.create_deployment_group, **group, alarmConfiguration=alarms), "NotImplemented", "alarm"),
+        (lambda: error(codedeploy.create_deployment_group, **group, alarmConfiguration=alarms), "InvalidAlarmConfigException", "has to name alarms"),
         (lambda: error(codedeploy.create_deployment_group, **group, deploymentStyle=style),
          "InvalidDeploymentStyleException", "BLUE_GREEN"),
         (lambda: error(codedeploy.create_deployment_group, **{**group, "applicationName": "x"}),
@@ -361,10 +385,8 @@ def test_a_stack_updates_an_alias_by_a_deployment(shop, deploy):
     # Without the policy: at once.
     assert stack.deploy(template("3", policy=False))["StackStatus"] == "UPDATE_COMPLETE", stack.reasons()
     assert stack.alias("up") == ("3", {}) and stack.releases() == {}
-    # Alarms are not looked at: the group says so.
     alarms = {"AlarmConfiguration": {"Enabled": True, "Alarms": [{"Name": "errors"}]}}
-    assert stack.deploy(template("3", policy=False, **alarms))["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
-    assert "alarmConfiguration" in stack.reasons()
+    assert stack.deploy(template("3", policy=False, **alarms))["StackStatus"] == "UPDATE_COMPLETE", stack.reasons()
     stack.cloudformation.delete_stack(StackName="s")
     assert stack.settle(made["StackId"])["StackStatus"] == "DELETE_COMPLETE", stack.reasons()
     assert deploy.codedeploy.list_applications()["applications"] == ["app"]

@@ -86,6 +86,23 @@ def test_a_canary_that_fails_goes_back(shop):
     assert done["StepIndex"] == 0, done
 
 
+def test_an_alarm_is_a_gate(shop, error):
+    cloudwatch = shop.client("cloudwatch")
+    canary = {"Kind": "Canary", "Share": 0.5, "DurationSeconds": 3600, "Gates": {"Alarms": ["errors"]}}
+    code, message = error(
+        shop.release.start_release, Name="up", FunctionName="f", Alias="live", ToVersion="1", Steps=[canary])
+    assert code == "ValidationException" and "there is no alarm errors" in message
+    cloudwatch.put_metric_alarm(
+        AlarmName="errors", Namespace="shop", MetricName="bad", Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore")
+    ladder = Ladder(shop, "same", steps=[canary])
+    assert ladder.first["Steps"][0]["Gates"]["Alarms"] == ["errors"]
+    ladder.until(lambda r: r["State"] == "RUNNING" and ladder.alias() == ("1", {"2": 0.5}))
+    cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="told so")
+    back = ladder.ends("ROLLED_BACK", "1")
+    assert "the alarm errors is in ALARM" in back["StateReason"]
+
+
 def test_an_operator_holds_resumes_advances_and_goes_back(shop, error):
     slow = {"Kind": "Canary", "Share": 0.1, "DurationSeconds": 3600}
     ladder = Ladder(shop, "same", [{**DARK, "DurationSeconds": 3600}, slow, EVERYBODY])

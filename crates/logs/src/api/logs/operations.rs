@@ -46,6 +46,16 @@ impl Operation for DeleteLogStream {
     type Output = shapes::DeleteLogStreamOutput;
 }
 
+/// The `DeleteMetricFilter` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteMetricFilter;
+
+impl Operation for DeleteMetricFilter {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteMetricFilter;
+    type Input = shapes::DeleteMetricFilterInput;
+    type Output = shapes::DeleteMetricFilterOutput;
+}
+
 /// The `DeleteRetentionPolicy` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteRetentionPolicy;
@@ -54,6 +64,16 @@ impl Operation for DeleteRetentionPolicy {
     const SCHEMA: &'static OperationSchema = &schema::DeleteRetentionPolicy;
     type Input = shapes::DeleteRetentionPolicyInput;
     type Output = shapes::DeleteRetentionPolicyOutput;
+}
+
+/// The `DeleteSubscriptionFilter` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteSubscriptionFilter;
+
+impl Operation for DeleteSubscriptionFilter {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteSubscriptionFilter;
+    type Input = shapes::DeleteSubscriptionFilterInput;
+    type Output = shapes::DeleteSubscriptionFilterOutput;
 }
 
 /// The `DescribeLogGroups` operation.
@@ -74,6 +94,26 @@ impl Operation for DescribeLogStreams {
     const SCHEMA: &'static OperationSchema = &schema::DescribeLogStreams;
     type Input = shapes::DescribeLogStreamsInput;
     type Output = shapes::DescribeLogStreamsOutput;
+}
+
+/// The `DescribeMetricFilters` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeMetricFilters;
+
+impl Operation for DescribeMetricFilters {
+    const SCHEMA: &'static OperationSchema = &schema::DescribeMetricFilters;
+    type Input = shapes::DescribeMetricFiltersInput;
+    type Output = shapes::DescribeMetricFiltersOutput;
+}
+
+/// The `DescribeSubscriptionFilters` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeSubscriptionFilters;
+
+impl Operation for DescribeSubscriptionFilters {
+    const SCHEMA: &'static OperationSchema = &schema::DescribeSubscriptionFilters;
+    type Input = shapes::DescribeSubscriptionFiltersInput;
+    type Output = shapes::DescribeSubscriptionFiltersOutput;
 }
 
 /// The `FilterLogEvents` operation.
@@ -126,6 +166,16 @@ impl Operation for PutLogEvents {
     type Output = shapes::PutLogEventsOutput;
 }
 
+/// The `PutMetricFilter` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutMetricFilter;
+
+impl Operation for PutMetricFilter {
+    const SCHEMA: &'static OperationSchema = &schema::PutMetricFilter;
+    type Input = shapes::PutMetricFilterInput;
+    type Output = shapes::PutMetricFilterOutput;
+}
+
 /// The `PutRetentionPolicy` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct PutRetentionPolicy;
@@ -134,6 +184,16 @@ impl Operation for PutRetentionPolicy {
     const SCHEMA: &'static OperationSchema = &schema::PutRetentionPolicy;
     type Input = shapes::PutRetentionPolicyInput;
     type Output = shapes::PutRetentionPolicyOutput;
+}
+
+/// The `PutSubscriptionFilter` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutSubscriptionFilter;
+
+impl Operation for PutSubscriptionFilter {
+    const SCHEMA: &'static OperationSchema = &schema::PutSubscriptionFilter;
+    type Input = shapes::PutSubscriptionFilterInput;
+    type Output = shapes::PutSubscriptionFilterOutput;
 }
 
 /// The `TagLogGroup` operation.
@@ -154,6 +214,16 @@ impl Operation for TagResource {
     const SCHEMA: &'static OperationSchema = &schema::TagResource;
     type Input = shapes::TagResourceInput;
     type Output = shapes::TagResourceOutput;
+}
+
+/// The `TestMetricFilter` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct TestMetricFilter;
+
+impl Operation for TestMetricFilter {
+    const SCHEMA: &'static OperationSchema = &schema::TestMetricFilter;
+    type Input = shapes::TestMetricFilterInput;
+    type Output = shapes::TestMetricFilterOutput;
 }
 
 /// The `UntagLogGroup` operation.
@@ -261,6 +331,25 @@ pub mod schema {
         no_output: true,
     };
 
+    pub static DeleteMetricFilter: OperationSchema = OperationSchema {
+        name: "DeleteMetricFilter",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DeleteMetricFilterRequest,
+        output: &schemas::DeleteMetricFilterOutput,
+        errors: &[
+            &InvalidParameterException,
+            &ResourceNotFoundException,
+            &OperationAbortedException,
+            &ServiceUnavailableException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
     pub static DeleteRetentionPolicy: OperationSchema = OperationSchema {
         name: "DeleteRetentionPolicy",
         method: "POST",
@@ -268,6 +357,25 @@ pub mod schema {
         status: 200,
         input: &schemas::DeleteRetentionPolicyRequest,
         output: &schemas::DeleteRetentionPolicyOutput,
+        errors: &[
+            &InvalidParameterException,
+            &ResourceNotFoundException,
+            &OperationAbortedException,
+            &ServiceUnavailableException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
+    pub static DeleteSubscriptionFilter: OperationSchema = OperationSchema {
+        name: "DeleteSubscriptionFilter",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DeleteSubscriptionFilterRequest,
+        output: &schemas::DeleteSubscriptionFilterOutput,
         errors: &[
             &InvalidParameterException,
             &ResourceNotFoundException,
@@ -301,6 +409,42 @@ pub mod schema {
         status: 200,
         input: &schemas::DescribeLogStreamsRequest,
         output: &schemas::DescribeLogStreamsResponse,
+        errors: &[
+            &InvalidParameterException,
+            &ResourceNotFoundException,
+            &ServiceUnavailableException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static DescribeMetricFilters: OperationSchema = OperationSchema {
+        name: "DescribeMetricFilters",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DescribeMetricFiltersRequest,
+        output: &schemas::DescribeMetricFiltersResponse,
+        errors: &[
+            &InvalidParameterException,
+            &ResourceNotFoundException,
+            &ServiceUnavailableException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static DescribeSubscriptionFilters: OperationSchema = OperationSchema {
+        name: "DescribeSubscriptionFilters",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DescribeSubscriptionFiltersRequest,
+        output: &schemas::DescribeSubscriptionFiltersResponse,
         errors: &[
             &InvalidParameterException,
             &ResourceNotFoundException,
@@ -401,6 +545,27 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static PutMetricFilter: OperationSchema = OperationSchema {
+        name: "PutMetricFilter",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::PutMetricFilterRequest,
+        output: &schemas::PutMetricFilterOutput,
+        errors: &[
+            &InvalidParameterException,
+            &ResourceNotFoundException,
+            &OperationAbortedException,
+            &LimitExceededException,
+            &ServiceUnavailableException,
+            &InvalidOperationException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
     pub static PutRetentionPolicy: OperationSchema = OperationSchema {
         name: "PutRetentionPolicy",
         method: "POST",
@@ -413,6 +578,27 @@ pub mod schema {
             &ResourceNotFoundException,
             &OperationAbortedException,
             &ServiceUnavailableException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
+    pub static PutSubscriptionFilter: OperationSchema = OperationSchema {
+        name: "PutSubscriptionFilter",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::PutSubscriptionFilterRequest,
+        output: &schemas::PutSubscriptionFilterOutput,
+        errors: &[
+            &InvalidParameterException,
+            &ResourceNotFoundException,
+            &OperationAbortedException,
+            &LimitExceededException,
+            &ServiceUnavailableException,
+            &InvalidOperationException,
         ],
         result_wrapper: None,
         host_prefix: None,
@@ -453,6 +639,20 @@ pub mod schema {
         no_output: true,
     };
 
+    pub static TestMetricFilter: OperationSchema = OperationSchema {
+        name: "TestMetricFilter",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::TestMetricFilterRequest,
+        output: &schemas::TestMetricFilterResponse,
+        errors: &[&InvalidParameterException, &ServiceUnavailableException],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static UntagLogGroup: OperationSchema = OperationSchema {
         name: "UntagLogGroup",
         method: "POST",
@@ -491,6 +691,14 @@ pub mod schema {
         status: 400,
         fault: Fault::Sender,
         schema: &schemas::DataAlreadyAcceptedException,
+    };
+
+    pub static InvalidOperationException: ErrorSchema = ErrorSchema {
+        name: "InvalidOperationException",
+        query_code: None,
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::InvalidOperationException,
     };
 
     pub static InvalidParameterException: ErrorSchema = ErrorSchema {

@@ -59,9 +59,25 @@ pub static DeleteLogStreamRequest: Schema = Schema::new(
     ]),
 );
 
+pub static DeleteMetricFilterRequest: Schema = Schema::new(
+    "DeleteMetricFilterRequest",
+    Kind::Structure(&[
+        Member::new("logGroupName", &LogGroupName).required(),
+        Member::new("filterName", &FilterName).required(),
+    ]),
+);
+
 pub static DeleteRetentionPolicyRequest: Schema = Schema::new(
     "DeleteRetentionPolicyRequest",
     Kind::Structure(&[Member::new("logGroupName", &LogGroupName).required()]),
+);
+
+pub static DeleteSubscriptionFilterRequest: Schema = Schema::new(
+    "DeleteSubscriptionFilterRequest",
+    Kind::Structure(&[
+        Member::new("logGroupName", &LogGroupName).required(),
+        Member::new("filterName", &FilterName).required(),
+    ]),
 );
 
 pub static DescribeLimit: Schema = Schema::new("DescribeLimit", Kind::Integer).min(1).max(50);
@@ -112,6 +128,61 @@ pub static DescribeLogStreamsResponse: Schema = Schema::new(
         Member::new("nextToken", &NextToken),
     ]),
 );
+
+pub static DescribeMetricFiltersRequest: Schema = Schema::new(
+    "DescribeMetricFiltersRequest",
+    Kind::Structure(&[
+        Member::new("logGroupName", &LogGroupName),
+        Member::new("filterNamePrefix", &FilterName),
+        Member::new("nextToken", &NextToken),
+        Member::new("limit", &DescribeLimit),
+        Member::new("metricName", &MetricName),
+        Member::new("metricNamespace", &MetricNamespace),
+    ]),
+);
+
+pub static DescribeMetricFiltersResponse: Schema = Schema::new(
+    "DescribeMetricFiltersResponse",
+    Kind::Structure(&[
+        Member::new("metricFilters", &MetricFilters),
+        Member::new("nextToken", &NextToken),
+    ]),
+);
+
+pub static DescribeSubscriptionFiltersRequest: Schema = Schema::new(
+    "DescribeSubscriptionFiltersRequest",
+    Kind::Structure(&[
+        Member::new("logGroupName", &LogGroupName).required(),
+        Member::new("filterNamePrefix", &FilterName),
+        Member::new("nextToken", &NextToken),
+        Member::new("limit", &DescribeLimit),
+    ]),
+);
+
+pub static DescribeSubscriptionFiltersResponse: Schema = Schema::new(
+    "DescribeSubscriptionFiltersResponse",
+    Kind::Structure(&[
+        Member::new("subscriptionFilters", &SubscriptionFilters),
+        Member::new("nextToken", &NextToken),
+    ]),
+);
+
+pub static DestinationArn: Schema = Schema::new("DestinationArn", Kind::String).min(1);
+
+pub static Dimensions: Schema = Schema::new(
+    "Dimensions",
+    Kind::Map(&Member::new("key", &DimensionsKey), &Member::new("value", &DimensionsValue)),
+);
+
+pub static DimensionsKey: Schema = Schema::new("DimensionsKey", Kind::String).max(255);
+
+pub static DimensionsValue: Schema = Schema::new("DimensionsValue", Kind::String).max(255);
+
+pub static Distribution: Schema =
+    Schema::new("Distribution", Kind::String).values(&["Random", "ByLogStream"]);
+
+pub static EmitSystemFields: Schema =
+    Schema::new("EmitSystemFields", Kind::List(&Member::new("member", &prelude::STRING)));
 
 pub static Entity: Schema = Schema::new(
     "Entity",
@@ -168,6 +239,14 @@ pub static EventMessage: Schema = Schema::new("EventMessage", Kind::String).min(
 
 pub static EventsLimit: Schema = Schema::new("EventsLimit", Kind::Integer).min(1).max(10000);
 
+pub static ExtractedValues: Schema = Schema::new(
+    "ExtractedValues",
+    Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &prelude::STRING)),
+);
+
+pub static FieldSelectionCriteria: Schema =
+    Schema::new("FieldSelectionCriteria", Kind::String).max(2000);
+
 pub static FilterLogEventsRequest: Schema = Schema::new(
     "FilterLogEventsRequest",
     Kind::Structure(&[
@@ -193,6 +272,9 @@ pub static FilterLogEventsResponse: Schema = Schema::new(
         Member::new("nextToken", &NextToken),
     ]),
 );
+
+pub static FilterName: Schema =
+    Schema::new("FilterName", Kind::String).min(1).max(512).pattern("[^:*]*");
 
 pub static FilterPattern: Schema = Schema::new("FilterPattern", Kind::String).max(1024);
 
@@ -257,6 +339,9 @@ pub static InputLogStreamNames: Schema =
     Schema::new("InputLogStreamNames", Kind::List(&Member::new("member", &LogStreamName)))
         .min(1)
         .max(100);
+
+pub static InvalidOperationException: Schema =
+    Schema::new("InvalidOperationException", Kind::Structure(&[]));
 
 pub static InvalidParameterException: Schema =
     Schema::new("InvalidParameterException", Kind::Structure(&[]));
@@ -344,6 +429,61 @@ pub static LogStreamName: Schema =
 pub static LogStreams: Schema =
     Schema::new("LogStreams", Kind::List(&Member::new("member", &LogStream)));
 
+pub static MetricFilter: Schema = Schema::new(
+    "MetricFilter",
+    Kind::Structure(&[
+        Member::new("filterName", &FilterName),
+        Member::new("filterPattern", &FilterPattern),
+        Member::new("metricTransformations", &MetricTransformations),
+        Member::new("creationTime", &Timestamp),
+        Member::new("logGroupName", &LogGroupName),
+        Member::new("applyOnTransformedLogs", &prelude::BOOLEAN),
+        Member::new("fieldSelectionCriteria", &FieldSelectionCriteria),
+        Member::new("emitSystemFieldDimensions", &EmitSystemFields),
+    ]),
+);
+
+pub static MetricFilterMatchRecord: Schema = Schema::new(
+    "MetricFilterMatchRecord",
+    Kind::Structure(&[
+        Member::new("eventNumber", &prelude::LONG),
+        Member::new("eventMessage", &EventMessage),
+        Member::new("extractedValues", &ExtractedValues),
+    ]),
+);
+
+pub static MetricFilterMatches: Schema = Schema::new(
+    "MetricFilterMatches",
+    Kind::List(&Member::new("member", &MetricFilterMatchRecord)),
+);
+
+pub static MetricFilters: Schema =
+    Schema::new("MetricFilters", Kind::List(&Member::new("member", &MetricFilter)));
+
+pub static MetricName: Schema = Schema::new("MetricName", Kind::String).max(255).pattern("[^:*$]*");
+
+pub static MetricNamespace: Schema =
+    Schema::new("MetricNamespace", Kind::String).max(255).pattern("[^:*$]*");
+
+pub static MetricTransformation: Schema = Schema::new(
+    "MetricTransformation",
+    Kind::Structure(&[
+        Member::new("metricName", &MetricName).required(),
+        Member::new("metricNamespace", &MetricNamespace).required(),
+        Member::new("metricValue", &MetricValue).required(),
+        Member::new("defaultValue", &prelude::DOUBLE),
+        Member::new("dimensions", &Dimensions),
+        Member::new("unit", &StandardUnit),
+    ]),
+);
+
+pub static MetricTransformations: Schema =
+    Schema::new("MetricTransformations", Kind::List(&Member::new("member", &MetricTransformation)))
+        .min(1)
+        .max(1);
+
+pub static MetricValue: Schema = Schema::new("MetricValue", Kind::String).max(100);
+
 pub static NextToken: Schema = Schema::new("NextToken", Kind::String).min(1);
 
 pub static OperationAbortedException: Schema =
@@ -384,11 +524,39 @@ pub static PutLogEventsResponse: Schema = Schema::new(
     ]),
 );
 
+pub static PutMetricFilterRequest: Schema = Schema::new(
+    "PutMetricFilterRequest",
+    Kind::Structure(&[
+        Member::new("logGroupName", &LogGroupName).required(),
+        Member::new("filterName", &FilterName).required(),
+        Member::new("filterPattern", &FilterPattern).required(),
+        Member::new("metricTransformations", &MetricTransformations).required(),
+        Member::new("applyOnTransformedLogs", &prelude::BOOLEAN),
+        Member::new("fieldSelectionCriteria", &FieldSelectionCriteria),
+        Member::new("emitSystemFieldDimensions", &EmitSystemFields),
+    ]),
+);
+
 pub static PutRetentionPolicyRequest: Schema = Schema::new(
     "PutRetentionPolicyRequest",
     Kind::Structure(&[
         Member::new("logGroupName", &LogGroupName).required(),
         Member::new("retentionInDays", &prelude::INTEGER).required(),
+    ]),
+);
+
+pub static PutSubscriptionFilterRequest: Schema = Schema::new(
+    "PutSubscriptionFilterRequest",
+    Kind::Structure(&[
+        Member::new("logGroupName", &LogGroupName).required(),
+        Member::new("filterName", &FilterName).required(),
+        Member::new("filterPattern", &FilterPattern).required(),
+        Member::new("destinationArn", &DestinationArn).required(),
+        Member::new("roleArn", &RoleArn),
+        Member::new("distribution", &Distribution),
+        Member::new("applyOnTransformedLogs", &prelude::BOOLEAN),
+        Member::new("fieldSelectionCriteria", &FieldSelectionCriteria),
+        Member::new("emitSystemFields", &EmitSystemFields),
     ]),
 );
 
@@ -412,6 +580,8 @@ pub static ResourceAlreadyExistsException: Schema =
 pub static ResourceNotFoundException: Schema =
     Schema::new("ResourceNotFoundException", Kind::Structure(&[]));
 
+pub static RoleArn: Schema = Schema::new("RoleArn", Kind::String).min(1);
+
 pub static SearchedLogStream: Schema = Schema::new(
     "SearchedLogStream",
     Kind::Structure(&[
@@ -428,7 +598,56 @@ pub static SequenceToken: Schema = Schema::new("SequenceToken", Kind::String).mi
 pub static ServiceUnavailableException: Schema =
     Schema::new("ServiceUnavailableException", Kind::Structure(&[]));
 
+pub static StandardUnit: Schema = Schema::new("StandardUnit", Kind::String).values(&[
+    "Seconds",
+    "Microseconds",
+    "Milliseconds",
+    "Bytes",
+    "Kilobytes",
+    "Megabytes",
+    "Gigabytes",
+    "Terabytes",
+    "Bits",
+    "Kilobits",
+    "Megabits",
+    "Gigabits",
+    "Terabits",
+    "Percent",
+    "Count",
+    "Bytes/Second",
+    "Kilobytes/Second",
+    "Megabytes/Second",
+    "Gigabytes/Second",
+    "Terabytes/Second",
+    "Bits/Second",
+    "Kilobits/Second",
+    "Megabits/Second",
+    "Gigabits/Second",
+    "Terabits/Second",
+    "Count/Second",
+    "None",
+]);
+
 pub static StoredBytes: Schema = Schema::new("StoredBytes", Kind::Long).min(0);
+
+pub static SubscriptionFilter: Schema = Schema::new(
+    "SubscriptionFilter",
+    Kind::Structure(&[
+        Member::new("filterName", &FilterName),
+        Member::new("logGroupName", &LogGroupName),
+        Member::new("filterPattern", &FilterPattern),
+        Member::new("destinationArn", &DestinationArn),
+        Member::new("roleArn", &RoleArn),
+        Member::new("distribution", &Distribution),
+        Member::new("applyOnTransformedLogs", &prelude::BOOLEAN),
+        Member::new("creationTime", &Timestamp),
+        Member::new("fieldSelectionCriteria", &FieldSelectionCriteria),
+        Member::new("emitSystemFields", &EmitSystemFields),
+    ]),
+);
+
+pub static SubscriptionFilters: Schema =
+    Schema::new("SubscriptionFilters", Kind::List(&Member::new("member", &SubscriptionFilter)));
 
 pub static TagKey: Schema = Schema::new("TagKey", Kind::String)
     .min(1)
@@ -464,6 +683,24 @@ pub static Tags: Schema =
     Schema::new("Tags", Kind::Map(&Member::new("key", &TagKey), &Member::new("value", &TagValue)))
         .min(1)
         .max(50);
+
+pub static TestEventMessages: Schema =
+    Schema::new("TestEventMessages", Kind::List(&Member::new("member", &EventMessage)))
+        .min(1)
+        .max(50);
+
+pub static TestMetricFilterRequest: Schema = Schema::new(
+    "TestMetricFilterRequest",
+    Kind::Structure(&[
+        Member::new("filterPattern", &FilterPattern).required(),
+        Member::new("logEventMessages", &TestEventMessages).required(),
+    ]),
+);
+
+pub static TestMetricFilterResponse: Schema = Schema::new(
+    "TestMetricFilterResponse",
+    Kind::Structure(&[Member::new("matches", &MetricFilterMatches)]),
+);
 
 pub static Timestamp: Schema = Schema::new("Timestamp", Kind::Long).min(0);
 
@@ -506,11 +743,23 @@ pub static DeleteLogGroupOutput: Schema = Schema::new("DeleteLogGroupOutput", Ki
 pub static DeleteLogStreamOutput: Schema =
     Schema::new("DeleteLogStreamOutput", Kind::Structure(&[]));
 
+pub static DeleteMetricFilterOutput: Schema =
+    Schema::new("DeleteMetricFilterOutput", Kind::Structure(&[]));
+
 pub static DeleteRetentionPolicyOutput: Schema =
     Schema::new("DeleteRetentionPolicyOutput", Kind::Structure(&[]));
 
+pub static DeleteSubscriptionFilterOutput: Schema =
+    Schema::new("DeleteSubscriptionFilterOutput", Kind::Structure(&[]));
+
+pub static PutMetricFilterOutput: Schema =
+    Schema::new("PutMetricFilterOutput", Kind::Structure(&[]));
+
 pub static PutRetentionPolicyOutput: Schema =
     Schema::new("PutRetentionPolicyOutput", Kind::Structure(&[]));
+
+pub static PutSubscriptionFilterOutput: Schema =
+    Schema::new("PutSubscriptionFilterOutput", Kind::Structure(&[]));
 
 pub static TagLogGroupOutput: Schema = Schema::new("TagLogGroupOutput", Kind::Structure(&[]));
 

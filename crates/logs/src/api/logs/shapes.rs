@@ -122,6 +122,30 @@ impl Shape for DeleteLogStreamInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteMetricFilterInput {
+    pub log_group_name: String,
+    pub filter_name: String,
+}
+
+impl Shape for DeleteMetricFilterInput {
+    const SCHEMA: &'static Schema = &schemas::DeleteMetricFilterRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.log_group_name, m(Self::SCHEMA, 0), writer);
+        write_member(&self.filter_name, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.log_group_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.filter_name = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteRetentionPolicyInput {
     pub log_group_name: String,
 }
@@ -136,6 +160,30 @@ impl Shape for DeleteRetentionPolicyInput {
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         match index {
             0 => self.log_group_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteSubscriptionFilterInput {
+    pub log_group_name: String,
+    pub filter_name: String,
+}
+
+impl Shape for DeleteSubscriptionFilterInput {
+    const SCHEMA: &'static Schema = &schemas::DeleteSubscriptionFilterRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.log_group_name, m(Self::SCHEMA, 0), writer);
+        write_member(&self.filter_name, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.log_group_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.filter_name = Value::read(m(Self::SCHEMA, 1), reader)?,
             _ => {}
         }
         Ok(())
@@ -264,6 +312,120 @@ impl Shape for DescribeLogStreamsOutput {
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         match index {
             0 => self.log_streams = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeMetricFiltersInput {
+    pub log_group_name: Option<String>,
+    pub filter_name_prefix: Option<String>,
+    pub next_token: Option<String>,
+    pub limit: Option<i32>,
+    pub metric_name: Option<String>,
+    pub metric_namespace: Option<String>,
+}
+
+impl Shape for DescribeMetricFiltersInput {
+    const SCHEMA: &'static Schema = &schemas::DescribeMetricFiltersRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.log_group_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.filter_name_prefix, m(Self::SCHEMA, 1), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 2), writer);
+        write_option(&self.limit, m(Self::SCHEMA, 3), writer);
+        write_option(&self.metric_name, m(Self::SCHEMA, 4), writer);
+        write_option(&self.metric_namespace, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.log_group_name = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.filter_name_prefix = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.next_token = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.limit = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.metric_name = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.metric_namespace = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeMetricFiltersOutput {
+    pub metric_filters: Option<Vec<MetricFilter>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeMetricFiltersOutput {
+    const SCHEMA: &'static Schema = &schemas::DescribeMetricFiltersResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.metric_filters, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.metric_filters = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeSubscriptionFiltersInput {
+    pub log_group_name: String,
+    pub filter_name_prefix: Option<String>,
+    pub next_token: Option<String>,
+    pub limit: Option<i32>,
+}
+
+impl Shape for DescribeSubscriptionFiltersInput {
+    const SCHEMA: &'static Schema = &schemas::DescribeSubscriptionFiltersRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.log_group_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.filter_name_prefix, m(Self::SCHEMA, 1), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 2), writer);
+        write_option(&self.limit, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.log_group_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.filter_name_prefix = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.next_token = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.limit = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeSubscriptionFiltersOutput {
+    pub subscription_filters: Option<Vec<SubscriptionFilter>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeSubscriptionFiltersOutput {
+    const SCHEMA: &'static Schema = &schemas::DescribeSubscriptionFiltersResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.subscription_filters, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_token, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.subscription_filters = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             1 => self.next_token = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             _ => {}
         }
@@ -691,6 +853,111 @@ impl Shape for LogStream {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct MetricFilter {
+    pub filter_name: Option<String>,
+    pub filter_pattern: Option<String>,
+    pub metric_transformations: Option<Vec<MetricTransformation>>,
+    pub creation_time: Option<i64>,
+    pub log_group_name: Option<String>,
+    pub apply_on_transformed_logs: Option<bool>,
+    pub field_selection_criteria: Option<String>,
+    pub emit_system_field_dimensions: Option<Vec<String>>,
+}
+
+impl Shape for MetricFilter {
+    const SCHEMA: &'static Schema = &schemas::MetricFilter;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.filter_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.filter_pattern, m(Self::SCHEMA, 1), writer);
+        write_option(&self.metric_transformations, m(Self::SCHEMA, 2), writer);
+        write_option(&self.creation_time, m(Self::SCHEMA, 3), writer);
+        write_option(&self.log_group_name, m(Self::SCHEMA, 4), writer);
+        write_option(&self.apply_on_transformed_logs, m(Self::SCHEMA, 5), writer);
+        write_option(&self.field_selection_criteria, m(Self::SCHEMA, 6), writer);
+        write_option(&self.emit_system_field_dimensions, m(Self::SCHEMA, 7), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.filter_name = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.filter_pattern = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.metric_transformations = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.creation_time = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.log_group_name = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.apply_on_transformed_logs = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.field_selection_criteria = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.emit_system_field_dimensions = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MetricFilterMatchRecord {
+    pub event_number: Option<i64>,
+    pub event_message: Option<String>,
+    pub extracted_values: Option<BTreeMap<String, String>>,
+}
+
+impl Shape for MetricFilterMatchRecord {
+    const SCHEMA: &'static Schema = &schemas::MetricFilterMatchRecord;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.event_number, m(Self::SCHEMA, 0), writer);
+        write_option(&self.event_message, m(Self::SCHEMA, 1), writer);
+        write_option(&self.extracted_values, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.event_number = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.event_message = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.extracted_values = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MetricTransformation {
+    pub metric_name: String,
+    pub metric_namespace: String,
+    pub metric_value: String,
+    pub default_value: Option<f64>,
+    pub dimensions: Option<BTreeMap<String, String>>,
+    pub unit: Option<String>,
+}
+
+impl Shape for MetricTransformation {
+    const SCHEMA: &'static Schema = &schemas::MetricTransformation;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.metric_name, m(Self::SCHEMA, 0), writer);
+        write_member(&self.metric_namespace, m(Self::SCHEMA, 1), writer);
+        write_member(&self.metric_value, m(Self::SCHEMA, 2), writer);
+        write_option(&self.default_value, m(Self::SCHEMA, 3), writer);
+        write_option(&self.dimensions, m(Self::SCHEMA, 4), writer);
+        write_option(&self.unit, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.metric_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.metric_namespace = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.metric_value = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.default_value = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.dimensions = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.unit = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct OutputLogEvent {
     pub timestamp: Option<i64>,
     pub message: Option<String>,
@@ -778,6 +1045,45 @@ impl Shape for PutLogEventsOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutMetricFilterInput {
+    pub log_group_name: String,
+    pub filter_name: String,
+    pub filter_pattern: String,
+    pub metric_transformations: Vec<MetricTransformation>,
+    pub apply_on_transformed_logs: Option<bool>,
+    pub field_selection_criteria: Option<String>,
+    pub emit_system_field_dimensions: Option<Vec<String>>,
+}
+
+impl Shape for PutMetricFilterInput {
+    const SCHEMA: &'static Schema = &schemas::PutMetricFilterRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.log_group_name, m(Self::SCHEMA, 0), writer);
+        write_member(&self.filter_name, m(Self::SCHEMA, 1), writer);
+        write_member(&self.filter_pattern, m(Self::SCHEMA, 2), writer);
+        write_member(&self.metric_transformations, m(Self::SCHEMA, 3), writer);
+        write_option(&self.apply_on_transformed_logs, m(Self::SCHEMA, 4), writer);
+        write_option(&self.field_selection_criteria, m(Self::SCHEMA, 5), writer);
+        write_option(&self.emit_system_field_dimensions, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.log_group_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.filter_name = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.filter_pattern = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.metric_transformations = Value::read(m(Self::SCHEMA, 3), reader)?,
+            4 => self.apply_on_transformed_logs = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.field_selection_criteria = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.emit_system_field_dimensions = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PutRetentionPolicyInput {
     pub log_group_name: String,
     pub retention_in_days: i32,
@@ -795,6 +1101,51 @@ impl Shape for PutRetentionPolicyInput {
         match index {
             0 => self.log_group_name = Value::read(m(Self::SCHEMA, 0), reader)?,
             1 => self.retention_in_days = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutSubscriptionFilterInput {
+    pub log_group_name: String,
+    pub filter_name: String,
+    pub filter_pattern: String,
+    pub destination_arn: String,
+    pub role_arn: Option<String>,
+    pub distribution: Option<String>,
+    pub apply_on_transformed_logs: Option<bool>,
+    pub field_selection_criteria: Option<String>,
+    pub emit_system_fields: Option<Vec<String>>,
+}
+
+impl Shape for PutSubscriptionFilterInput {
+    const SCHEMA: &'static Schema = &schemas::PutSubscriptionFilterRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.log_group_name, m(Self::SCHEMA, 0), writer);
+        write_member(&self.filter_name, m(Self::SCHEMA, 1), writer);
+        write_member(&self.filter_pattern, m(Self::SCHEMA, 2), writer);
+        write_member(&self.destination_arn, m(Self::SCHEMA, 3), writer);
+        write_option(&self.role_arn, m(Self::SCHEMA, 4), writer);
+        write_option(&self.distribution, m(Self::SCHEMA, 5), writer);
+        write_option(&self.apply_on_transformed_logs, m(Self::SCHEMA, 6), writer);
+        write_option(&self.field_selection_criteria, m(Self::SCHEMA, 7), writer);
+        write_option(&self.emit_system_fields, m(Self::SCHEMA, 8), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.log_group_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.filter_name = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.filter_pattern = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.destination_arn = Value::read(m(Self::SCHEMA, 3), reader)?,
+            4 => self.role_arn = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.distribution = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.apply_on_transformed_logs = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.field_selection_criteria = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.emit_system_fields = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
             _ => {}
         }
         Ok(())
@@ -876,6 +1227,54 @@ impl Shape for SearchedLogStream {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct SubscriptionFilter {
+    pub filter_name: Option<String>,
+    pub log_group_name: Option<String>,
+    pub filter_pattern: Option<String>,
+    pub destination_arn: Option<String>,
+    pub role_arn: Option<String>,
+    pub distribution: Option<String>,
+    pub apply_on_transformed_logs: Option<bool>,
+    pub creation_time: Option<i64>,
+    pub field_selection_criteria: Option<String>,
+    pub emit_system_fields: Option<Vec<String>>,
+}
+
+impl Shape for SubscriptionFilter {
+    const SCHEMA: &'static Schema = &schemas::SubscriptionFilter;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.filter_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.log_group_name, m(Self::SCHEMA, 1), writer);
+        write_option(&self.filter_pattern, m(Self::SCHEMA, 2), writer);
+        write_option(&self.destination_arn, m(Self::SCHEMA, 3), writer);
+        write_option(&self.role_arn, m(Self::SCHEMA, 4), writer);
+        write_option(&self.distribution, m(Self::SCHEMA, 5), writer);
+        write_option(&self.apply_on_transformed_logs, m(Self::SCHEMA, 6), writer);
+        write_option(&self.creation_time, m(Self::SCHEMA, 7), writer);
+        write_option(&self.field_selection_criteria, m(Self::SCHEMA, 8), writer);
+        write_option(&self.emit_system_fields, m(Self::SCHEMA, 9), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.filter_name = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.log_group_name = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.filter_pattern = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.destination_arn = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.role_arn = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.distribution = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.apply_on_transformed_logs = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.creation_time = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.field_selection_criteria = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            9 => self.emit_system_fields = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TagLogGroupInput {
     pub log_group_name: String,
     pub tags: BTreeMap<String, String>,
@@ -917,6 +1316,51 @@ impl Shape for TagResourceInput {
         match index {
             0 => self.resource_arn = Value::read(m(Self::SCHEMA, 0), reader)?,
             1 => self.tags = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TestMetricFilterInput {
+    pub filter_pattern: String,
+    pub log_event_messages: Vec<String>,
+}
+
+impl Shape for TestMetricFilterInput {
+    const SCHEMA: &'static Schema = &schemas::TestMetricFilterRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.filter_pattern, m(Self::SCHEMA, 0), writer);
+        write_member(&self.log_event_messages, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.filter_pattern = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.log_event_messages = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TestMetricFilterOutput {
+    pub matches: Option<Vec<MetricFilterMatchRecord>>,
+}
+
+impl Shape for TestMetricFilterOutput {
+    const SCHEMA: &'static Schema = &schemas::TestMetricFilterResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.matches, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.matches = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             _ => {}
         }
         Ok(())
@@ -1036,6 +1480,22 @@ impl Shape for DeleteLogStreamOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteMetricFilterOutput {}
+
+impl Shape for DeleteMetricFilterOutput {
+    const SCHEMA: &'static Schema = &schemas::DeleteMetricFilterOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteRetentionPolicyOutput {}
 
 impl Shape for DeleteRetentionPolicyOutput {
@@ -1052,10 +1512,58 @@ impl Shape for DeleteRetentionPolicyOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteSubscriptionFilterOutput {}
+
+impl Shape for DeleteSubscriptionFilterOutput {
+    const SCHEMA: &'static Schema = &schemas::DeleteSubscriptionFilterOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutMetricFilterOutput {}
+
+impl Shape for PutMetricFilterOutput {
+    const SCHEMA: &'static Schema = &schemas::PutMetricFilterOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PutRetentionPolicyOutput {}
 
 impl Shape for PutRetentionPolicyOutput {
     const SCHEMA: &'static Schema = &schemas::PutRetentionPolicyOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutSubscriptionFilterOutput {}
+
+impl Shape for PutSubscriptionFilterOutput {
+    const SCHEMA: &'static Schema = &schemas::PutSubscriptionFilterOutput;
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {}
 

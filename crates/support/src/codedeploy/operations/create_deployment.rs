@@ -2,12 +2,14 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{group, group_arn, group_key, key, on, refuse_alarms, revision, rollback, routing};
+use super::{alarms, group, group_arn, group_key, key, on, revision, rollback, routing};
 use crate::api::codedeploy::operations::CreateDeployment;
-use crate::api::codedeploy::shapes::{CreateDeploymentInput, CreateDeploymentOutput};
+use crate::api::codedeploy::shapes::{
+    AlarmConfiguration, CreateDeploymentInput, CreateDeploymentOutput,
+};
 use crate::codedeploy::appspec::AppSpec;
 use crate::codedeploy::store::{
-    DEPLOYMENTS, DeploymentRow, GROUPS, Phase, RevisionRow, RollbackRow, Status, TOKENS,
+    AlarmsRow, DEPLOYMENTS, DeploymentRow, GROUPS, Phase, RevisionRow, RollbackRow, Status, TOKENS,
 };
 use crate::codedeploy::{CodeDeploy, deploy};
 
@@ -22,6 +24,8 @@ pub(crate) struct NewDeployment {
     pub(crate) description: Option<String>,
     pub(crate) rollback: Option<RollbackRow>,
     pub(crate) creator: &'static str,
+    /// In place of the group's.
+    pub(crate) alarms: Option<AlarmsRow>,
     /// Who comes again with the same one gets the same deployment.
     pub(crate) token: Option<String>,
 }
@@ -75,6 +79,8 @@ pub(crate) async fn create(ctx: &Context, new: NewDeployment) -> Result<String, 
             description: new.description.clone(),
             creator: new.creator.to_owned(),
             rollback: new.rollback.clone().or_else(|| group.rollback.clone()),
+            alarms: new.alarms.clone().unwrap_or_else(|| group.alarms.clone()),
+            has_own_alarms: new.alarms.is_some(),
             role: group.role.clone(),
             undoes: None,
             undone_by: None,
@@ -96,6 +102,10 @@ pub(crate) async fn create(ctx: &Context, new: NewDeployment) -> Result<String, 
     .await
 }
 
+fn own_alarms(config: Option<&AlarmConfiguration>) -> Result<Option<AlarmsRow>, ServiceError> {
+    config.map(|config| alarms(Some(config))).transpose()
+}
+
 impl Handler<CreateDeployment> for CodeDeploy {
     fn authorize(&self, ctx: &Context, input: &CreateDeploymentInput) -> Vec<Access> {
         let group = input.deployment_group_name.as_deref().unwrap_or("*");
@@ -107,7 +117,6 @@ impl Handler<CreateDeployment> for CodeDeploy {
         ctx: Context,
         input: CreateDeploymentInput,
     ) -> Result<CreateDeploymentOutput, ServiceError> {
-        refuse_alarms(input.override_alarm_configuration.as_ref())?;
         if input.target_instances.is_some() {
             return Err(ServiceError::new(
                 "InvalidTargetInstancesException",
@@ -129,6 +138,7 @@ impl Handler<CreateDeployment> for CodeDeploy {
             revision,
             description: input.description,
             rollback: rollback(input.auto_rollback_configuration.as_ref())?,
+            alarms: own_alarms(input.override_alarm_configuration.as_ref())?,
             creator: "user",
             token: None,
         };

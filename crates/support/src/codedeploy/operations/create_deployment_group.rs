@@ -3,8 +3,8 @@
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
 use super::{
-    application, check_style, group_arn, group_key, on, refuse_alarms, refuse_foreign, rollback,
-    routing, tags,
+    alarms, application, check_style, group_arn, group_key, on, refuse_foreign, rollback, routing,
+    tags,
 };
 use crate::api::codedeploy::operations::CreateDeploymentGroup;
 use crate::api::codedeploy::shapes::{CreateDeploymentGroupInput, CreateDeploymentGroupOutput};
@@ -28,7 +28,7 @@ impl Handler<CreateDeploymentGroup> for CodeDeploy {
         ctx: Context,
         input: CreateDeploymentGroupInput,
     ) -> Result<CreateDeploymentGroupOutput, ServiceError> {
-        refuse_alarms(input.alarm_configuration.as_ref())?;
+        alarms(input.alarm_configuration.as_ref())?;
         check_style(input.deployment_style.as_ref())?;
         refuse_foreign(&[
             ("triggerConfigurations", some(input.trigger_configurations.as_ref())),
@@ -55,6 +55,7 @@ impl Handler<CreateDeploymentGroup> for CodeDeploy {
                 config: config.to_owned(),
                 role: input.service_role_arn.clone(),
                 rollback: rollback(input.auto_rollback_configuration.as_ref())?,
+                alarms: alarms(input.alarm_configuration.as_ref())?,
                 tags: tags(input.tags.as_ref()),
                 active: None,
                 attempted: None,

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{PLATFORM, group, group_arn, key, last, on, shown_rollback, style};
+use super::{PLATFORM, group, group_arn, key, last, on, shown_alarms, shown_rollback, style};
 use crate::api::codedeploy::operations::GetDeploymentGroup;
 use crate::api::codedeploy::shapes::{
     DeploymentGroupInfo, GetDeploymentGroupInput, GetDeploymentGroupOutput,
@@ -40,6 +40,7 @@ impl Handler<GetDeploymentGroup> for CodeDeploy {
                 service_role_arn: Some(row.role),
                 target_revision: succeeded.as_ref().map(|row| row.revision.shown()),
                 auto_rollback_configuration: row.rollback.as_ref().map(shown_rollback),
+                alarm_configuration: Some(shown_alarms(&row.alarms)),
                 deployment_style: Some(style()),
                 last_successful_deployment: last(row.succeeded.as_ref(), succeeded.as_ref()),
                 last_attempted_deployment: last(row.attempted.as_ref(), attempted.as_ref()),

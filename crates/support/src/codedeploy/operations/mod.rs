@@ -33,13 +33,14 @@ use super::appspec::AppSpec;
 use super::config::{self, Routing};
 use super::error::{invalid_revision, no_application, no_config, no_deployment, no_group};
 use super::store::{
-    APPLICATIONS, ApplicationRow, CONFIGS, DEPLOYMENTS, DeploymentRow, GROUPS, GroupKey, GroupRow,
-    Key, RevisionRow, RollbackRow,
+    APPLICATIONS, AlarmsRow, ApplicationRow, CONFIGS, DEPLOYMENTS, DeploymentRow, GROUPS, GroupKey,
+    GroupRow, Key, RevisionRow, RollbackRow,
 };
 use crate::api::codedeploy::shapes;
 
 pub(crate) const PLATFORM: &str = "Lambda";
 const PAGE: usize = 100;
+const ALARMS_MAX: usize = 10;
 const ROLLBACK_EVENTS: &[&str] =
     &["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"];
 
@@ -144,16 +145,39 @@ fn shown_rollback(row: &RollbackRow) -> shapes::AutoRollbackConfiguration {
     }
 }
 
-/// Alarms would stop a deployment: to take them and never look would be a lie.
-fn refuse_alarms(config: Option<&shapes::AlarmConfiguration>) -> Result<(), ServiceError> {
-    let has_alarms = config.is_some_and(|config| {
-        config.enabled != Some(false) && config.alarms.as_ref().is_some_and(|all| !all.is_empty())
-    });
-    match has_alarms {
-        true => {
-            Err(ServiceError::unsupported("alarmConfiguration of CodeDeploy (CloudWatch alarms)"))
-        }
-        false => Ok(()),
+fn alarms(config: Option<&shapes::AlarmConfiguration>) -> Result<AlarmsRow, ServiceError> {
+    let Some(config) = config else { return Ok(AlarmsRow::default()) };
+    let invalid = |message: &str| ServiceError::new("InvalidAlarmConfigException", message);
+    let all = config.alarms.iter().flatten();
+    let names: Vec<String> = all.filter_map(|alarm| alarm.name.clone()).collect();
+    if names.len() > ALARMS_MAX {
+        return Err(ServiceError::new(
+            "AlarmsLimitExceededException",
+            format!(
+                "The maximum number of alarms for a deployment group ({ALARMS_MAX}) was exceeded."
+            ),
+        ));
+    }
+    if names.iter().any(|name| name.is_empty() || name.len() > 255) {
+        return Err(invalid("The name of an alarm has 1 to 255 characters"));
+    }
+    if names.iter().enumerate().any(|(n, name)| names.iter().take(n).any(|other| other == name)) {
+        return Err(invalid("The alarm configuration names an alarm twice"));
+    }
+    let enabled = config.enabled.unwrap_or(!names.is_empty());
+    if enabled && names.is_empty() {
+        return Err(invalid("An enabled alarm configuration has to name alarms"));
+    }
+    let ignores_failures = config.ignore_poll_alarm_failure.unwrap_or(false);
+    Ok(AlarmsRow { enabled, ignores_failures, names })
+}
+
+fn shown_alarms(row: &AlarmsRow) -> shapes::AlarmConfiguration {
+    let alarm = |name: &String| shapes::Alarm { name: Some(name.clone()) };
+    shapes::AlarmConfiguration {
+        enabled: Some(row.enabled),
+        ignore_poll_alarm_failure: Some(row.ignores_failures),
+        alarms: Some(row.names.iter().map(alarm).collect()),
     }
 }
 
@@ -283,6 +307,7 @@ fn shown_deployment(id: &str, row: &DeploymentRow) -> shapes::DeploymentInfo {
         creator: Some(row.creator.clone()),
         ignore_application_stop_failures: Some(false),
         auto_rollback_configuration: row.rollback.as_ref().map(shown_rollback),
+        override_alarm_configuration: row.has_own_alarms.then(|| shown_alarms(&row.alarms)),
         update_outdated_instances_only: Some(false),
         rollback_info,
         deployment_style: Some(style()),

@@ -3,7 +3,7 @@
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
 use super::{
-    check_style, group, group_arn, group_key, on, refuse_alarms, refuse_foreign, rollback, routing,
+    alarms, check_style, group, group_arn, group_key, on, refuse_foreign, rollback, routing,
 };
 use crate::api::codedeploy::operations::UpdateDeploymentGroup;
 use crate::api::codedeploy::shapes::{UpdateDeploymentGroupInput, UpdateDeploymentGroupOutput};
@@ -24,7 +24,6 @@ impl Handler<UpdateDeploymentGroup> for CodeDeploy {
         ctx: Context,
         input: UpdateDeploymentGroupInput,
     ) -> Result<UpdateDeploymentGroupOutput, ServiceError> {
-        refuse_alarms(input.alarm_configuration.as_ref())?;
         check_style(input.deployment_style.as_ref())?;
         let has_triggers = input.trigger_configurations.as_ref().is_some_and(|all| !all.is_empty());
         refuse_foreign(&[
@@ -43,6 +42,9 @@ impl Handler<UpdateDeploymentGroup> for CodeDeploy {
             }
             if let Some(role) = &input.service_role_arn {
                 row.role.clone_from(role);
+            }
+            if input.alarm_configuration.is_some() {
+                row.alarms = alarms(input.alarm_configuration.as_ref())?;
             }
             if input.auto_rollback_configuration.is_some() {
                 row.rollback = rollback(input.auto_rollback_configuration.as_ref())?;

@@ -1,0 +1,3 @@
+//! Generated shapes and operations.
+
+pub mod cloudwatch;
