@@ -16,3 +16,5 @@ pub const CLOUDFORMATION: u16 = 27;
 pub const PATTERNS: u16 = 28;
 pub const CODEDEPLOY: u16 = 29;
 pub const CLOUDWATCH: u16 = 30;
+pub const SECRETSMANAGER: u16 = 43;
+pub const SES: u16 = 44;

@@ -64,7 +64,9 @@ pub(crate) fn type_name(name: &str) -> String {
     }
     match out.as_str() {
         // Names that generated code uses itself.
-        "Option" | "Vec" | "String" | "Box" | "Some" | "None" | "Self" => format!("{out}Shape"),
+        "Body" | "Option" | "Vec" | "String" | "Box" | "Some" | "None" | "Self" => {
+            format!("{out}Shape")
+        }
         _ => out,
     }
 }

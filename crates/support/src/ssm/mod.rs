@@ -1,7 +1,10 @@
 //! Systems Manager: the parameter store.
 
 mod operations;
+mod policy;
 mod resources;
+mod secrets;
+mod secure;
 mod store;
 
 use std::sync::Arc;
@@ -25,9 +28,12 @@ pub(crate) fn service(_: &Kernel) -> Service {
         .route::<op::GetParameterHistory>(&ssm)
         .route::<op::GetParameters>(&ssm)
         .route::<op::GetParametersByPath>(&ssm)
+        .route::<op::LabelParameterVersion>(&ssm)
         .route::<op::ListTagsForResource>(&ssm)
         .route::<op::PutParameter>(&ssm)
         .route::<op::RemoveTagsFromResource>(&ssm)
+        .route::<op::UnlabelParameterVersion>(&ssm)
+        .task(policy::task())
         .resource(resources::ParameterType)
         .list(resources::list)
 }

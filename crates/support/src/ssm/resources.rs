@@ -27,7 +27,7 @@ async fn put(
     let p = &request.properties;
     let input = json!({
         "Name": name, "Value": p.get("Value"), "Type": p.get("Type"), "Description": p.get("Description"),
-        "AllowedPattern": p.get("AllowedPattern"), "Tier": p.get("Tier"), "DataType": p.get("DataType"),
+        "AllowedPattern": p.get("AllowedPattern"), "Tier": p.get("Tier"), "DataType": p.get("DataType"), "Policies": p.get("Policies"),
         "Overwrite": overwrite,
     });
     call(ctx, "PutParameter", input).await?;
@@ -51,7 +51,17 @@ impl ResourceType for ParameterType {
     }
 
     fn properties(&self) -> &'static [&'static str] {
-        &["AllowedPattern", "DataType", "Description", "Name", "Tags", "Tier", "Type", "Value"]
+        &[
+            "AllowedPattern",
+            "DataType",
+            "Description",
+            "Name",
+            "Policies",
+            "Tags",
+            "Tier",
+            "Type",
+            "Value",
+        ]
     }
 
     fn replaced_by(&self) -> &'static [&'static str] {

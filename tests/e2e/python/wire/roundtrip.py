@@ -125,6 +125,9 @@ class Generator:
         serialization = member.serialization
         if self.side == "input" and serialization.get("hostPrefix"):
             return True
+        # botocore makes a host of it.
+        if self.service == "sesv2" and name == "EndpointId":
+            return True
         # Checksums, lengths and keys with digests have to agree with the body.
         if self.service == "s3" and (name.startswith("Checksum") or name.startswith("SSECustomer")
                                      or name.startswith("CopySourceSSECustomer")

@@ -26,6 +26,16 @@ impl Operation for CreateAlias {
     type Output = shapes::CreateAliasOutput;
 }
 
+/// The `CreateGrant` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateGrant;
+
+impl Operation for CreateGrant {
+    const SCHEMA: &'static OperationSchema = &schema::CreateGrant;
+    type Input = shapes::CreateGrantInput;
+    type Output = shapes::CreateGrantOutput;
+}
+
 /// The `CreateKey` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct CreateKey;
@@ -34,6 +44,16 @@ impl Operation for CreateKey {
     const SCHEMA: &'static OperationSchema = &schema::CreateKey;
     type Input = shapes::CreateKeyInput;
     type Output = shapes::CreateKeyOutput;
+}
+
+/// The `Decrypt` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Decrypt;
+
+impl Operation for Decrypt {
+    const SCHEMA: &'static OperationSchema = &schema::Decrypt;
+    type Input = shapes::DecryptInput;
+    type Output = shapes::DecryptOutput;
 }
 
 /// The `DeleteAlias` operation.
@@ -96,6 +116,76 @@ impl Operation for EnableKeyRotation {
     type Output = shapes::EnableKeyRotationOutput;
 }
 
+/// The `Encrypt` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Encrypt;
+
+impl Operation for Encrypt {
+    const SCHEMA: &'static OperationSchema = &schema::Encrypt;
+    type Input = shapes::EncryptInput;
+    type Output = shapes::EncryptOutput;
+}
+
+/// The `GenerateDataKey` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GenerateDataKey;
+
+impl Operation for GenerateDataKey {
+    const SCHEMA: &'static OperationSchema = &schema::GenerateDataKey;
+    type Input = shapes::GenerateDataKeyInput;
+    type Output = shapes::GenerateDataKeyOutput;
+}
+
+/// The `GenerateDataKeyPair` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GenerateDataKeyPair;
+
+impl Operation for GenerateDataKeyPair {
+    const SCHEMA: &'static OperationSchema = &schema::GenerateDataKeyPair;
+    type Input = shapes::GenerateDataKeyPairInput;
+    type Output = shapes::GenerateDataKeyPairOutput;
+}
+
+/// The `GenerateDataKeyPairWithoutPlaintext` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GenerateDataKeyPairWithoutPlaintext;
+
+impl Operation for GenerateDataKeyPairWithoutPlaintext {
+    const SCHEMA: &'static OperationSchema = &schema::GenerateDataKeyPairWithoutPlaintext;
+    type Input = shapes::GenerateDataKeyPairWithoutPlaintextInput;
+    type Output = shapes::GenerateDataKeyPairWithoutPlaintextOutput;
+}
+
+/// The `GenerateDataKeyWithoutPlaintext` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GenerateDataKeyWithoutPlaintext;
+
+impl Operation for GenerateDataKeyWithoutPlaintext {
+    const SCHEMA: &'static OperationSchema = &schema::GenerateDataKeyWithoutPlaintext;
+    type Input = shapes::GenerateDataKeyWithoutPlaintextInput;
+    type Output = shapes::GenerateDataKeyWithoutPlaintextOutput;
+}
+
+/// The `GenerateMac` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GenerateMac;
+
+impl Operation for GenerateMac {
+    const SCHEMA: &'static OperationSchema = &schema::GenerateMac;
+    type Input = shapes::GenerateMacInput;
+    type Output = shapes::GenerateMacOutput;
+}
+
+/// The `GenerateRandom` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GenerateRandom;
+
+impl Operation for GenerateRandom {
+    const SCHEMA: &'static OperationSchema = &schema::GenerateRandom;
+    type Input = shapes::GenerateRandomInput;
+    type Output = shapes::GenerateRandomOutput;
+}
+
 /// The `GetKeyPolicy` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct GetKeyPolicy;
@@ -116,6 +206,16 @@ impl Operation for GetKeyRotationStatus {
     type Output = shapes::GetKeyRotationStatusOutput;
 }
 
+/// The `GetPublicKey` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetPublicKey;
+
+impl Operation for GetPublicKey {
+    const SCHEMA: &'static OperationSchema = &schema::GetPublicKey;
+    type Input = shapes::GetPublicKeyInput;
+    type Output = shapes::GetPublicKeyOutput;
+}
+
 /// The `ListAliases` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct ListAliases;
@@ -124,6 +224,36 @@ impl Operation for ListAliases {
     const SCHEMA: &'static OperationSchema = &schema::ListAliases;
     type Input = shapes::ListAliasesInput;
     type Output = shapes::ListAliasesOutput;
+}
+
+/// The `ListGrants` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ListGrants;
+
+impl Operation for ListGrants {
+    const SCHEMA: &'static OperationSchema = &schema::ListGrants;
+    type Input = shapes::ListGrantsInput;
+    type Output = shapes::ListGrantsOutput;
+}
+
+/// The `ListKeyPolicies` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ListKeyPolicies;
+
+impl Operation for ListKeyPolicies {
+    const SCHEMA: &'static OperationSchema = &schema::ListKeyPolicies;
+    type Input = shapes::ListKeyPoliciesInput;
+    type Output = shapes::ListKeyPoliciesOutput;
+}
+
+/// The `ListKeyRotations` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ListKeyRotations;
+
+impl Operation for ListKeyRotations {
+    const SCHEMA: &'static OperationSchema = &schema::ListKeyRotations;
+    type Input = shapes::ListKeyRotationsInput;
+    type Output = shapes::ListKeyRotationsOutput;
 }
 
 /// The `ListKeys` operation.
@@ -146,6 +276,16 @@ impl Operation for ListResourceTags {
     type Output = shapes::ListResourceTagsOutput;
 }
 
+/// The `ListRetirableGrants` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ListRetirableGrants;
+
+impl Operation for ListRetirableGrants {
+    const SCHEMA: &'static OperationSchema = &schema::ListRetirableGrants;
+    type Input = shapes::ListRetirableGrantsInput;
+    type Output = shapes::ListRetirableGrantsOutput;
+}
+
 /// The `PutKeyPolicy` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct PutKeyPolicy;
@@ -156,6 +296,46 @@ impl Operation for PutKeyPolicy {
     type Output = shapes::PutKeyPolicyOutput;
 }
 
+/// The `ReEncrypt` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct ReEncrypt;
+
+impl Operation for ReEncrypt {
+    const SCHEMA: &'static OperationSchema = &schema::ReEncrypt;
+    type Input = shapes::ReEncryptInput;
+    type Output = shapes::ReEncryptOutput;
+}
+
+/// The `RetireGrant` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct RetireGrant;
+
+impl Operation for RetireGrant {
+    const SCHEMA: &'static OperationSchema = &schema::RetireGrant;
+    type Input = shapes::RetireGrantInput;
+    type Output = shapes::RetireGrantOutput;
+}
+
+/// The `RevokeGrant` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct RevokeGrant;
+
+impl Operation for RevokeGrant {
+    const SCHEMA: &'static OperationSchema = &schema::RevokeGrant;
+    type Input = shapes::RevokeGrantInput;
+    type Output = shapes::RevokeGrantOutput;
+}
+
+/// The `RotateKeyOnDemand` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct RotateKeyOnDemand;
+
+impl Operation for RotateKeyOnDemand {
+    const SCHEMA: &'static OperationSchema = &schema::RotateKeyOnDemand;
+    type Input = shapes::RotateKeyOnDemandInput;
+    type Output = shapes::RotateKeyOnDemandOutput;
+}
+
 /// The `ScheduleKeyDeletion` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct ScheduleKeyDeletion;
@@ -164,6 +344,16 @@ impl Operation for ScheduleKeyDeletion {
     const SCHEMA: &'static OperationSchema = &schema::ScheduleKeyDeletion;
     type Input = shapes::ScheduleKeyDeletionInput;
     type Output = shapes::ScheduleKeyDeletionOutput;
+}
+
+/// The `Sign` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Sign;
+
+impl Operation for Sign {
+    const SCHEMA: &'static OperationSchema = &schema::Sign;
+    type Input = shapes::SignInput;
+    type Output = shapes::SignOutput;
 }
 
 /// The `TagResource` operation.
@@ -204,6 +394,26 @@ impl Operation for UpdateKeyDescription {
     const SCHEMA: &'static OperationSchema = &schema::UpdateKeyDescription;
     type Input = shapes::UpdateKeyDescriptionInput;
     type Output = shapes::UpdateKeyDescriptionOutput;
+}
+
+/// The `Verify` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Verify;
+
+impl Operation for Verify {
+    const SCHEMA: &'static OperationSchema = &schema::Verify;
+    type Input = shapes::VerifyInput;
+    type Output = shapes::VerifyOutput;
+}
+
+/// The `VerifyMac` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct VerifyMac;
+
+impl Operation for VerifyMac {
+    const SCHEMA: &'static OperationSchema = &schema::VerifyMac;
+    type Input = shapes::VerifyMacInput;
+    type Output = shapes::VerifyMacOutput;
 }
 
 #[expect(non_upper_case_globals, reason = "schemas carry the operations' names")]
@@ -254,6 +464,30 @@ pub mod schema {
         no_output: true,
     };
 
+    pub static CreateGrant: OperationSchema = OperationSchema {
+        name: "CreateGrant",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::CreateGrantRequest,
+        output: &schemas::CreateGrantResponse,
+        errors: &[
+            &NotFoundException,
+            &DisabledException,
+            &DependencyTimeoutException,
+            &InvalidArnException,
+            &KMSInternalException,
+            &InvalidGrantTokenException,
+            &LimitExceededException,
+            &KMSInvalidStateException,
+            &DryRunOperationException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static CreateKey: OperationSchema = OperationSchema {
         name: "CreateKey",
         method: "POST",
@@ -275,6 +509,32 @@ pub mod schema {
             &XksKeyInvalidConfigurationException,
             &XksKeyAlreadyInUseException,
             &XksKeyNotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static Decrypt: OperationSchema = OperationSchema {
+        name: "Decrypt",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::DecryptRequest,
+        output: &schemas::DecryptResponse,
+        errors: &[
+            &NotFoundException,
+            &DisabledException,
+            &InvalidCiphertextException,
+            &KeyUnavailableException,
+            &IncorrectKeyException,
+            &InvalidKeyUsageException,
+            &DependencyTimeoutException,
+            &InvalidGrantTokenException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+            &DryRunOperationException,
         ],
         result_wrapper: None,
         host_prefix: None,
@@ -405,6 +665,171 @@ pub mod schema {
         no_output: true,
     };
 
+    pub static Encrypt: OperationSchema = OperationSchema {
+        name: "Encrypt",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::EncryptRequest,
+        output: &schemas::EncryptResponse,
+        errors: &[
+            &NotFoundException,
+            &DisabledException,
+            &KeyUnavailableException,
+            &DependencyTimeoutException,
+            &InvalidKeyUsageException,
+            &InvalidGrantTokenException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+            &DryRunOperationException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GenerateDataKey: OperationSchema = OperationSchema {
+        name: "GenerateDataKey",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::GenerateDataKeyRequest,
+        output: &schemas::GenerateDataKeyResponse,
+        errors: &[
+            &NotFoundException,
+            &DisabledException,
+            &KeyUnavailableException,
+            &DependencyTimeoutException,
+            &InvalidKeyUsageException,
+            &InvalidGrantTokenException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+            &DryRunOperationException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GenerateDataKeyPair: OperationSchema = OperationSchema {
+        name: "GenerateDataKeyPair",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::GenerateDataKeyPairRequest,
+        output: &schemas::GenerateDataKeyPairResponse,
+        errors: &[
+            &NotFoundException,
+            &DisabledException,
+            &KeyUnavailableException,
+            &DependencyTimeoutException,
+            &InvalidKeyUsageException,
+            &InvalidGrantTokenException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+            &UnsupportedOperationException,
+            &DryRunOperationException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GenerateDataKeyPairWithoutPlaintext: OperationSchema = OperationSchema {
+        name: "GenerateDataKeyPairWithoutPlaintext",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::GenerateDataKeyPairWithoutPlaintextRequest,
+        output: &schemas::GenerateDataKeyPairWithoutPlaintextResponse,
+        errors: &[
+            &NotFoundException,
+            &DisabledException,
+            &KeyUnavailableException,
+            &DependencyTimeoutException,
+            &InvalidKeyUsageException,
+            &InvalidGrantTokenException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+            &UnsupportedOperationException,
+            &DryRunOperationException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GenerateDataKeyWithoutPlaintext: OperationSchema = OperationSchema {
+        name: "GenerateDataKeyWithoutPlaintext",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::GenerateDataKeyWithoutPlaintextRequest,
+        output: &schemas::GenerateDataKeyWithoutPlaintextResponse,
+        errors: &[
+            &NotFoundException,
+            &DisabledException,
+            &KeyUnavailableException,
+            &DependencyTimeoutException,
+            &InvalidKeyUsageException,
+            &InvalidGrantTokenException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+            &DryRunOperationException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GenerateMac: OperationSchema = OperationSchema {
+        name: "GenerateMac",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::GenerateMacRequest,
+        output: &schemas::GenerateMacResponse,
+        errors: &[
+            &NotFoundException,
+            &DisabledException,
+            &KeyUnavailableException,
+            &InvalidKeyUsageException,
+            &InvalidGrantTokenException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+            &DryRunOperationException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GenerateRandom: OperationSchema = OperationSchema {
+        name: "GenerateRandom",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::GenerateRandomRequest,
+        output: &schemas::GenerateRandomResponse,
+        errors: &[
+            &DependencyTimeoutException,
+            &KMSInternalException,
+            &UnsupportedOperationException,
+            &CustomKeyStoreNotFoundException,
+            &CustomKeyStoreInvalidStateException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static GetKeyPolicy: OperationSchema = OperationSchema {
         name: "GetKeyPolicy",
         method: "POST",
@@ -446,6 +871,31 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static GetPublicKey: OperationSchema = OperationSchema {
+        name: "GetPublicKey",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::GetPublicKeyRequest,
+        output: &schemas::GetPublicKeyResponse,
+        errors: &[
+            &NotFoundException,
+            &DisabledException,
+            &KeyUnavailableException,
+            &DependencyTimeoutException,
+            &UnsupportedOperationException,
+            &InvalidArnException,
+            &InvalidGrantTokenException,
+            &InvalidKeyUsageException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static ListAliases: OperationSchema = OperationSchema {
         name: "ListAliases",
         method: "POST",
@@ -459,6 +909,69 @@ pub mod schema {
             &KMSInternalException,
             &InvalidArnException,
             &NotFoundException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static ListGrants: OperationSchema = OperationSchema {
+        name: "ListGrants",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::ListGrantsRequest,
+        output: &schemas::ListGrantsResponse,
+        errors: &[
+            &NotFoundException,
+            &DependencyTimeoutException,
+            &InvalidMarkerException,
+            &InvalidGrantIdException,
+            &InvalidArnException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static ListKeyPolicies: OperationSchema = OperationSchema {
+        name: "ListKeyPolicies",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::ListKeyPoliciesRequest,
+        output: &schemas::ListKeyPoliciesResponse,
+        errors: &[
+            &NotFoundException,
+            &InvalidArnException,
+            &DependencyTimeoutException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static ListKeyRotations: OperationSchema = OperationSchema {
+        name: "ListKeyRotations",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::ListKeyRotationsRequest,
+        output: &schemas::ListKeyRotationsResponse,
+        errors: &[
+            &NotFoundException,
+            &InvalidArnException,
+            &InvalidMarkerException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+            &UnsupportedOperationException,
         ],
         result_wrapper: None,
         host_prefix: None,
@@ -499,6 +1012,26 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static ListRetirableGrants: OperationSchema = OperationSchema {
+        name: "ListRetirableGrants",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::ListRetirableGrantsRequest,
+        output: &schemas::ListGrantsResponse,
+        errors: &[
+            &DependencyTimeoutException,
+            &InvalidMarkerException,
+            &InvalidArnException,
+            &NotFoundException,
+            &KMSInternalException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static PutKeyPolicy: OperationSchema = OperationSchema {
         name: "PutKeyPolicy",
         method: "POST",
@@ -522,6 +1055,101 @@ pub mod schema {
         no_output: true,
     };
 
+    pub static ReEncrypt: OperationSchema = OperationSchema {
+        name: "ReEncrypt",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::ReEncryptRequest,
+        output: &schemas::ReEncryptResponse,
+        errors: &[
+            &NotFoundException,
+            &DisabledException,
+            &InvalidCiphertextException,
+            &KeyUnavailableException,
+            &IncorrectKeyException,
+            &DependencyTimeoutException,
+            &InvalidKeyUsageException,
+            &InvalidGrantTokenException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+            &DryRunOperationException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static RetireGrant: OperationSchema = OperationSchema {
+        name: "RetireGrant",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::RetireGrantRequest,
+        output: &schemas::RetireGrantOutput,
+        errors: &[
+            &InvalidArnException,
+            &InvalidGrantTokenException,
+            &InvalidGrantIdException,
+            &NotFoundException,
+            &DependencyTimeoutException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+            &DryRunOperationException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
+    pub static RevokeGrant: OperationSchema = OperationSchema {
+        name: "RevokeGrant",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::RevokeGrantRequest,
+        output: &schemas::RevokeGrantOutput,
+        errors: &[
+            &NotFoundException,
+            &DependencyTimeoutException,
+            &InvalidArnException,
+            &InvalidGrantIdException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+            &DryRunOperationException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
+    pub static RotateKeyOnDemand: OperationSchema = OperationSchema {
+        name: "RotateKeyOnDemand",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::RotateKeyOnDemandRequest,
+        output: &schemas::RotateKeyOnDemandResponse,
+        errors: &[
+            &NotFoundException,
+            &DisabledException,
+            &InvalidArnException,
+            &DependencyTimeoutException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+            &UnsupportedOperationException,
+            &LimitExceededException,
+            &ConflictException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static ScheduleKeyDeletion: OperationSchema = OperationSchema {
         name: "ScheduleKeyDeletion",
         method: "POST",
@@ -535,6 +1163,30 @@ pub mod schema {
             &DependencyTimeoutException,
             &KMSInternalException,
             &KMSInvalidStateException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static Sign: OperationSchema = OperationSchema {
+        name: "Sign",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::SignRequest,
+        output: &schemas::SignResponse,
+        errors: &[
+            &NotFoundException,
+            &DisabledException,
+            &KeyUnavailableException,
+            &DependencyTimeoutException,
+            &InvalidKeyUsageException,
+            &InvalidGrantTokenException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+            &DryRunOperationException,
         ],
         result_wrapper: None,
         host_prefix: None,
@@ -623,6 +1275,55 @@ pub mod schema {
         no_output: true,
     };
 
+    pub static Verify: OperationSchema = OperationSchema {
+        name: "Verify",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::VerifyRequest,
+        output: &schemas::VerifyResponse,
+        errors: &[
+            &NotFoundException,
+            &DisabledException,
+            &KeyUnavailableException,
+            &DependencyTimeoutException,
+            &InvalidKeyUsageException,
+            &InvalidGrantTokenException,
+            &KMSInternalException,
+            &KMSInvalidStateException,
+            &KMSInvalidSignatureException,
+            &DryRunOperationException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static VerifyMac: OperationSchema = OperationSchema {
+        name: "VerifyMac",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::VerifyMacRequest,
+        output: &schemas::VerifyMacResponse,
+        errors: &[
+            &NotFoundException,
+            &DisabledException,
+            &KeyUnavailableException,
+            &InvalidKeyUsageException,
+            &InvalidGrantTokenException,
+            &KMSInternalException,
+            &KMSInvalidMacException,
+            &KMSInvalidStateException,
+            &DryRunOperationException,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static AlreadyExistsException: ErrorSchema = ErrorSchema {
         name: "AlreadyExistsException",
         query_code: None,
@@ -637,6 +1338,14 @@ pub mod schema {
         status: 400,
         fault: Fault::Sender,
         schema: &schemas::CloudHsmClusterInvalidConfigurationException,
+    };
+
+    pub static ConflictException: ErrorSchema = ErrorSchema {
+        name: "ConflictException",
+        query_code: None,
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::ConflictException,
     };
 
     pub static CustomKeyStoreInvalidStateException: ErrorSchema = ErrorSchema {
@@ -671,6 +1380,22 @@ pub mod schema {
         schema: &schemas::DisabledException,
     };
 
+    pub static DryRunOperationException: ErrorSchema = ErrorSchema {
+        name: "DryRunOperationException",
+        query_code: None,
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::DryRunOperationException,
+    };
+
+    pub static IncorrectKeyException: ErrorSchema = ErrorSchema {
+        name: "IncorrectKeyException",
+        query_code: None,
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::IncorrectKeyException,
+    };
+
     pub static InvalidAliasNameException: ErrorSchema = ErrorSchema {
         name: "InvalidAliasNameException",
         query_code: None,
@@ -685,6 +1410,38 @@ pub mod schema {
         status: 400,
         fault: Fault::Sender,
         schema: &schemas::InvalidArnException,
+    };
+
+    pub static InvalidCiphertextException: ErrorSchema = ErrorSchema {
+        name: "InvalidCiphertextException",
+        query_code: None,
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::InvalidCiphertextException,
+    };
+
+    pub static InvalidGrantIdException: ErrorSchema = ErrorSchema {
+        name: "InvalidGrantIdException",
+        query_code: None,
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::InvalidGrantIdException,
+    };
+
+    pub static InvalidGrantTokenException: ErrorSchema = ErrorSchema {
+        name: "InvalidGrantTokenException",
+        query_code: None,
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::InvalidGrantTokenException,
+    };
+
+    pub static InvalidKeyUsageException: ErrorSchema = ErrorSchema {
+        name: "InvalidKeyUsageException",
+        query_code: None,
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::InvalidKeyUsageException,
     };
 
     pub static InvalidMarkerException: ErrorSchema = ErrorSchema {
@@ -703,12 +1460,36 @@ pub mod schema {
         schema: &schemas::KMSInternalException,
     };
 
+    pub static KMSInvalidMacException: ErrorSchema = ErrorSchema {
+        name: "KMSInvalidMacException",
+        query_code: None,
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::KMSInvalidMacException,
+    };
+
+    pub static KMSInvalidSignatureException: ErrorSchema = ErrorSchema {
+        name: "KMSInvalidSignatureException",
+        query_code: None,
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::KMSInvalidSignatureException,
+    };
+
     pub static KMSInvalidStateException: ErrorSchema = ErrorSchema {
         name: "KMSInvalidStateException",
         query_code: None,
         status: 400,
         fault: Fault::Sender,
         schema: &schemas::KMSInvalidStateException,
+    };
+
+    pub static KeyUnavailableException: ErrorSchema = ErrorSchema {
+        name: "KeyUnavailableException",
+        query_code: None,
+        status: 500,
+        fault: Fault::Receiver,
+        schema: &schemas::KeyUnavailableException,
     };
 
     pub static LimitExceededException: ErrorSchema = ErrorSchema {

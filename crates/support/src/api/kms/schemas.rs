@@ -34,6 +34,9 @@ pub static AlreadyExistsException: Schema = Schema::new(
 
 pub static ArnType: Schema = Schema::new("ArnType", Kind::String).min(20).max(2048);
 
+pub static AttestationDocumentType: Schema =
+    Schema::new("AttestationDocumentType", Kind::Blob).min(1).max(262144);
+
 pub static BackingKeyIdType: Schema =
     Schema::new("BackingKeyIdType", Kind::String).min(64).max(64).pattern("^[a-f0-9]+$");
 
@@ -45,6 +48,8 @@ pub static CancelKeyDeletionRequest: Schema = Schema::new(
 pub static CancelKeyDeletionResponse: Schema =
     Schema::new("CancelKeyDeletionResponse", Kind::Structure(&[Member::new("KeyId", &KeyIdType)]));
 
+pub static CiphertextType: Schema = Schema::new("CiphertextType", Kind::Blob).min(1).max(6144);
+
 pub static CloudHsmClusterIdType: Schema = Schema::new("CloudHsmClusterIdType", Kind::String)
     .min(19)
     .max(24)
@@ -55,11 +60,36 @@ pub static CloudHsmClusterInvalidConfigurationException: Schema = Schema::new(
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
 );
 
+pub static ConflictException: Schema =
+    Schema::new("ConflictException", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
+
 pub static CreateAliasRequest: Schema = Schema::new(
     "CreateAliasRequest",
     Kind::Structure(&[
         Member::new("AliasName", &AliasNameType).required(),
         Member::new("TargetKeyId", &KeyIdType).required(),
+    ]),
+);
+
+pub static CreateGrantRequest: Schema = Schema::new(
+    "CreateGrantRequest",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType).required(),
+        Member::new("GranteePrincipal", &PrincipalIdType).required(),
+        Member::new("RetiringPrincipal", &PrincipalIdType),
+        Member::new("Operations", &GrantOperationList).required(),
+        Member::new("Constraints", &GrantConstraints),
+        Member::new("GrantTokens", &GrantTokenList),
+        Member::new("Name", &GrantNameType),
+        Member::new("DryRun", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static CreateGrantResponse: Schema = Schema::new(
+    "CreateGrantResponse",
+    Kind::Structure(&[
+        Member::new("GrantToken", &GrantTokenType),
+        Member::new("GrantId", &GrantIdType),
     ]),
 );
 
@@ -113,6 +143,46 @@ pub static CustomerMasterKeySpec: Schema = Schema::new("CustomerMasterKeySpec", 
         "SM2",
     ]);
 
+pub static DataKeyPairSpec: Schema = Schema::new("DataKeyPairSpec", Kind::String).values(&[
+    "RSA_2048",
+    "RSA_3072",
+    "RSA_4096",
+    "ECC_NIST_P256",
+    "ECC_NIST_P384",
+    "ECC_NIST_P521",
+    "ECC_SECG_P256K1",
+    "SM2",
+    "ECC_NIST_EDWARDS25519",
+]);
+
+pub static DataKeySpec: Schema =
+    Schema::new("DataKeySpec", Kind::String).values(&["AES_256", "AES_128"]);
+
+pub static DecryptRequest: Schema = Schema::new(
+    "DecryptRequest",
+    Kind::Structure(&[
+        Member::new("CiphertextBlob", &CiphertextType),
+        Member::new("EncryptionContext", &EncryptionContextType),
+        Member::new("GrantTokens", &GrantTokenList),
+        Member::new("KeyId", &KeyIdType),
+        Member::new("EncryptionAlgorithm", &EncryptionAlgorithmSpec),
+        Member::new("Recipient", &RecipientInfo),
+        Member::new("DryRun", &prelude::BOOLEAN),
+        Member::new("DryRunModifiers", &DryRunModifierList),
+    ]),
+);
+
+pub static DecryptResponse: Schema = Schema::new(
+    "DecryptResponse",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType),
+        Member::new("Plaintext", &PlaintextType),
+        Member::new("EncryptionAlgorithm", &EncryptionAlgorithmSpec),
+        Member::new("CiphertextForRecipient", &CiphertextType),
+        Member::new("KeyMaterialId", &BackingKeyIdType),
+    ]),
+);
+
 pub static DeleteAliasRequest: Schema = Schema::new(
     "DeleteAliasRequest",
     Kind::Structure(&[Member::new("AliasName", &AliasNameType).required()]),
@@ -151,6 +221,17 @@ pub static DisableKeyRotationRequest: Schema = Schema::new(
 pub static DisabledException: Schema =
     Schema::new("DisabledException", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
+pub static DryRunModifierList: Schema =
+    Schema::new("DryRunModifierList", Kind::List(&Member::new("member", &DryRunModifierType)));
+
+pub static DryRunModifierType: Schema =
+    Schema::new("DryRunModifierType", Kind::String).values(&["IGNORE_CIPHERTEXT"]);
+
+pub static DryRunOperationException: Schema = Schema::new(
+    "DryRunOperationException",
+    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
+);
+
 pub static EnableKeyRequest: Schema = Schema::new(
     "EnableKeyRequest",
     Kind::Structure(&[Member::new("KeyId", &KeyIdType).required()]),
@@ -164,6 +245,27 @@ pub static EnableKeyRotationRequest: Schema = Schema::new(
     ]),
 );
 
+pub static EncryptRequest: Schema = Schema::new(
+    "EncryptRequest",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType).required(),
+        Member::new("Plaintext", &PlaintextType).required(),
+        Member::new("EncryptionContext", &EncryptionContextType),
+        Member::new("GrantTokens", &GrantTokenList),
+        Member::new("EncryptionAlgorithm", &EncryptionAlgorithmSpec),
+        Member::new("DryRun", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static EncryptResponse: Schema = Schema::new(
+    "EncryptResponse",
+    Kind::Structure(&[
+        Member::new("CiphertextBlob", &CiphertextType),
+        Member::new("KeyId", &KeyIdType),
+        Member::new("EncryptionAlgorithm", &EncryptionAlgorithmSpec),
+    ]),
+);
+
 pub static EncryptionAlgorithmSpec: Schema = Schema::new("EncryptionAlgorithmSpec", Kind::String)
     .values(&["SYMMETRIC_DEFAULT", "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE"]);
 
@@ -172,8 +274,142 @@ pub static EncryptionAlgorithmSpecList: Schema = Schema::new(
     Kind::List(&Member::new("member", &EncryptionAlgorithmSpec)),
 );
 
+pub static EncryptionContextType: Schema = Schema::new(
+    "EncryptionContextType",
+    Kind::Map(&Member::new("key", &prelude::STRING), &Member::new("value", &prelude::STRING)),
+);
+
 pub static ExpirationModelType: Schema = Schema::new("ExpirationModelType", Kind::String)
     .values(&["KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE"]);
+
+pub static GenerateDataKeyPairRequest: Schema = Schema::new(
+    "GenerateDataKeyPairRequest",
+    Kind::Structure(&[
+        Member::new("EncryptionContext", &EncryptionContextType),
+        Member::new("KeyId", &KeyIdType).required(),
+        Member::new("KeyPairSpec", &DataKeyPairSpec).required(),
+        Member::new("GrantTokens", &GrantTokenList),
+        Member::new("Recipient", &RecipientInfo),
+        Member::new("DryRun", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static GenerateDataKeyPairResponse: Schema = Schema::new(
+    "GenerateDataKeyPairResponse",
+    Kind::Structure(&[
+        Member::new("PrivateKeyCiphertextBlob", &CiphertextType),
+        Member::new("PrivateKeyPlaintext", &PlaintextType),
+        Member::new("PublicKey", &PublicKeyType),
+        Member::new("KeyId", &KeyIdType),
+        Member::new("KeyPairSpec", &DataKeyPairSpec),
+        Member::new("CiphertextForRecipient", &CiphertextType),
+        Member::new("KeyMaterialId", &BackingKeyIdType),
+    ]),
+);
+
+pub static GenerateDataKeyPairWithoutPlaintextRequest: Schema = Schema::new(
+    "GenerateDataKeyPairWithoutPlaintextRequest",
+    Kind::Structure(&[
+        Member::new("EncryptionContext", &EncryptionContextType),
+        Member::new("KeyId", &KeyIdType).required(),
+        Member::new("KeyPairSpec", &DataKeyPairSpec).required(),
+        Member::new("GrantTokens", &GrantTokenList),
+        Member::new("DryRun", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static GenerateDataKeyPairWithoutPlaintextResponse: Schema = Schema::new(
+    "GenerateDataKeyPairWithoutPlaintextResponse",
+    Kind::Structure(&[
+        Member::new("PrivateKeyCiphertextBlob", &CiphertextType),
+        Member::new("PublicKey", &PublicKeyType),
+        Member::new("KeyId", &KeyIdType),
+        Member::new("KeyPairSpec", &DataKeyPairSpec),
+        Member::new("KeyMaterialId", &BackingKeyIdType),
+    ]),
+);
+
+pub static GenerateDataKeyRequest: Schema = Schema::new(
+    "GenerateDataKeyRequest",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType).required(),
+        Member::new("EncryptionContext", &EncryptionContextType),
+        Member::new("NumberOfBytes", &NumberOfBytesType),
+        Member::new("KeySpec", &DataKeySpec),
+        Member::new("GrantTokens", &GrantTokenList),
+        Member::new("Recipient", &RecipientInfo),
+        Member::new("DryRun", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static GenerateDataKeyResponse: Schema = Schema::new(
+    "GenerateDataKeyResponse",
+    Kind::Structure(&[
+        Member::new("CiphertextBlob", &CiphertextType),
+        Member::new("Plaintext", &PlaintextType),
+        Member::new("KeyId", &KeyIdType),
+        Member::new("CiphertextForRecipient", &CiphertextType),
+        Member::new("KeyMaterialId", &BackingKeyIdType),
+    ]),
+);
+
+pub static GenerateDataKeyWithoutPlaintextRequest: Schema = Schema::new(
+    "GenerateDataKeyWithoutPlaintextRequest",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType).required(),
+        Member::new("EncryptionContext", &EncryptionContextType),
+        Member::new("KeySpec", &DataKeySpec),
+        Member::new("NumberOfBytes", &NumberOfBytesType),
+        Member::new("GrantTokens", &GrantTokenList),
+        Member::new("DryRun", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static GenerateDataKeyWithoutPlaintextResponse: Schema = Schema::new(
+    "GenerateDataKeyWithoutPlaintextResponse",
+    Kind::Structure(&[
+        Member::new("CiphertextBlob", &CiphertextType),
+        Member::new("KeyId", &KeyIdType),
+        Member::new("KeyMaterialId", &BackingKeyIdType),
+    ]),
+);
+
+pub static GenerateMacRequest: Schema = Schema::new(
+    "GenerateMacRequest",
+    Kind::Structure(&[
+        Member::new("Message", &PlaintextType).required(),
+        Member::new("KeyId", &KeyIdType).required(),
+        Member::new("MacAlgorithm", &MacAlgorithmSpec).required(),
+        Member::new("GrantTokens", &GrantTokenList),
+        Member::new("DryRun", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static GenerateMacResponse: Schema = Schema::new(
+    "GenerateMacResponse",
+    Kind::Structure(&[
+        Member::new("Mac", &CiphertextType),
+        Member::new("MacAlgorithm", &MacAlgorithmSpec),
+        Member::new("KeyId", &KeyIdType),
+    ]),
+);
+
+pub static GenerateRandomRequest: Schema = Schema::new(
+    "GenerateRandomRequest",
+    Kind::Structure(&[
+        Member::new("NumberOfBytes", &NumberOfBytesType),
+        Member::new("CustomKeyStoreId", &CustomKeyStoreIdType),
+        Member::new("Recipient", &RecipientInfo),
+    ]),
+);
+
+pub static GenerateRandomResponse: Schema = Schema::new(
+    "GenerateRandomResponse",
+    Kind::Structure(&[
+        Member::new("Plaintext", &PlaintextType),
+        Member::new("CiphertextForRecipient", &CiphertextType),
+    ]),
+);
 
 pub static GetKeyPolicyRequest: Schema = Schema::new(
     "GetKeyPolicyRequest",
@@ -207,12 +443,99 @@ pub static GetKeyRotationStatusResponse: Schema = Schema::new(
     ]),
 );
 
+pub static GetPublicKeyRequest: Schema = Schema::new(
+    "GetPublicKeyRequest",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType).required(),
+        Member::new("GrantTokens", &GrantTokenList),
+    ]),
+);
+
+pub static GetPublicKeyResponse: Schema = Schema::new(
+    "GetPublicKeyResponse",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType),
+        Member::new("PublicKey", &PublicKeyType),
+        Member::new("CustomerMasterKeySpec", &CustomerMasterKeySpec),
+        Member::new("KeySpec", &KeySpec),
+        Member::new("KeyUsage", &KeyUsageType),
+        Member::new("EncryptionAlgorithms", &EncryptionAlgorithmSpecList),
+        Member::new("SigningAlgorithms", &SigningAlgorithmSpecList),
+        Member::new("KeyAgreementAlgorithms", &KeyAgreementAlgorithmSpecList),
+    ]),
+);
+
+pub static GrantConstraints: Schema = Schema::new(
+    "GrantConstraints",
+    Kind::Structure(&[
+        Member::new("EncryptionContextSubset", &EncryptionContextType),
+        Member::new("EncryptionContextEquals", &EncryptionContextType),
+    ]),
+);
+
+pub static GrantIdType: Schema = Schema::new("GrantIdType", Kind::String).min(1).max(128);
+
+pub static GrantList: Schema =
+    Schema::new("GrantList", Kind::List(&Member::new("member", &GrantListEntry)));
+
+pub static GrantListEntry: Schema = Schema::new(
+    "GrantListEntry",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType),
+        Member::new("GrantId", &GrantIdType),
+        Member::new("Name", &GrantNameType),
+        Member::new("CreationDate", &prelude::TIMESTAMP),
+        Member::new("GranteePrincipal", &PrincipalIdType),
+        Member::new("RetiringPrincipal", &PrincipalIdType),
+        Member::new("IssuingAccount", &PrincipalIdType),
+        Member::new("Operations", &GrantOperationList),
+        Member::new("Constraints", &GrantConstraints),
+    ]),
+);
+
+pub static GrantNameType: Schema =
+    Schema::new("GrantNameType", Kind::String).min(1).max(256).pattern("^[a-zA-Z0-9:/_-]+$");
+
+pub static GrantOperation: Schema = Schema::new("GrantOperation", Kind::String).values(&[
+    "Decrypt",
+    "Encrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyWithoutPlaintext",
+    "ReEncryptFrom",
+    "ReEncryptTo",
+    "Sign",
+    "Verify",
+    "GetPublicKey",
+    "CreateGrant",
+    "RetireGrant",
+    "DescribeKey",
+    "GenerateDataKeyPair",
+    "GenerateDataKeyPairWithoutPlaintext",
+    "GenerateMac",
+    "VerifyMac",
+    "DeriveSharedSecret",
+]);
+
+pub static GrantOperationList: Schema =
+    Schema::new("GrantOperationList", Kind::List(&Member::new("member", &GrantOperation)));
+
 pub static GrantTokenList: Schema =
     Schema::new("GrantTokenList", Kind::List(&Member::new("member", &GrantTokenType)))
         .min(0)
         .max(10);
 
 pub static GrantTokenType: Schema = Schema::new("GrantTokenType", Kind::String).min(1).max(8192);
+
+pub static ImportState: Schema =
+    Schema::new("ImportState", Kind::String).values(&["IMPORTED", "PENDING_IMPORT"]);
+
+pub static IncludeKeyMaterial: Schema =
+    Schema::new("IncludeKeyMaterial", Kind::String).values(&["ALL_KEY_MATERIAL", "ROTATIONS_ONLY"]);
+
+pub static IncorrectKeyException: Schema = Schema::new(
+    "IncorrectKeyException",
+    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
+);
 
 pub static InvalidAliasNameException: Schema = Schema::new(
     "InvalidAliasNameException",
@@ -224,6 +547,26 @@ pub static InvalidArnException: Schema = Schema::new(
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
 );
 
+pub static InvalidCiphertextException: Schema = Schema::new(
+    "InvalidCiphertextException",
+    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
+);
+
+pub static InvalidGrantIdException: Schema = Schema::new(
+    "InvalidGrantIdException",
+    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
+);
+
+pub static InvalidGrantTokenException: Schema = Schema::new(
+    "InvalidGrantTokenException",
+    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
+);
+
+pub static InvalidKeyUsageException: Schema = Schema::new(
+    "InvalidKeyUsageException",
+    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
+);
+
 pub static InvalidMarkerException: Schema = Schema::new(
     "InvalidMarkerException",
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
@@ -231,6 +574,16 @@ pub static InvalidMarkerException: Schema = Schema::new(
 
 pub static KMSInternalException: Schema = Schema::new(
     "KMSInternalException",
+    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
+);
+
+pub static KMSInvalidMacException: Schema = Schema::new(
+    "KMSInvalidMacException",
+    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
+);
+
+pub static KMSInvalidSignatureException: Schema = Schema::new(
+    "KMSInvalidSignatureException",
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
 );
 
@@ -247,6 +600,9 @@ pub static KeyAgreementAlgorithmSpecList: Schema = Schema::new(
     Kind::List(&Member::new("member", &KeyAgreementAlgorithmSpec)),
 );
 
+pub static KeyEncryptionMechanism: Schema =
+    Schema::new("KeyEncryptionMechanism", Kind::String).values(&["RSAES_OAEP_SHA_256"]);
+
 pub static KeyIdType: Schema = Schema::new("KeyIdType", Kind::String).min(1).max(2048);
 
 pub static KeyList: Schema =
@@ -259,6 +615,18 @@ pub static KeyListEntry: Schema = Schema::new(
 
 pub static KeyManagerType: Schema =
     Schema::new("KeyManagerType", Kind::String).values(&["AWS", "CUSTOMER"]);
+
+pub static KeyMaterialDescriptionType: Schema =
+    Schema::new("KeyMaterialDescriptionType", Kind::String)
+        .max(256)
+        .pattern("^[a-zA-Z0-9:/_\\s.-]+$");
+
+pub static KeyMaterialState: Schema = Schema::new("KeyMaterialState", Kind::String).values(&[
+    "NON_CURRENT",
+    "CURRENT",
+    "PENDING_ROTATION",
+    "PENDING_MULTI_REGION_IMPORT_AND_ROTATION",
+]);
 
 pub static KeyMetadata: Schema = Schema::new(
     "KeyMetadata",
@@ -323,6 +691,11 @@ pub static KeyState: Schema = Schema::new("KeyState", Kind::String).values(&[
     "Updating",
 ]);
 
+pub static KeyUnavailableException: Schema = Schema::new(
+    "KeyUnavailableException",
+    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
+);
+
 pub static KeyUsageType: Schema = Schema::new("KeyUsageType", Kind::String).values(&[
     "SIGN_VERIFY",
     "ENCRYPT_DECRYPT",
@@ -350,6 +723,63 @@ pub static ListAliasesResponse: Schema = Schema::new(
     "ListAliasesResponse",
     Kind::Structure(&[
         Member::new("Aliases", &AliasList),
+        Member::new("NextMarker", &MarkerType),
+        Member::new("Truncated", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static ListGrantsRequest: Schema = Schema::new(
+    "ListGrantsRequest",
+    Kind::Structure(&[
+        Member::new("Limit", &LimitType),
+        Member::new("Marker", &MarkerType),
+        Member::new("KeyId", &KeyIdType).required(),
+        Member::new("GrantId", &GrantIdType),
+        Member::new("GranteePrincipal", &PrincipalIdType),
+    ]),
+);
+
+pub static ListGrantsResponse: Schema = Schema::new(
+    "ListGrantsResponse",
+    Kind::Structure(&[
+        Member::new("Grants", &GrantList),
+        Member::new("NextMarker", &MarkerType),
+        Member::new("Truncated", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static ListKeyPoliciesRequest: Schema = Schema::new(
+    "ListKeyPoliciesRequest",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType).required(),
+        Member::new("Limit", &LimitType),
+        Member::new("Marker", &MarkerType),
+    ]),
+);
+
+pub static ListKeyPoliciesResponse: Schema = Schema::new(
+    "ListKeyPoliciesResponse",
+    Kind::Structure(&[
+        Member::new("PolicyNames", &PolicyNameList),
+        Member::new("NextMarker", &MarkerType),
+        Member::new("Truncated", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static ListKeyRotationsRequest: Schema = Schema::new(
+    "ListKeyRotationsRequest",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType).required(),
+        Member::new("IncludeKeyMaterial", &IncludeKeyMaterial),
+        Member::new("Limit", &LimitType),
+        Member::new("Marker", &MarkerType),
+    ]),
+);
+
+pub static ListKeyRotationsResponse: Schema = Schema::new(
+    "ListKeyRotationsResponse",
+    Kind::Structure(&[
+        Member::new("Rotations", &RotationsList),
         Member::new("NextMarker", &MarkerType),
         Member::new("Truncated", &prelude::BOOLEAN),
     ]),
@@ -387,6 +817,15 @@ pub static ListResourceTagsResponse: Schema = Schema::new(
     ]),
 );
 
+pub static ListRetirableGrantsRequest: Schema = Schema::new(
+    "ListRetirableGrantsRequest",
+    Kind::Structure(&[
+        Member::new("Limit", &LimitType),
+        Member::new("Marker", &MarkerType),
+        Member::new("RetiringPrincipal", &PrincipalIdType).required(),
+    ]),
+);
+
 pub static MacAlgorithmSpec: Schema = Schema::new("MacAlgorithmSpec", Kind::String).values(&[
     "HMAC_SHA_224",
     "HMAC_SHA_256",
@@ -404,6 +843,9 @@ pub static MalformedPolicyDocumentException: Schema = Schema::new(
 
 pub static MarkerType: Schema =
     Schema::new("MarkerType", Kind::String).min(1).max(1024).pattern("[\\u0020-\\u00FF]*");
+
+pub static MessageType: Schema =
+    Schema::new("MessageType", Kind::String).values(&["RAW", "DIGEST", "EXTERNAL_MU"]);
 
 pub static MultiRegionConfiguration: Schema = Schema::new(
     "MultiRegionConfiguration",
@@ -428,6 +870,9 @@ pub static MultiRegionKeyType: Schema =
 pub static NotFoundException: Schema =
     Schema::new("NotFoundException", Kind::Structure(&[Member::new("message", &prelude::STRING)]));
 
+pub static NumberOfBytesType: Schema =
+    Schema::new("NumberOfBytesType", Kind::Integer).min(1).max(1024);
+
 pub static OriginType: Schema = Schema::new("OriginType", Kind::String).values(&[
     "AWS_KMS",
     "EXTERNAL",
@@ -438,6 +883,12 @@ pub static OriginType: Schema = Schema::new("OriginType", Kind::String).values(&
 pub static PendingWindowInDaysType: Schema =
     Schema::new("PendingWindowInDaysType", Kind::Integer).min(1).max(365);
 
+pub static PlaintextType: Schema =
+    Schema::new("PlaintextType", Kind::Blob).min(1).max(4096).sensitive();
+
+pub static PolicyNameList: Schema =
+    Schema::new("PolicyNameList", Kind::List(&Member::new("member", &PolicyNameType)));
+
 pub static PolicyNameType: Schema =
     Schema::new("PolicyNameType", Kind::String).min(1).max(128).pattern("[\\w]+");
 
@@ -445,6 +896,11 @@ pub static PolicyType: Schema = Schema::new("PolicyType", Kind::String)
     .min(1)
     .max(131072)
     .pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
+
+pub static PrincipalIdType: Schema =
+    Schema::new("PrincipalIdType", Kind::String).min(1).max(256).pattern("^[\\w+=,.@:/-]+$");
+
+pub static PublicKeyType: Schema = Schema::new("PublicKeyType", Kind::Blob).min(1).max(8192);
 
 pub static PutKeyPolicyRequest: Schema = Schema::new(
     "PutKeyPolicyRequest",
@@ -456,11 +912,96 @@ pub static PutKeyPolicyRequest: Schema = Schema::new(
     ]),
 );
 
+pub static ReEncryptRequest: Schema = Schema::new(
+    "ReEncryptRequest",
+    Kind::Structure(&[
+        Member::new("CiphertextBlob", &CiphertextType),
+        Member::new("SourceEncryptionContext", &EncryptionContextType),
+        Member::new("SourceKeyId", &KeyIdType),
+        Member::new("DestinationKeyId", &KeyIdType).required(),
+        Member::new("DestinationEncryptionContext", &EncryptionContextType),
+        Member::new("SourceEncryptionAlgorithm", &EncryptionAlgorithmSpec),
+        Member::new("DestinationEncryptionAlgorithm", &EncryptionAlgorithmSpec),
+        Member::new("GrantTokens", &GrantTokenList),
+        Member::new("DryRun", &prelude::BOOLEAN),
+        Member::new("DryRunModifiers", &DryRunModifierList),
+    ]),
+);
+
+pub static ReEncryptResponse: Schema = Schema::new(
+    "ReEncryptResponse",
+    Kind::Structure(&[
+        Member::new("CiphertextBlob", &CiphertextType),
+        Member::new("SourceKeyId", &KeyIdType),
+        Member::new("KeyId", &KeyIdType),
+        Member::new("SourceEncryptionAlgorithm", &EncryptionAlgorithmSpec),
+        Member::new("DestinationEncryptionAlgorithm", &EncryptionAlgorithmSpec),
+        Member::new("SourceKeyMaterialId", &BackingKeyIdType),
+        Member::new("DestinationKeyMaterialId", &BackingKeyIdType),
+    ]),
+);
+
+pub static RecipientInfo: Schema = Schema::new(
+    "RecipientInfo",
+    Kind::Structure(&[
+        Member::new("KeyEncryptionAlgorithm", &KeyEncryptionMechanism),
+        Member::new("AttestationDocument", &AttestationDocumentType),
+    ]),
+);
+
 pub static RegionType: Schema =
     Schema::new("RegionType", Kind::String).min(1).max(32).pattern("^([a-z]+-){2,3}\\d+$");
 
+pub static RetireGrantRequest: Schema = Schema::new(
+    "RetireGrantRequest",
+    Kind::Structure(&[
+        Member::new("GrantToken", &GrantTokenType),
+        Member::new("KeyId", &KeyIdType),
+        Member::new("GrantId", &GrantIdType),
+        Member::new("DryRun", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static RevokeGrantRequest: Schema = Schema::new(
+    "RevokeGrantRequest",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType).required(),
+        Member::new("GrantId", &GrantIdType).required(),
+        Member::new("DryRun", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static RotateKeyOnDemandRequest: Schema = Schema::new(
+    "RotateKeyOnDemandRequest",
+    Kind::Structure(&[Member::new("KeyId", &KeyIdType).required()]),
+);
+
+pub static RotateKeyOnDemandResponse: Schema =
+    Schema::new("RotateKeyOnDemandResponse", Kind::Structure(&[Member::new("KeyId", &KeyIdType)]));
+
 pub static RotationPeriodInDaysType: Schema =
     Schema::new("RotationPeriodInDaysType", Kind::Integer).min(90).max(2560);
+
+pub static RotationType: Schema =
+    Schema::new("RotationType", Kind::String).values(&["AUTOMATIC", "ON_DEMAND"]);
+
+pub static RotationsList: Schema =
+    Schema::new("RotationsList", Kind::List(&Member::new("member", &RotationsListEntry)));
+
+pub static RotationsListEntry: Schema = Schema::new(
+    "RotationsListEntry",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType),
+        Member::new("KeyMaterialId", &BackingKeyIdType),
+        Member::new("KeyMaterialDescription", &KeyMaterialDescriptionType),
+        Member::new("ImportState", &ImportState),
+        Member::new("KeyMaterialState", &KeyMaterialState),
+        Member::new("ExpirationModel", &ExpirationModelType),
+        Member::new("ValidTo", &prelude::TIMESTAMP),
+        Member::new("RotationDate", &prelude::TIMESTAMP),
+        Member::new("RotationType", &RotationType),
+    ]),
+);
 
 pub static ScheduleKeyDeletionRequest: Schema = Schema::new(
     "ScheduleKeyDeletionRequest",
@@ -477,6 +1018,27 @@ pub static ScheduleKeyDeletionResponse: Schema = Schema::new(
         Member::new("DeletionDate", &prelude::TIMESTAMP),
         Member::new("KeyState", &KeyState),
         Member::new("PendingWindowInDays", &PendingWindowInDaysType),
+    ]),
+);
+
+pub static SignRequest: Schema = Schema::new(
+    "SignRequest",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType).required(),
+        Member::new("Message", &PlaintextType).required(),
+        Member::new("MessageType", &MessageType),
+        Member::new("GrantTokens", &GrantTokenList),
+        Member::new("SigningAlgorithm", &SigningAlgorithmSpec).required(),
+        Member::new("DryRun", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static SignResponse: Schema = Schema::new(
+    "SignResponse",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType),
+        Member::new("Signature", &CiphertextType),
+        Member::new("SigningAlgorithm", &SigningAlgorithmSpec),
     ]),
 );
 
@@ -559,6 +1121,49 @@ pub static UpdateKeyDescriptionRequest: Schema = Schema::new(
     ]),
 );
 
+pub static VerifyMacRequest: Schema = Schema::new(
+    "VerifyMacRequest",
+    Kind::Structure(&[
+        Member::new("Message", &PlaintextType).required(),
+        Member::new("KeyId", &KeyIdType).required(),
+        Member::new("MacAlgorithm", &MacAlgorithmSpec).required(),
+        Member::new("Mac", &CiphertextType).required(),
+        Member::new("GrantTokens", &GrantTokenList),
+        Member::new("DryRun", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static VerifyMacResponse: Schema = Schema::new(
+    "VerifyMacResponse",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType),
+        Member::new("MacValid", &prelude::BOOLEAN),
+        Member::new("MacAlgorithm", &MacAlgorithmSpec),
+    ]),
+);
+
+pub static VerifyRequest: Schema = Schema::new(
+    "VerifyRequest",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType).required(),
+        Member::new("Message", &PlaintextType).required(),
+        Member::new("MessageType", &MessageType),
+        Member::new("Signature", &CiphertextType).required(),
+        Member::new("SigningAlgorithm", &SigningAlgorithmSpec).required(),
+        Member::new("GrantTokens", &GrantTokenList),
+        Member::new("DryRun", &prelude::BOOLEAN),
+    ]),
+);
+
+pub static VerifyResponse: Schema = Schema::new(
+    "VerifyResponse",
+    Kind::Structure(&[
+        Member::new("KeyId", &KeyIdType),
+        Member::new("SignatureValid", &prelude::BOOLEAN),
+        Member::new("SigningAlgorithm", &SigningAlgorithmSpec),
+    ]),
+);
+
 pub static XksKeyAlreadyInUseException: Schema = Schema::new(
     "XksKeyAlreadyInUseException",
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
@@ -595,6 +1200,10 @@ pub static EnableKeyRotationOutput: Schema =
     Schema::new("EnableKeyRotationOutput", Kind::Structure(&[]));
 
 pub static PutKeyPolicyOutput: Schema = Schema::new("PutKeyPolicyOutput", Kind::Structure(&[]));
+
+pub static RetireGrantOutput: Schema = Schema::new("RetireGrantOutput", Kind::Structure(&[]));
+
+pub static RevokeGrantOutput: Schema = Schema::new("RevokeGrantOutput", Kind::Structure(&[]));
 
 pub static TagResourceOutput: Schema = Schema::new("TagResourceOutput", Kind::Structure(&[]));
 

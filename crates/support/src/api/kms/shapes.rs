@@ -119,6 +119,72 @@ impl Shape for CreateAliasInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateGrantInput {
+    pub key_id: String,
+    pub grantee_principal: String,
+    pub retiring_principal: Option<String>,
+    pub operations: Vec<String>,
+    pub constraints: Option<GrantConstraints>,
+    pub grant_tokens: Option<Vec<String>>,
+    pub name: Option<String>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for CreateGrantInput {
+    const SCHEMA: &'static Schema = &schemas::CreateGrantRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.grantee_principal, m(Self::SCHEMA, 1), writer);
+        write_option(&self.retiring_principal, m(Self::SCHEMA, 2), writer);
+        write_member(&self.operations, m(Self::SCHEMA, 3), writer);
+        write_option(&self.constraints, m(Self::SCHEMA, 4), writer);
+        write_option(&self.grant_tokens, m(Self::SCHEMA, 5), writer);
+        write_option(&self.name, m(Self::SCHEMA, 6), writer);
+        write_option(&self.dry_run, m(Self::SCHEMA, 7), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.grantee_principal = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.retiring_principal = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.operations = Value::read(m(Self::SCHEMA, 3), reader)?,
+            4 => self.constraints = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.grant_tokens = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.name = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.dry_run = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateGrantOutput {
+    pub grant_token: Option<String>,
+    pub grant_id: Option<String>,
+}
+
+impl Shape for CreateGrantOutput {
+    const SCHEMA: &'static Schema = &schemas::CreateGrantResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.grant_token, m(Self::SCHEMA, 0), writer);
+        write_option(&self.grant_id, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.grant_token = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.grant_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateKeyInput {
     pub policy: Option<String>,
     pub description: Option<String>,
@@ -187,6 +253,81 @@ impl Shape for CreateKeyOutput {
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         match index {
             0 => self.key_metadata = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DecryptInput {
+    pub ciphertext_blob: Option<Blob>,
+    pub encryption_context: Option<BTreeMap<String, String>>,
+    pub grant_tokens: Option<Vec<String>>,
+    pub key_id: Option<String>,
+    pub encryption_algorithm: Option<String>,
+    pub recipient: Option<RecipientInfo>,
+    pub dry_run: Option<bool>,
+    pub dry_run_modifiers: Option<Vec<String>>,
+}
+
+impl Shape for DecryptInput {
+    const SCHEMA: &'static Schema = &schemas::DecryptRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.ciphertext_blob, m(Self::SCHEMA, 0), writer);
+        write_option(&self.encryption_context, m(Self::SCHEMA, 1), writer);
+        write_option(&self.grant_tokens, m(Self::SCHEMA, 2), writer);
+        write_option(&self.key_id, m(Self::SCHEMA, 3), writer);
+        write_option(&self.encryption_algorithm, m(Self::SCHEMA, 4), writer);
+        write_option(&self.recipient, m(Self::SCHEMA, 5), writer);
+        write_option(&self.dry_run, m(Self::SCHEMA, 6), writer);
+        write_option(&self.dry_run_modifiers, m(Self::SCHEMA, 7), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.ciphertext_blob = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.encryption_context = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.grant_tokens = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.key_id = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.encryption_algorithm = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.recipient = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.dry_run = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.dry_run_modifiers = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DecryptOutput {
+    pub key_id: Option<String>,
+    pub plaintext: Option<Blob>,
+    pub encryption_algorithm: Option<String>,
+    pub ciphertext_for_recipient: Option<Blob>,
+    pub key_material_id: Option<String>,
+}
+
+impl Shape for DecryptOutput {
+    const SCHEMA: &'static Schema = &schemas::DecryptResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.plaintext, m(Self::SCHEMA, 1), writer);
+        write_option(&self.encryption_algorithm, m(Self::SCHEMA, 2), writer);
+        write_option(&self.ciphertext_for_recipient, m(Self::SCHEMA, 3), writer);
+        write_option(&self.key_material_id, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.plaintext = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.encryption_algorithm = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.ciphertext_for_recipient = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.key_material_id = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
             _ => {}
         }
         Ok(())
@@ -347,6 +488,456 @@ impl Shape for EnableKeyRotationInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct EncryptInput {
+    pub key_id: String,
+    pub plaintext: Blob,
+    pub encryption_context: Option<BTreeMap<String, String>>,
+    pub grant_tokens: Option<Vec<String>>,
+    pub encryption_algorithm: Option<String>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for EncryptInput {
+    const SCHEMA: &'static Schema = &schemas::EncryptRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.plaintext, m(Self::SCHEMA, 1), writer);
+        write_option(&self.encryption_context, m(Self::SCHEMA, 2), writer);
+        write_option(&self.grant_tokens, m(Self::SCHEMA, 3), writer);
+        write_option(&self.encryption_algorithm, m(Self::SCHEMA, 4), writer);
+        write_option(&self.dry_run, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.plaintext = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.encryption_context = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.grant_tokens = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.encryption_algorithm = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.dry_run = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EncryptOutput {
+    pub ciphertext_blob: Option<Blob>,
+    pub key_id: Option<String>,
+    pub encryption_algorithm: Option<String>,
+}
+
+impl Shape for EncryptOutput {
+    const SCHEMA: &'static Schema = &schemas::EncryptResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.ciphertext_blob, m(Self::SCHEMA, 0), writer);
+        write_option(&self.key_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.encryption_algorithm, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.ciphertext_blob = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.key_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.encryption_algorithm = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateDataKeyPairInput {
+    pub encryption_context: Option<BTreeMap<String, String>>,
+    pub key_id: String,
+    pub key_pair_spec: String,
+    pub grant_tokens: Option<Vec<String>>,
+    pub recipient: Option<RecipientInfo>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for GenerateDataKeyPairInput {
+    const SCHEMA: &'static Schema = &schemas::GenerateDataKeyPairRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.encryption_context, m(Self::SCHEMA, 0), writer);
+        write_member(&self.key_id, m(Self::SCHEMA, 1), writer);
+        write_member(&self.key_pair_spec, m(Self::SCHEMA, 2), writer);
+        write_option(&self.grant_tokens, m(Self::SCHEMA, 3), writer);
+        write_option(&self.recipient, m(Self::SCHEMA, 4), writer);
+        write_option(&self.dry_run, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.encryption_context = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.key_id = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.key_pair_spec = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.grant_tokens = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.recipient = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.dry_run = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateDataKeyPairOutput {
+    pub private_key_ciphertext_blob: Option<Blob>,
+    pub private_key_plaintext: Option<Blob>,
+    pub public_key: Option<Blob>,
+    pub key_id: Option<String>,
+    pub key_pair_spec: Option<String>,
+    pub ciphertext_for_recipient: Option<Blob>,
+    pub key_material_id: Option<String>,
+}
+
+impl Shape for GenerateDataKeyPairOutput {
+    const SCHEMA: &'static Schema = &schemas::GenerateDataKeyPairResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.private_key_ciphertext_blob, m(Self::SCHEMA, 0), writer);
+        write_option(&self.private_key_plaintext, m(Self::SCHEMA, 1), writer);
+        write_option(&self.public_key, m(Self::SCHEMA, 2), writer);
+        write_option(&self.key_id, m(Self::SCHEMA, 3), writer);
+        write_option(&self.key_pair_spec, m(Self::SCHEMA, 4), writer);
+        write_option(&self.ciphertext_for_recipient, m(Self::SCHEMA, 5), writer);
+        write_option(&self.key_material_id, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.private_key_ciphertext_blob = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.private_key_plaintext = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.public_key = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.key_id = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.key_pair_spec = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.ciphertext_for_recipient = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.key_material_id = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateDataKeyPairWithoutPlaintextInput {
+    pub encryption_context: Option<BTreeMap<String, String>>,
+    pub key_id: String,
+    pub key_pair_spec: String,
+    pub grant_tokens: Option<Vec<String>>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for GenerateDataKeyPairWithoutPlaintextInput {
+    const SCHEMA: &'static Schema = &schemas::GenerateDataKeyPairWithoutPlaintextRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.encryption_context, m(Self::SCHEMA, 0), writer);
+        write_member(&self.key_id, m(Self::SCHEMA, 1), writer);
+        write_member(&self.key_pair_spec, m(Self::SCHEMA, 2), writer);
+        write_option(&self.grant_tokens, m(Self::SCHEMA, 3), writer);
+        write_option(&self.dry_run, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.encryption_context = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.key_id = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.key_pair_spec = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.grant_tokens = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.dry_run = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateDataKeyPairWithoutPlaintextOutput {
+    pub private_key_ciphertext_blob: Option<Blob>,
+    pub public_key: Option<Blob>,
+    pub key_id: Option<String>,
+    pub key_pair_spec: Option<String>,
+    pub key_material_id: Option<String>,
+}
+
+impl Shape for GenerateDataKeyPairWithoutPlaintextOutput {
+    const SCHEMA: &'static Schema = &schemas::GenerateDataKeyPairWithoutPlaintextResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.private_key_ciphertext_blob, m(Self::SCHEMA, 0), writer);
+        write_option(&self.public_key, m(Self::SCHEMA, 1), writer);
+        write_option(&self.key_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.key_pair_spec, m(Self::SCHEMA, 3), writer);
+        write_option(&self.key_material_id, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.private_key_ciphertext_blob = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.public_key = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.key_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.key_pair_spec = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.key_material_id = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateDataKeyInput {
+    pub key_id: String,
+    pub encryption_context: Option<BTreeMap<String, String>>,
+    pub number_of_bytes: Option<i32>,
+    pub key_spec: Option<String>,
+    pub grant_tokens: Option<Vec<String>>,
+    pub recipient: Option<RecipientInfo>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for GenerateDataKeyInput {
+    const SCHEMA: &'static Schema = &schemas::GenerateDataKeyRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.encryption_context, m(Self::SCHEMA, 1), writer);
+        write_option(&self.number_of_bytes, m(Self::SCHEMA, 2), writer);
+        write_option(&self.key_spec, m(Self::SCHEMA, 3), writer);
+        write_option(&self.grant_tokens, m(Self::SCHEMA, 4), writer);
+        write_option(&self.recipient, m(Self::SCHEMA, 5), writer);
+        write_option(&self.dry_run, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.encryption_context = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.number_of_bytes = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.key_spec = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.grant_tokens = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.recipient = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.dry_run = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateDataKeyOutput {
+    pub ciphertext_blob: Option<Blob>,
+    pub plaintext: Option<Blob>,
+    pub key_id: Option<String>,
+    pub ciphertext_for_recipient: Option<Blob>,
+    pub key_material_id: Option<String>,
+}
+
+impl Shape for GenerateDataKeyOutput {
+    const SCHEMA: &'static Schema = &schemas::GenerateDataKeyResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.ciphertext_blob, m(Self::SCHEMA, 0), writer);
+        write_option(&self.plaintext, m(Self::SCHEMA, 1), writer);
+        write_option(&self.key_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.ciphertext_for_recipient, m(Self::SCHEMA, 3), writer);
+        write_option(&self.key_material_id, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.ciphertext_blob = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.plaintext = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.key_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.ciphertext_for_recipient = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.key_material_id = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateDataKeyWithoutPlaintextInput {
+    pub key_id: String,
+    pub encryption_context: Option<BTreeMap<String, String>>,
+    pub key_spec: Option<String>,
+    pub number_of_bytes: Option<i32>,
+    pub grant_tokens: Option<Vec<String>>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for GenerateDataKeyWithoutPlaintextInput {
+    const SCHEMA: &'static Schema = &schemas::GenerateDataKeyWithoutPlaintextRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.encryption_context, m(Self::SCHEMA, 1), writer);
+        write_option(&self.key_spec, m(Self::SCHEMA, 2), writer);
+        write_option(&self.number_of_bytes, m(Self::SCHEMA, 3), writer);
+        write_option(&self.grant_tokens, m(Self::SCHEMA, 4), writer);
+        write_option(&self.dry_run, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.encryption_context = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.key_spec = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.number_of_bytes = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.grant_tokens = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.dry_run = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateDataKeyWithoutPlaintextOutput {
+    pub ciphertext_blob: Option<Blob>,
+    pub key_id: Option<String>,
+    pub key_material_id: Option<String>,
+}
+
+impl Shape for GenerateDataKeyWithoutPlaintextOutput {
+    const SCHEMA: &'static Schema = &schemas::GenerateDataKeyWithoutPlaintextResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.ciphertext_blob, m(Self::SCHEMA, 0), writer);
+        write_option(&self.key_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.key_material_id, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.ciphertext_blob = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.key_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.key_material_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateMacInput {
+    pub message: Blob,
+    pub key_id: String,
+    pub mac_algorithm: String,
+    pub grant_tokens: Option<Vec<String>>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for GenerateMacInput {
+    const SCHEMA: &'static Schema = &schemas::GenerateMacRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.message, m(Self::SCHEMA, 0), writer);
+        write_member(&self.key_id, m(Self::SCHEMA, 1), writer);
+        write_member(&self.mac_algorithm, m(Self::SCHEMA, 2), writer);
+        write_option(&self.grant_tokens, m(Self::SCHEMA, 3), writer);
+        write_option(&self.dry_run, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.message = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.key_id = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.mac_algorithm = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.grant_tokens = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.dry_run = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateMacOutput {
+    pub mac: Option<Blob>,
+    pub mac_algorithm: Option<String>,
+    pub key_id: Option<String>,
+}
+
+impl Shape for GenerateMacOutput {
+    const SCHEMA: &'static Schema = &schemas::GenerateMacResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.mac, m(Self::SCHEMA, 0), writer);
+        write_option(&self.mac_algorithm, m(Self::SCHEMA, 1), writer);
+        write_option(&self.key_id, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.mac = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.mac_algorithm = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.key_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateRandomInput {
+    pub number_of_bytes: Option<i32>,
+    pub custom_key_store_id: Option<String>,
+    pub recipient: Option<RecipientInfo>,
+}
+
+impl Shape for GenerateRandomInput {
+    const SCHEMA: &'static Schema = &schemas::GenerateRandomRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.number_of_bytes, m(Self::SCHEMA, 0), writer);
+        write_option(&self.custom_key_store_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.recipient, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.number_of_bytes = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.custom_key_store_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.recipient = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateRandomOutput {
+    pub plaintext: Option<Blob>,
+    pub ciphertext_for_recipient: Option<Blob>,
+}
+
+impl Shape for GenerateRandomOutput {
+    const SCHEMA: &'static Schema = &schemas::GenerateRandomResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.plaintext, m(Self::SCHEMA, 0), writer);
+        write_option(&self.ciphertext_for_recipient, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.plaintext = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.ciphertext_for_recipient = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetKeyPolicyInput {
     pub key_id: String,
     pub policy_name: Option<String>,
@@ -444,6 +1035,141 @@ impl Shape for GetKeyRotationStatusOutput {
             4 => {
                 self.on_demand_rotation_start_date = Some(Value::read(m(Self::SCHEMA, 4), reader)?)
             }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetPublicKeyInput {
+    pub key_id: String,
+    pub grant_tokens: Option<Vec<String>>,
+}
+
+impl Shape for GetPublicKeyInput {
+    const SCHEMA: &'static Schema = &schemas::GetPublicKeyRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.grant_tokens, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.grant_tokens = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetPublicKeyOutput {
+    pub key_id: Option<String>,
+    pub public_key: Option<Blob>,
+    pub customer_master_key_spec: Option<String>,
+    pub key_spec: Option<String>,
+    pub key_usage: Option<String>,
+    pub encryption_algorithms: Option<Vec<String>>,
+    pub signing_algorithms: Option<Vec<String>>,
+    pub key_agreement_algorithms: Option<Vec<String>>,
+}
+
+impl Shape for GetPublicKeyOutput {
+    const SCHEMA: &'static Schema = &schemas::GetPublicKeyResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.public_key, m(Self::SCHEMA, 1), writer);
+        write_option(&self.customer_master_key_spec, m(Self::SCHEMA, 2), writer);
+        write_option(&self.key_spec, m(Self::SCHEMA, 3), writer);
+        write_option(&self.key_usage, m(Self::SCHEMA, 4), writer);
+        write_option(&self.encryption_algorithms, m(Self::SCHEMA, 5), writer);
+        write_option(&self.signing_algorithms, m(Self::SCHEMA, 6), writer);
+        write_option(&self.key_agreement_algorithms, m(Self::SCHEMA, 7), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.public_key = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.customer_master_key_spec = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.key_spec = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.key_usage = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.encryption_algorithms = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.signing_algorithms = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.key_agreement_algorithms = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GrantConstraints {
+    pub encryption_context_subset: Option<BTreeMap<String, String>>,
+    pub encryption_context_equals: Option<BTreeMap<String, String>>,
+}
+
+impl Shape for GrantConstraints {
+    const SCHEMA: &'static Schema = &schemas::GrantConstraints;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.encryption_context_subset, m(Self::SCHEMA, 0), writer);
+        write_option(&self.encryption_context_equals, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.encryption_context_subset = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.encryption_context_equals = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GrantListEntry {
+    pub key_id: Option<String>,
+    pub grant_id: Option<String>,
+    pub name: Option<String>,
+    pub creation_date: Option<Timestamp>,
+    pub grantee_principal: Option<String>,
+    pub retiring_principal: Option<String>,
+    pub issuing_account: Option<String>,
+    pub operations: Option<Vec<String>>,
+    pub constraints: Option<GrantConstraints>,
+}
+
+impl Shape for GrantListEntry {
+    const SCHEMA: &'static Schema = &schemas::GrantListEntry;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.grant_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.name, m(Self::SCHEMA, 2), writer);
+        write_option(&self.creation_date, m(Self::SCHEMA, 3), writer);
+        write_option(&self.grantee_principal, m(Self::SCHEMA, 4), writer);
+        write_option(&self.retiring_principal, m(Self::SCHEMA, 5), writer);
+        write_option(&self.issuing_account, m(Self::SCHEMA, 6), writer);
+        write_option(&self.operations, m(Self::SCHEMA, 7), writer);
+        write_option(&self.constraints, m(Self::SCHEMA, 8), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.grant_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.name = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.creation_date = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.grantee_principal = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.retiring_principal = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.issuing_account = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.operations = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.constraints = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
             _ => {}
         }
         Ok(())
@@ -628,6 +1354,177 @@ impl Shape for ListAliasesOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListGrantsInput {
+    pub limit: Option<i32>,
+    pub marker: Option<String>,
+    pub key_id: String,
+    pub grant_id: Option<String>,
+    pub grantee_principal: Option<String>,
+}
+
+impl Shape for ListGrantsInput {
+    const SCHEMA: &'static Schema = &schemas::ListGrantsRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.limit, m(Self::SCHEMA, 0), writer);
+        write_option(&self.marker, m(Self::SCHEMA, 1), writer);
+        write_member(&self.key_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.grant_id, m(Self::SCHEMA, 3), writer);
+        write_option(&self.grantee_principal, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.limit = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.marker = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.key_id = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.grant_id = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.grantee_principal = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListGrantsResponse {
+    pub grants: Option<Vec<GrantListEntry>>,
+    pub next_marker: Option<String>,
+    pub truncated: Option<bool>,
+}
+
+impl Shape for ListGrantsResponse {
+    const SCHEMA: &'static Schema = &schemas::ListGrantsResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.grants, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_marker, m(Self::SCHEMA, 1), writer);
+        write_option(&self.truncated, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.grants = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_marker = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.truncated = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListKeyPoliciesInput {
+    pub key_id: String,
+    pub limit: Option<i32>,
+    pub marker: Option<String>,
+}
+
+impl Shape for ListKeyPoliciesInput {
+    const SCHEMA: &'static Schema = &schemas::ListKeyPoliciesRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.limit, m(Self::SCHEMA, 1), writer);
+        write_option(&self.marker, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.limit = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.marker = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListKeyPoliciesOutput {
+    pub policy_names: Option<Vec<String>>,
+    pub next_marker: Option<String>,
+    pub truncated: Option<bool>,
+}
+
+impl Shape for ListKeyPoliciesOutput {
+    const SCHEMA: &'static Schema = &schemas::ListKeyPoliciesResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.policy_names, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_marker, m(Self::SCHEMA, 1), writer);
+        write_option(&self.truncated, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.policy_names = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_marker = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.truncated = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListKeyRotationsInput {
+    pub key_id: String,
+    pub include_key_material: Option<String>,
+    pub limit: Option<i32>,
+    pub marker: Option<String>,
+}
+
+impl Shape for ListKeyRotationsInput {
+    const SCHEMA: &'static Schema = &schemas::ListKeyRotationsRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.include_key_material, m(Self::SCHEMA, 1), writer);
+        write_option(&self.limit, m(Self::SCHEMA, 2), writer);
+        write_option(&self.marker, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.include_key_material = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.limit = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.marker = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListKeyRotationsOutput {
+    pub rotations: Option<Vec<RotationsListEntry>>,
+    pub next_marker: Option<String>,
+    pub truncated: Option<bool>,
+}
+
+impl Shape for ListKeyRotationsOutput {
+    const SCHEMA: &'static Schema = &schemas::ListKeyRotationsResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.rotations, m(Self::SCHEMA, 0), writer);
+        write_option(&self.next_marker, m(Self::SCHEMA, 1), writer);
+        write_option(&self.truncated, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.rotations = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.next_marker = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.truncated = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListKeysInput {
     pub limit: Option<i32>,
     pub marker: Option<String>,
@@ -733,6 +1630,33 @@ impl Shape for ListResourceTagsOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListRetirableGrantsInput {
+    pub limit: Option<i32>,
+    pub marker: Option<String>,
+    pub retiring_principal: String,
+}
+
+impl Shape for ListRetirableGrantsInput {
+    const SCHEMA: &'static Schema = &schemas::ListRetirableGrantsRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.limit, m(Self::SCHEMA, 0), writer);
+        write_option(&self.marker, m(Self::SCHEMA, 1), writer);
+        write_member(&self.retiring_principal, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.limit = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.marker = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.retiring_principal = Value::read(m(Self::SCHEMA, 2), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct MultiRegionConfiguration {
     pub multi_region_key_type: Option<String>,
     pub primary_key: Option<MultiRegionKey>,
@@ -817,6 +1741,269 @@ impl Shape for PutKeyPolicyInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReEncryptInput {
+    pub ciphertext_blob: Option<Blob>,
+    pub source_encryption_context: Option<BTreeMap<String, String>>,
+    pub source_key_id: Option<String>,
+    pub destination_key_id: String,
+    pub destination_encryption_context: Option<BTreeMap<String, String>>,
+    pub source_encryption_algorithm: Option<String>,
+    pub destination_encryption_algorithm: Option<String>,
+    pub grant_tokens: Option<Vec<String>>,
+    pub dry_run: Option<bool>,
+    pub dry_run_modifiers: Option<Vec<String>>,
+}
+
+impl Shape for ReEncryptInput {
+    const SCHEMA: &'static Schema = &schemas::ReEncryptRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.ciphertext_blob, m(Self::SCHEMA, 0), writer);
+        write_option(&self.source_encryption_context, m(Self::SCHEMA, 1), writer);
+        write_option(&self.source_key_id, m(Self::SCHEMA, 2), writer);
+        write_member(&self.destination_key_id, m(Self::SCHEMA, 3), writer);
+        write_option(&self.destination_encryption_context, m(Self::SCHEMA, 4), writer);
+        write_option(&self.source_encryption_algorithm, m(Self::SCHEMA, 5), writer);
+        write_option(&self.destination_encryption_algorithm, m(Self::SCHEMA, 6), writer);
+        write_option(&self.grant_tokens, m(Self::SCHEMA, 7), writer);
+        write_option(&self.dry_run, m(Self::SCHEMA, 8), writer);
+        write_option(&self.dry_run_modifiers, m(Self::SCHEMA, 9), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.ciphertext_blob = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.source_encryption_context = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.source_key_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.destination_key_id = Value::read(m(Self::SCHEMA, 3), reader)?,
+            4 => {
+                self.destination_encryption_context = Some(Value::read(m(Self::SCHEMA, 4), reader)?)
+            }
+            5 => self.source_encryption_algorithm = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => {
+                self.destination_encryption_algorithm =
+                    Some(Value::read(m(Self::SCHEMA, 6), reader)?)
+            }
+            7 => self.grant_tokens = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.dry_run = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            9 => self.dry_run_modifiers = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReEncryptOutput {
+    pub ciphertext_blob: Option<Blob>,
+    pub source_key_id: Option<String>,
+    pub key_id: Option<String>,
+    pub source_encryption_algorithm: Option<String>,
+    pub destination_encryption_algorithm: Option<String>,
+    pub source_key_material_id: Option<String>,
+    pub destination_key_material_id: Option<String>,
+}
+
+impl Shape for ReEncryptOutput {
+    const SCHEMA: &'static Schema = &schemas::ReEncryptResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.ciphertext_blob, m(Self::SCHEMA, 0), writer);
+        write_option(&self.source_key_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.key_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.source_encryption_algorithm, m(Self::SCHEMA, 3), writer);
+        write_option(&self.destination_encryption_algorithm, m(Self::SCHEMA, 4), writer);
+        write_option(&self.source_key_material_id, m(Self::SCHEMA, 5), writer);
+        write_option(&self.destination_key_material_id, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.ciphertext_blob = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.source_key_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.key_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.source_encryption_algorithm = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => {
+                self.destination_encryption_algorithm =
+                    Some(Value::read(m(Self::SCHEMA, 4), reader)?)
+            }
+            5 => self.source_key_material_id = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.destination_key_material_id = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RecipientInfo {
+    pub key_encryption_algorithm: Option<String>,
+    pub attestation_document: Option<Blob>,
+}
+
+impl Shape for RecipientInfo {
+    const SCHEMA: &'static Schema = &schemas::RecipientInfo;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.key_encryption_algorithm, m(Self::SCHEMA, 0), writer);
+        write_option(&self.attestation_document, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_encryption_algorithm = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.attestation_document = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RetireGrantInput {
+    pub grant_token: Option<String>,
+    pub key_id: Option<String>,
+    pub grant_id: Option<String>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for RetireGrantInput {
+    const SCHEMA: &'static Schema = &schemas::RetireGrantRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.grant_token, m(Self::SCHEMA, 0), writer);
+        write_option(&self.key_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.grant_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.dry_run, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.grant_token = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.key_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.grant_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.dry_run = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RevokeGrantInput {
+    pub key_id: String,
+    pub grant_id: String,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for RevokeGrantInput {
+    const SCHEMA: &'static Schema = &schemas::RevokeGrantRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.grant_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.dry_run, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.grant_id = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.dry_run = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RotateKeyOnDemandInput {
+    pub key_id: String,
+}
+
+impl Shape for RotateKeyOnDemandInput {
+    const SCHEMA: &'static Schema = &schemas::RotateKeyOnDemandRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.key_id, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RotateKeyOnDemandOutput {
+    pub key_id: Option<String>,
+}
+
+impl Shape for RotateKeyOnDemandOutput {
+    const SCHEMA: &'static Schema = &schemas::RotateKeyOnDemandResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.key_id, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RotationsListEntry {
+    pub key_id: Option<String>,
+    pub key_material_id: Option<String>,
+    pub key_material_description: Option<String>,
+    pub import_state: Option<String>,
+    pub key_material_state: Option<String>,
+    pub expiration_model: Option<String>,
+    pub valid_to: Option<Timestamp>,
+    pub rotation_date: Option<Timestamp>,
+    pub rotation_type: Option<String>,
+}
+
+impl Shape for RotationsListEntry {
+    const SCHEMA: &'static Schema = &schemas::RotationsListEntry;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.key_material_id, m(Self::SCHEMA, 1), writer);
+        write_option(&self.key_material_description, m(Self::SCHEMA, 2), writer);
+        write_option(&self.import_state, m(Self::SCHEMA, 3), writer);
+        write_option(&self.key_material_state, m(Self::SCHEMA, 4), writer);
+        write_option(&self.expiration_model, m(Self::SCHEMA, 5), writer);
+        write_option(&self.valid_to, m(Self::SCHEMA, 6), writer);
+        write_option(&self.rotation_date, m(Self::SCHEMA, 7), writer);
+        write_option(&self.rotation_type, m(Self::SCHEMA, 8), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.key_material_id = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.key_material_description = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.import_state = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.key_material_state = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.expiration_model = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.valid_to = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.rotation_date = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.rotation_type = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ScheduleKeyDeletionInput {
     pub key_id: String,
     pub pending_window_in_days: Option<i32>,
@@ -864,6 +2051,69 @@ impl Shape for ScheduleKeyDeletionOutput {
             1 => self.deletion_date = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             2 => self.key_state = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
             3 => self.pending_window_in_days = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SignInput {
+    pub key_id: String,
+    pub message: Blob,
+    pub message_type: Option<String>,
+    pub grant_tokens: Option<Vec<String>>,
+    pub signing_algorithm: String,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for SignInput {
+    const SCHEMA: &'static Schema = &schemas::SignRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.message, m(Self::SCHEMA, 1), writer);
+        write_option(&self.message_type, m(Self::SCHEMA, 2), writer);
+        write_option(&self.grant_tokens, m(Self::SCHEMA, 3), writer);
+        write_member(&self.signing_algorithm, m(Self::SCHEMA, 4), writer);
+        write_option(&self.dry_run, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.message = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.message_type = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.grant_tokens = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.signing_algorithm = Value::read(m(Self::SCHEMA, 4), reader)?,
+            5 => self.dry_run = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SignOutput {
+    pub key_id: Option<String>,
+    pub signature: Option<Blob>,
+    pub signing_algorithm: Option<String>,
+}
+
+impl Shape for SignOutput {
+    const SCHEMA: &'static Schema = &schemas::SignResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.signature, m(Self::SCHEMA, 1), writer);
+        write_option(&self.signing_algorithm, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.signature = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.signing_algorithm = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
             _ => {}
         }
         Ok(())
@@ -984,6 +2234,135 @@ impl Shape for UpdateKeyDescriptionInput {
         match index {
             0 => self.key_id = Value::read(m(Self::SCHEMA, 0), reader)?,
             1 => self.description = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct VerifyMacInput {
+    pub message: Blob,
+    pub key_id: String,
+    pub mac_algorithm: String,
+    pub mac: Blob,
+    pub grant_tokens: Option<Vec<String>>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for VerifyMacInput {
+    const SCHEMA: &'static Schema = &schemas::VerifyMacRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.message, m(Self::SCHEMA, 0), writer);
+        write_member(&self.key_id, m(Self::SCHEMA, 1), writer);
+        write_member(&self.mac_algorithm, m(Self::SCHEMA, 2), writer);
+        write_member(&self.mac, m(Self::SCHEMA, 3), writer);
+        write_option(&self.grant_tokens, m(Self::SCHEMA, 4), writer);
+        write_option(&self.dry_run, m(Self::SCHEMA, 5), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.message = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.key_id = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.mac_algorithm = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.mac = Value::read(m(Self::SCHEMA, 3), reader)?,
+            4 => self.grant_tokens = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.dry_run = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct VerifyMacOutput {
+    pub key_id: Option<String>,
+    pub mac_valid: Option<bool>,
+    pub mac_algorithm: Option<String>,
+}
+
+impl Shape for VerifyMacOutput {
+    const SCHEMA: &'static Schema = &schemas::VerifyMacResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.mac_valid, m(Self::SCHEMA, 1), writer);
+        write_option(&self.mac_algorithm, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.mac_valid = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.mac_algorithm = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct VerifyInput {
+    pub key_id: String,
+    pub message: Blob,
+    pub message_type: Option<String>,
+    pub signature: Blob,
+    pub signing_algorithm: String,
+    pub grant_tokens: Option<Vec<String>>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for VerifyInput {
+    const SCHEMA: &'static Schema = &schemas::VerifyRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.message, m(Self::SCHEMA, 1), writer);
+        write_option(&self.message_type, m(Self::SCHEMA, 2), writer);
+        write_member(&self.signature, m(Self::SCHEMA, 3), writer);
+        write_member(&self.signing_algorithm, m(Self::SCHEMA, 4), writer);
+        write_option(&self.grant_tokens, m(Self::SCHEMA, 5), writer);
+        write_option(&self.dry_run, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.message = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.message_type = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.signature = Value::read(m(Self::SCHEMA, 3), reader)?,
+            4 => self.signing_algorithm = Value::read(m(Self::SCHEMA, 4), reader)?,
+            5 => self.grant_tokens = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.dry_run = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct VerifyOutput {
+    pub key_id: Option<String>,
+    pub signature_valid: Option<bool>,
+    pub signing_algorithm: Option<String>,
+}
+
+impl Shape for VerifyOutput {
+    const SCHEMA: &'static Schema = &schemas::VerifyResponse;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.key_id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.signature_valid, m(Self::SCHEMA, 1), writer);
+        write_option(&self.signing_algorithm, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.signature_valid = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.signing_algorithm = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
             _ => {}
         }
         Ok(())
@@ -1124,6 +2503,38 @@ impl Shape for PutKeyPolicyOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct RetireGrantOutput {}
+
+impl Shape for RetireGrantOutput {
+    const SCHEMA: &'static Schema = &schemas::RetireGrantOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RevokeGrantOutput {}
+
+impl Shape for RevokeGrantOutput {
+    const SCHEMA: &'static Schema = &schemas::RevokeGrantOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TagResourceOutput {}
 
 impl Shape for TagResourceOutput {
@@ -1186,3 +2597,6 @@ impl Shape for UpdateKeyDescriptionOutput {
         Ok(())
     }
 }
+
+pub type ListGrantsOutput = ListGrantsResponse;
+pub type ListRetirableGrantsOutput = ListGrantsResponse;

@@ -86,6 +86,16 @@ impl Operation for GetParametersByPath {
     type Output = shapes::GetParametersByPathOutput;
 }
 
+/// The `LabelParameterVersion` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct LabelParameterVersion;
+
+impl Operation for LabelParameterVersion {
+    const SCHEMA: &'static OperationSchema = &schema::LabelParameterVersion;
+    type Input = shapes::LabelParameterVersionInput;
+    type Output = shapes::LabelParameterVersionOutput;
+}
+
 /// The `ListTagsForResource` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct ListTagsForResource;
@@ -114,6 +124,16 @@ impl Operation for RemoveTagsFromResource {
     const SCHEMA: &'static OperationSchema = &schema::RemoveTagsFromResource;
     type Input = shapes::RemoveTagsFromResourceInput;
     type Output = shapes::RemoveTagsFromResourceOutput;
+}
+
+/// The `UnlabelParameterVersion` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct UnlabelParameterVersion;
+
+impl Operation for UnlabelParameterVersion {
+    const SCHEMA: &'static OperationSchema = &schema::UnlabelParameterVersion;
+    type Input = shapes::UnlabelParameterVersionInput;
+    type Output = shapes::UnlabelParameterVersionOutput;
 }
 
 #[expect(non_upper_case_globals, reason = "schemas carry the operations' names")]
@@ -258,6 +278,26 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static LabelParameterVersion: OperationSchema = OperationSchema {
+        name: "LabelParameterVersion",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::LabelParameterVersionRequest,
+        output: &schemas::LabelParameterVersionResult,
+        errors: &[
+            &InternalServerError,
+            &TooManyUpdates,
+            &ParameterNotFound,
+            &ParameterVersionNotFound,
+            &ParameterVersionLabelLimitExceeded,
+        ],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static ListTagsForResource: OperationSchema = OperationSchema {
         name: "ListTagsForResource",
         method: "POST",
@@ -310,6 +350,25 @@ pub mod schema {
         input: &schemas::RemoveTagsFromResourceRequest,
         output: &schemas::RemoveTagsFromResourceResult,
         errors: &[&InvalidResourceType, &InvalidResourceId, &InternalServerError, &TooManyUpdates],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static UnlabelParameterVersion: OperationSchema = OperationSchema {
+        name: "UnlabelParameterVersion",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schemas::UnlabelParameterVersionRequest,
+        output: &schemas::UnlabelParameterVersionResult,
+        errors: &[
+            &InternalServerError,
+            &TooManyUpdates,
+            &ParameterNotFound,
+            &ParameterVersionNotFound,
+        ],
         result_wrapper: None,
         host_prefix: None,
         unsigned: false,
@@ -466,6 +525,14 @@ pub mod schema {
         status: 400,
         fault: Fault::Sender,
         schema: &schemas::ParameterPatternMismatchException,
+    };
+
+    pub static ParameterVersionLabelLimitExceeded: ErrorSchema = ErrorSchema {
+        name: "ParameterVersionLabelLimitExceeded",
+        query_code: None,
+        status: 400,
+        fault: Fault::Sender,
+        schema: &schemas::ParameterVersionLabelLimitExceeded,
     };
 
     pub static ParameterVersionNotFound: ErrorSchema = ErrorSchema {

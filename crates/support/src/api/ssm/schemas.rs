@@ -189,6 +189,23 @@ pub static InvalidResourceType: Schema = Schema::new("InvalidResourceType", Kind
 
 pub static KeyList: Schema = Schema::new("KeyList", Kind::List(&Member::new("member", &TagKey)));
 
+pub static LabelParameterVersionRequest: Schema = Schema::new(
+    "LabelParameterVersionRequest",
+    Kind::Structure(&[
+        Member::new("Name", &PSParameterName).required(),
+        Member::new("ParameterVersion", &prelude::LONG),
+        Member::new("Labels", &ParameterLabelList).required(),
+    ]),
+);
+
+pub static LabelParameterVersionResult: Schema = Schema::new(
+    "LabelParameterVersionResult",
+    Kind::Structure(&[
+        Member::new("InvalidLabels", &ParameterLabelList),
+        Member::new("ParameterVersion", &prelude::LONG),
+    ]),
+);
+
 pub static ListTagsForResourceRequest: Schema = Schema::new(
     "ListTagsForResourceRequest",
     Kind::Structure(&[
@@ -368,6 +385,11 @@ pub static ParameterTier: Schema = Schema::new("ParameterTier", Kind::String).va
 pub static ParameterType: Schema =
     Schema::new("ParameterType", Kind::String).values(&["String", "StringList", "SecureString"]);
 
+pub static ParameterVersionLabelLimitExceeded: Schema = Schema::new(
+    "ParameterVersionLabelLimitExceeded",
+    Kind::Structure(&[Member::new("message", &prelude::STRING)]),
+);
+
 pub static ParameterVersionNotFound: Schema = Schema::new(
     "ParameterVersionNotFound",
     Kind::Structure(&[Member::new("message", &prelude::STRING)]),
@@ -472,6 +494,23 @@ pub static TooManyTagsError: Schema = Schema::new("TooManyTagsError", Kind::Stru
 
 pub static TooManyUpdates: Schema =
     Schema::new("TooManyUpdates", Kind::Structure(&[Member::new("Message", &prelude::STRING)]));
+
+pub static UnlabelParameterVersionRequest: Schema = Schema::new(
+    "UnlabelParameterVersionRequest",
+    Kind::Structure(&[
+        Member::new("Name", &PSParameterName).required(),
+        Member::new("ParameterVersion", &prelude::LONG).required(),
+        Member::new("Labels", &ParameterLabelList).required(),
+    ]),
+);
+
+pub static UnlabelParameterVersionResult: Schema = Schema::new(
+    "UnlabelParameterVersionResult",
+    Kind::Structure(&[
+        Member::new("RemovedLabels", &ParameterLabelList),
+        Member::new("InvalidLabels", &ParameterLabelList),
+    ]),
+);
 
 pub static UnsupportedParameterType: Schema = Schema::new(
     "UnsupportedParameterType",

@@ -409,6 +409,57 @@ impl Shape for GetParametersOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct LabelParameterVersionInput {
+    pub name: String,
+    pub parameter_version: Option<i64>,
+    pub labels: Vec<String>,
+}
+
+impl Shape for LabelParameterVersionInput {
+    const SCHEMA: &'static Schema = &schemas::LabelParameterVersionRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.parameter_version, m(Self::SCHEMA, 1), writer);
+        write_member(&self.labels, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.parameter_version = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.labels = Value::read(m(Self::SCHEMA, 2), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LabelParameterVersionOutput {
+    pub invalid_labels: Option<Vec<String>>,
+    pub parameter_version: Option<i64>,
+}
+
+impl Shape for LabelParameterVersionOutput {
+    const SCHEMA: &'static Schema = &schemas::LabelParameterVersionResult;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.invalid_labels, m(Self::SCHEMA, 0), writer);
+        write_option(&self.parameter_version, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.invalid_labels = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.parameter_version = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListTagsForResourceInput {
     pub resource_type: String,
     pub resource_id: String,
@@ -823,6 +874,57 @@ impl Shape for Tag {
         match index {
             0 => self.key = Value::read(m(Self::SCHEMA, 0), reader)?,
             1 => self.value = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UnlabelParameterVersionInput {
+    pub name: String,
+    pub parameter_version: i64,
+    pub labels: Vec<String>,
+}
+
+impl Shape for UnlabelParameterVersionInput {
+    const SCHEMA: &'static Schema = &schemas::UnlabelParameterVersionRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.name, m(Self::SCHEMA, 0), writer);
+        write_member(&self.parameter_version, m(Self::SCHEMA, 1), writer);
+        write_member(&self.labels, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.parameter_version = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.labels = Value::read(m(Self::SCHEMA, 2), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UnlabelParameterVersionOutput {
+    pub removed_labels: Option<Vec<String>>,
+    pub invalid_labels: Option<Vec<String>>,
+}
+
+impl Shape for UnlabelParameterVersionOutput {
+    const SCHEMA: &'static Schema = &schemas::UnlabelParameterVersionResult;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.removed_labels, m(Self::SCHEMA, 0), writer);
+        write_option(&self.invalid_labels, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.removed_labels = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.invalid_labels = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             _ => {}
         }
         Ok(())

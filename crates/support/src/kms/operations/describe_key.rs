@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, require, shown};
+use super::{access, allowed, require, shown};
 use crate::api::kms::operations::DescribeKey;
 use crate::api::kms::shapes::{DescribeKeyInput, DescribeKeyOutput};
 use crate::kms::Kms;
@@ -17,6 +17,7 @@ impl Handler<DescribeKey> for Kms {
         ctx: Context,
         input: DescribeKeyInput,
     ) -> Result<DescribeKeyOutput, ServiceError> {
+        allowed(&ctx, "DescribeKey", &input.key_id).await?;
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, row) = require(&tx, &ctx, &input.key_id).await?;
             Ok(DescribeKeyOutput { key_metadata: Some(shown(&ctx, &key.2, &row)) })

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, pending, require};
+use super::{access, changeable, pending, require};
 use crate::api::kms::operations::DisableKey;
 use crate::api::kms::shapes::{DisableKeyInput, DisableKeyOutput};
 use crate::kms::Kms;
@@ -20,6 +20,7 @@ impl Handler<DisableKey> for Kms {
     ) -> Result<DisableKeyOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) = require(&tx, &ctx, &input.key_id).await?;
+            changeable(&ctx, &key.2, &row)?;
             if row.deletion_ms.is_some() {
                 return Err(pending(&ctx, &key.2));
             }

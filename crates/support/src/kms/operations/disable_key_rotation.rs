@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, require, usable};
+use super::{access, changeable, require, usable};
 use crate::api::kms::operations::DisableKeyRotation;
 use crate::api::kms::shapes::{DisableKeyRotationInput, DisableKeyRotationOutput};
 use crate::kms::Kms;
@@ -20,8 +20,10 @@ impl Handler<DisableKeyRotation> for Kms {
     ) -> Result<DisableKeyRotationOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) = require(&tx, &ctx, &input.key_id).await?;
+            changeable(&ctx, &key.2, &row)?;
             usable(&ctx, &key.2, &row)?;
             row.rotation_days = None;
+            row.rotation_ms = None;
             KEYS.put(&tx, &key, &row)?;
             Ok(DisableKeyRotationOutput::default())
         })

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, require};
+use super::{access, changeable, check_policy, require};
 use crate::api::kms::operations::PutKeyPolicy;
 use crate::api::kms::shapes::{PutKeyPolicyInput, PutKeyPolicyOutput};
 use crate::kms::Kms;
@@ -20,12 +20,8 @@ impl Handler<PutKeyPolicy> for Kms {
     ) -> Result<PutKeyPolicyOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) = require(&tx, &ctx, &input.key_id).await?;
-            if serde_json::from_str::<serde_json::Value>(&input.policy).is_err() {
-                return Err(ServiceError::new(
-                    "MalformedPolicyDocumentException",
-                    "Policy is not valid JSON",
-                ));
-            }
+            changeable(&ctx, &key.2, &row)?;
+            check_policy(&input.policy)?;
             row.policy.clone_from(&input.policy);
             KEYS.put(&tx, &key, &row)?;
             Ok(PutKeyPolicyOutput::default())

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, arn, pending, require};
+use super::{access, arn, changeable, pending, require};
 use crate::api::kms::operations::ScheduleKeyDeletion;
 use crate::api::kms::shapes::{ScheduleKeyDeletionInput, ScheduleKeyDeletionOutput};
 use crate::kms::Kms;
@@ -21,6 +21,7 @@ impl Handler<ScheduleKeyDeletion> for Kms {
     ) -> Result<ScheduleKeyDeletionOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) = require(&tx, &ctx, &input.key_id).await?;
+            changeable(&ctx, &key.2, &row)?;
             if row.deletion_ms.is_some() {
                 return Err(pending(&ctx, &key.2));
             }

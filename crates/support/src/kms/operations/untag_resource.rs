@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, require};
+use super::{access, changeable, require};
 use crate::api::kms::operations::UntagResource;
 use crate::api::kms::shapes::{UntagResourceInput, UntagResourceOutput};
 use crate::kms::Kms;
@@ -20,6 +20,7 @@ impl Handler<UntagResource> for Kms {
     ) -> Result<UntagResourceOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) = require(&tx, &ctx, &input.key_id).await?;
+            changeable(&ctx, &key.2, &row)?;
             row.tags.retain(|name, _| !input.tag_keys.contains(name));
             KEYS.put(&tx, &key, &row)?;
             Ok(UntagResourceOutput::default())

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, require};
+use super::{access, changeable, require};
 use crate::api::kms::operations::UpdateKeyDescription;
 use crate::api::kms::shapes::{UpdateKeyDescriptionInput, UpdateKeyDescriptionOutput};
 use crate::kms::Kms;
@@ -20,6 +20,7 @@ impl Handler<UpdateKeyDescription> for Kms {
     ) -> Result<UpdateKeyDescriptionOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
             let (key, mut row) = require(&tx, &ctx, &input.key_id).await?;
+            changeable(&ctx, &key.2, &row)?;
             row.description.clone_from(&input.description);
             KEYS.put(&tx, &key, &row)?;
             Ok(UpdateKeyDescriptionOutput::default())

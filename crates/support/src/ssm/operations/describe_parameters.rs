@@ -2,13 +2,13 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{arn, page, scan};
+use super::{arn, key, page, passes, scan};
 use crate::api::ssm::operations::DescribeParameters;
 use crate::api::ssm::shapes::{
-    DescribeParametersInput, DescribeParametersOutput, ParameterMetadata, ParameterStringFilter,
+    DescribeParametersInput, DescribeParametersOutput, ParameterMetadata,
 };
 use crate::ssm::Ssm;
-use crate::ssm::store::ParameterRow;
+use crate::ssm::policy;
 use undercast_smithy::Timestamp;
 
 impl Handler<DescribeParameters> for Ssm {
@@ -24,17 +24,24 @@ impl Handler<DescribeParameters> for Ssm {
         ctx.transact(input, |tx, ctx, input| async move {
             let size = usize::try_from(input.max_results.unwrap_or(50)).unwrap_or(50);
             let rows = scan(&tx, &ctx, "", input.next_token.as_ref()).await?;
-            let filters = input.parameter_filters.clone().unwrap_or_default();
-            if let Some(filter) = filters
-                .iter()
-                .find(|f| !matches!(f.key.as_str(), "Name" | "Type" | "Path" | "Tier"))
-            {
-                return Err(ServiceError::unsupported(format!("the filter {}", filter.key)));
+            let filters = input.parameter_filters.as_deref().unwrap_or_default();
+            if input.filters.as_ref().is_some_and(|filters| !filters.is_empty()) {
+                return Err(ServiceError::unsupported("Filters; use ParameterFilters"));
             }
-            let rows: Vec<_> = rows
-                .into_iter()
-                .filter(|(name, row)| filters.iter().all(|f| matches(f, name, row)))
-                .collect();
+            if input.shared.unwrap_or(false) {
+                return Err(ServiceError::unsupported("a parameter that is shared"));
+            }
+            let mut wanted = Vec::new();
+            'rows: for (name, row) in rows {
+                let place = key(&ctx, &name);
+                for filter in filters {
+                    if !passes(&tx, &place, &row, filter).await? {
+                        continue 'rows;
+                    }
+                }
+                wanted.push((name, row));
+            }
+            let rows = wanted;
             let (rows, next_token) = page(rows, size);
             let parameters = rows.into_iter().map(|(name, row)| ParameterMetadata {
                 arn: Some(arn(&ctx, &name)),
@@ -46,31 +53,12 @@ impl Handler<DescribeParameters> for Ssm {
                 allowed_pattern: row.latest.allowed_pattern,
                 version: Some(row.version),
                 tier: Some(row.latest.tier),
-                policies: Some(Vec::new()),
+                policies: Some(policy::shown(row.latest.policies.as_ref())),
+                key_id: row.latest.key_id,
                 data_type: Some(row.latest.data_type),
-                ..ParameterMetadata::default()
             });
             Ok(DescribeParametersOutput { parameters: Some(parameters.collect()), next_token })
         })
         .await
     }
-}
-
-fn matches(filter: &ParameterStringFilter, name: &str, row: &ParameterRow) -> bool {
-    let value = match filter.key.as_str() {
-        "Type" => row.latest.kind.as_str(),
-        "Tier" => row.latest.tier.as_str(),
-        _ => name,
-    };
-    let prefix = filter.key == "Path" || filter.option.as_deref() == Some("BeginsWith");
-    let contains = filter.option.as_deref() == Some("Contains");
-    filter.values.iter().flatten().any(|wanted| {
-        if contains {
-            value.contains(wanted.as_str())
-        } else if prefix {
-            value.starts_with(wanted.as_str())
-        } else {
-            value == wanted
-        }
-    })
 }

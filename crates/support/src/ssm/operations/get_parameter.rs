@@ -1,8 +1,8 @@
-//! `GetParameter`: one parameter, by name, `name:version` or ARN.
+//! `GetParameter`: one parameter, by name, `name:version`, `name:label` or ARN.
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, find, not_found};
+use super::{access, not_found, read};
 use crate::api::ssm::operations::GetParameter;
 use crate::api::ssm::shapes::{GetParameterInput, GetParameterOutput};
 use crate::ssm::Ssm;
@@ -17,11 +17,8 @@ impl Handler<GetParameter> for Ssm {
         ctx: Context,
         input: GetParameterInput,
     ) -> Result<GetParameterOutput, ServiceError> {
-        ctx.transact(input, |tx, ctx, input| async move {
-            let parameter = find(&tx, &ctx, &input.name).await?;
-            let parameter = parameter.ok_or_else(|| not_found(&input.name))?;
-            Ok(GetParameterOutput { parameter: Some(parameter) })
-        })
-        .await
+        let parameter = read(&ctx, &input.name, input.with_decryption).await?;
+        let parameter = parameter.ok_or_else(|| not_found(&input.name))?;
+        Ok(GetParameterOutput { parameter: Some(parameter) })
     }
 }

@@ -2,7 +2,7 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::{access, find};
+use super::{access, read};
 use crate::api::ssm::operations::GetParameters;
 use crate::api::ssm::shapes::{GetParametersInput, GetParametersOutput};
 use crate::ssm::Ssm;
@@ -17,19 +17,17 @@ impl Handler<GetParameters> for Ssm {
         ctx: Context,
         input: GetParametersInput,
     ) -> Result<GetParametersOutput, ServiceError> {
-        ctx.transact(input, |tx, ctx, input| async move {
-            let (mut parameters, mut invalid) = (Vec::new(), Vec::new());
-            for name in &input.names {
-                match find(&tx, &ctx, name).await? {
-                    Some(parameter) => parameters.push(parameter),
-                    None => invalid.push(name.clone()),
+        let (mut parameters, mut invalid) = (Vec::new(), Vec::new());
+        for name in &input.names {
+            match read(&ctx, name, input.with_decryption).await {
+                Ok(Some(parameter)) => parameters.push(parameter),
+                Ok(None) => invalid.push(name.clone()),
+                Err(error) if error.code() == "ParameterVersionNotFound" => {
+                    invalid.push(name.clone());
                 }
+                Err(error) => return Err(error),
             }
-            Ok(GetParametersOutput {
-                parameters: Some(parameters),
-                invalid_parameters: Some(invalid),
-            })
-        })
-        .await
+        }
+        Ok(GetParametersOutput { parameters: Some(parameters), invalid_parameters: Some(invalid) })
     }
 }
