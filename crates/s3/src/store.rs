@@ -46,6 +46,8 @@ pub(crate) struct BucketRow {
     pub(crate) has_policy: bool,
     #[serde(default)]
     pub(crate) has_lifecycle: bool,
+    #[serde(default)]
+    pub(crate) has_notification: bool,
     /// Somebody decides since then whether the bucket can go; it takes no writes meanwhile.
     #[serde(default)]
     pub(crate) deleting_ms: Option<i64>,

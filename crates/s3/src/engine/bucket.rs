@@ -165,6 +165,8 @@ pub(crate) const LIFECYCLE: &str = "lifecycle";
 pub(crate) const CORS: &str = "cors";
 pub(crate) const TAGS: &str = "tags";
 pub(crate) const ACL: &str = "acl";
+pub(crate) const WEBSITE: &str = "website";
+pub(crate) const NOTIFICATION: &str = "notification";
 
 /// A part of a bucket's configuration.
 pub(crate) async fn document(

@@ -186,6 +186,8 @@ pub(crate) fn drop_content(tx: &Tx, bucket: u64, row: &ObjectRow) -> Result<(), 
 pub(crate) struct Deleted {
     pub(crate) marker: bool,
     pub(crate) version_id: Option<String>,
+    /// Orders it among the changes of the key; `None` if there was nothing to delete.
+    pub(crate) sequence: Option<u64>,
 }
 
 /// Deletes a key: what it held goes, or a delete marker covers it.
@@ -196,15 +198,17 @@ pub(crate) async fn delete(
     latest: Option<ObjectRow>,
 ) -> Result<Deleted, ServiceError> {
     if bucket.versioning == Versioning::Off {
-        if let Some(latest) = latest {
-            drop_content(tx, bucket.number, &latest)?;
-            OBJECTS.delete(tx, &(bucket.number, key.to_owned()))?;
-        }
-        return Ok(Deleted::default());
+        let Some(latest) = latest else {
+            return Ok(Deleted::default());
+        };
+        drop_content(tx, bucket.number, &latest)?;
+        OBJECTS.delete(tx, &(bucket.number, key.to_owned()))?;
+        let sequence = Some(next_number(tx, Some(&latest)));
+        return Ok(Deleted { sequence, ..Deleted::default() });
     }
     let marker = NewObject { key: key.to_owned(), ..NewObject::default() };
     let row = put(tx, bucket, latest, marker, Source::Nothing).await?;
-    Ok(Deleted { marker: true, version_id: Some(version::id(&row)) })
+    Ok(Deleted { marker: true, version_id: Some(version::id(&row)), sequence: Some(row.number) })
 }
 
 /// Deletes one version for good.
@@ -216,12 +220,14 @@ pub(crate) async fn delete_version(
     latest: Option<ObjectRow>,
 ) -> Result<Deleted, ServiceError> {
     let wanted = version::parse(id).ok_or_else(|| error::version_id(id))?;
-    let mut deleted = Deleted { marker: false, version_id: Some(id.to_owned()) };
+    let mut deleted = Deleted { marker: false, version_id: Some(id.to_owned()), sequence: None };
     let Some(mut latest) = latest else {
         return Ok(deleted);
     };
+    let sequence = Some(next_number(tx, Some(&latest)));
     if is(&latest, wanted) {
         deleted.marker = latest.marker;
+        deleted.sequence = sequence;
         drop_content(tx, bucket.number, &latest)?;
         promote(tx, bucket.number, latest).await?;
         return Ok(deleted);
@@ -239,6 +245,7 @@ pub(crate) async fn delete_version(
         return Ok(deleted);
     };
     deleted.marker = row.marker;
+    deleted.sequence = sequence;
     drop_content(tx, bucket.number, &row)?;
     VERSIONS.delete(tx, &at)?;
     if row.null {

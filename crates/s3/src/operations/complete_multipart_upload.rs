@@ -10,6 +10,7 @@ use crate::api::s3::shapes::{CompleteMultipartUploadInput, CompleteMultipartUplo
 use crate::engine::bucket::{load_for_write, object_access, on};
 use crate::engine::checksum::Algorithm;
 use crate::engine::condition::WriteConditions;
+use crate::engine::notify::{Event, Subject, notify};
 use crate::engine::object::{self, NewObject, Source};
 use crate::engine::upload::{NamedPart, Whole, assemble};
 use crate::engine::{checksum, read, version};
@@ -118,6 +119,8 @@ async fn complete(
         upload: Some(input.upload_id.clone()),
     };
     let row = object::put(tx, &bucket, latest, new, source).await?;
+    let subject = Subject::written(&bucket, &row);
+    notify(tx, ctx, &bucket, &input.bucket, Event::CompleteMultipartUpload, &subject).await?;
     Ok((row, bucket.versioning))
 }
 

@@ -107,6 +107,7 @@ pub(crate) async fn create(
         encryption: None,
         has_policy: false,
         has_lifecycle: false,
+        has_notification: false,
         deleting_ms: None,
     };
     configure(tx, &row, input)?;

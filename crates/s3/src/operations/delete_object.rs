@@ -7,6 +7,7 @@ use crate::S3;
 use crate::api::s3::operations::DeleteObject;
 use crate::api::s3::shapes::{DeleteObjectInput, DeleteObjectOutput};
 use crate::engine::bucket::{load, on, version_access};
+use crate::engine::notify::{Event, Subject, notify};
 use crate::engine::object::{self, Deleted};
 use crate::engine::{condition, read};
 use crate::error::{not_implemented_header, precondition};
@@ -36,7 +37,7 @@ impl Handler<DeleteObject> for S3 {
                 let wanted = on(action(version), &input.key);
                 let bucket = load(&tx, &ctx, &input.bucket, owner, wanted).await?;
                 let if_match = input.if_match.as_deref();
-                delete(&tx, &bucket, &input.key, version, if_match).await
+                delete(&tx, &ctx, (&bucket, &input.bucket), &input.key, version, if_match).await
             })
             .await?;
         Ok(DeleteObjectOutput {
@@ -56,7 +57,8 @@ pub(super) fn action(version: Option<&str>) -> &'static str {
 
 pub(super) async fn delete(
     tx: &Tx,
-    bucket: &BucketRow,
+    ctx: &Context,
+    (bucket, name): (&BucketRow, &str),
     key: &str,
     version: Option<&str>,
     if_match: Option<&str>,
@@ -70,8 +72,17 @@ pub(super) async fn delete(
             _ => return Err(precondition("If-Match")),
         }
     }
-    match version.filter(|version| !version.is_empty()) {
-        Some(version) => object::delete_version(tx, bucket, key, version, latest).await,
-        None => object::delete(tx, bucket, key, latest).await,
+    let version = version.filter(|version| !version.is_empty());
+    let deleted = match version {
+        Some(version) => object::delete_version(tx, bucket, key, version, latest).await?,
+        None => object::delete(tx, bucket, key, latest).await?,
+    };
+    let event = match deleted.marker && version.is_none() {
+        true => Event::DeleteMarkerCreated,
+        false => Event::Delete,
+    };
+    if let Some(subject) = Subject::deleted(key, &deleted, event) {
+        notify(tx, ctx, bucket, name, event, &subject).await?;
     }
+    Ok(deleted)
 }

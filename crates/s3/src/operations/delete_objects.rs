@@ -82,7 +82,7 @@ async fn delete_chunk(
             let wanted = on(action(version), &object.key);
             let bucket = load(&tx, &ctx, name, owner.as_ref(), wanted).await?;
             let if_match = object.e_tag.as_deref();
-            match delete(&tx, &bucket, &object.key, version, if_match).await {
+            match delete(&tx, &ctx, (&bucket, name), &object.key, version, if_match).await {
                 // The store's own failures are of the whole transaction.
                 Err(error) if error.status() == Some(503) => return Err(error),
                 result => results.push(result),

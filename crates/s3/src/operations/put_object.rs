@@ -8,6 +8,7 @@ use crate::api::s3::shapes::{PutObjectInput, PutObjectOutput};
 use crate::engine::bucket::{load_for_write, object_access, on};
 use crate::engine::condition::WriteConditions;
 use crate::engine::ingest::{self, Wanted, drain};
+use crate::engine::notify::{Event, Subject, notify};
 use crate::engine::object::{self, NewObject, Source, check_key, check_metadata};
 use crate::engine::{checksum, read, tags, version};
 use crate::limits::{OBJECT_TAGS_MAX, PUT_BYTES_MAX, ROW_BYTES_MAX};
@@ -71,6 +72,8 @@ async fn put(ctx: Context, mut input: PutObjectInput) -> Result<PutObjectOutput,
                 input.bucket_key_enabled,
             )?;
             let row = object::put(&tx, &bucket, latest, new, source.clone()).await?;
+            let subject = Subject::written(&bucket, &row);
+            notify(&tx, &ctx, &bucket, &input.bucket, Event::Put, &subject).await?;
             Ok((row, bucket.versioning))
         })
         .await?;

@@ -7,7 +7,7 @@ use undercast_kernel::{Context, Resource, ResourceRequest, ResourceType, Service
 use undercast_store::Tx;
 
 use super::call;
-use super::translate::{canned, cors, encryption, lifecycle};
+use super::translate::{canned, cors, encryption, lifecycle, notification, website};
 use crate::api::s3::shapes::{CreateBucketInput, Tagging};
 use crate::engine::bucket::{TAGS, access, check_name, document, own, put_config};
 use crate::engine::tags::to_set;
@@ -32,10 +32,12 @@ impl ResourceType for BucketType {
             "BucketName",
             "CorsConfiguration",
             "LifecycleConfiguration",
+            "NotificationConfiguration",
             "OwnershipControls",
             "PublicAccessBlockConfiguration",
             "Tags",
             "VersioningConfiguration",
+            "WebsiteConfiguration",
         ]
     }
 
@@ -226,7 +228,16 @@ async fn configure(
         "DeleteBucketLifecycle",
     )
     .await?;
+    set.put_or(
+        "WebsiteConfiguration",
+        "PutBucketWebsite",
+        "WebsiteConfiguration",
+        website,
+        "DeleteBucketWebsite",
+    )
+    .await?;
     set.versioning().await?;
+    set.notification().await?;
     set.access_control().await?;
     let accesses = access("PutBucketTagging", name);
     ctx.kernel().check(ctx, accesses).await?;
@@ -288,6 +299,17 @@ impl Setting<'_> {
             "VersioningConfiguration": {"Status": status},
         });
         call(self.ctx, "PutBucketVersioning", input).await.map(drop)
+    }
+
+    async fn notification(&self) -> Result<(), ServiceError> {
+        let Some(value) = self.changed("NotificationConfiguration") else {
+            return Ok(());
+        };
+        let input = json!({
+            "Bucket": self.name,
+            "NotificationConfiguration": notification(value.unwrap_or(&Value::Null))?,
+        });
+        call(self.ctx, "PutBucketNotificationConfiguration", input).await.map(drop)
     }
 
     async fn access_control(&self) -> Result<(), ServiceError> {

@@ -126,6 +126,16 @@ impl Operation for DeleteBucketTagging {
     type Output = shapes::DeleteBucketTaggingOutput;
 }
 
+/// The `DeleteBucketWebsite` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteBucketWebsite;
+
+impl Operation for DeleteBucketWebsite {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteBucketWebsite;
+    type Input = shapes::DeleteBucketWebsiteInput;
+    type Output = shapes::DeleteBucketWebsiteOutput;
+}
+
 /// The `DeleteObject` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteObject;
@@ -216,6 +226,16 @@ impl Operation for GetBucketLocation {
     type Output = shapes::GetBucketLocationOutput;
 }
 
+/// The `GetBucketNotificationConfiguration` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetBucketNotificationConfiguration;
+
+impl Operation for GetBucketNotificationConfiguration {
+    const SCHEMA: &'static OperationSchema = &schema::GetBucketNotificationConfiguration;
+    type Input = shapes::GetBucketNotificationConfigurationInput;
+    type Output = shapes::GetBucketNotificationConfigurationOutput;
+}
+
 /// The `GetBucketOwnershipControls` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct GetBucketOwnershipControls;
@@ -254,6 +274,16 @@ impl Operation for GetBucketVersioning {
     const SCHEMA: &'static OperationSchema = &schema::GetBucketVersioning;
     type Input = shapes::GetBucketVersioningInput;
     type Output = shapes::GetBucketVersioningOutput;
+}
+
+/// The `GetBucketWebsite` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetBucketWebsite;
+
+impl Operation for GetBucketWebsite {
+    const SCHEMA: &'static OperationSchema = &schema::GetBucketWebsite;
+    type Input = shapes::GetBucketWebsiteInput;
+    type Output = shapes::GetBucketWebsiteOutput;
 }
 
 /// The `GetObject` operation.
@@ -416,6 +446,16 @@ impl Operation for PutBucketLifecycleConfiguration {
     type Output = shapes::PutBucketLifecycleConfigurationOutput;
 }
 
+/// The `PutBucketNotificationConfiguration` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutBucketNotificationConfiguration;
+
+impl Operation for PutBucketNotificationConfiguration {
+    const SCHEMA: &'static OperationSchema = &schema::PutBucketNotificationConfiguration;
+    type Input = shapes::PutBucketNotificationConfigurationInput;
+    type Output = shapes::PutBucketNotificationConfigurationOutput;
+}
+
 /// The `PutBucketOwnershipControls` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct PutBucketOwnershipControls;
@@ -454,6 +494,16 @@ impl Operation for PutBucketVersioning {
     const SCHEMA: &'static OperationSchema = &schema::PutBucketVersioning;
     type Input = shapes::PutBucketVersioningInput;
     type Output = shapes::PutBucketVersioningOutput;
+}
+
+/// The `PutBucketWebsite` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutBucketWebsite;
+
+impl Operation for PutBucketWebsite {
+    const SCHEMA: &'static OperationSchema = &schema::PutBucketWebsite;
+    type Input = shapes::PutBucketWebsiteInput;
+    type Output = shapes::PutBucketWebsiteOutput;
 }
 
 /// The `PutObject` operation.
@@ -680,6 +730,20 @@ pub mod schema {
         no_output: true,
     };
 
+    pub static DeleteBucketWebsite: OperationSchema = OperationSchema {
+        name: "DeleteBucketWebsite",
+        method: "DELETE",
+        uri: "/{Bucket}?website",
+        status: 204,
+        input: &schemas::DeleteBucketWebsiteRequest,
+        output: &schemas::DeleteBucketWebsiteOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
     pub static DeleteObject: OperationSchema = OperationSchema {
         name: "DeleteObject",
         method: "DELETE",
@@ -806,6 +870,20 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static GetBucketNotificationConfiguration: OperationSchema = OperationSchema {
+        name: "GetBucketNotificationConfiguration",
+        method: "GET",
+        uri: "/{Bucket}?notification",
+        status: 200,
+        input: &schemas::GetBucketNotificationConfigurationRequest,
+        output: &schemas::NotificationConfiguration,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static GetBucketOwnershipControls: OperationSchema = OperationSchema {
         name: "GetBucketOwnershipControls",
         method: "GET",
@@ -855,6 +933,20 @@ pub mod schema {
         status: 200,
         input: &schemas::GetBucketVersioningRequest,
         output: &schemas::GetBucketVersioningOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetBucketWebsite: OperationSchema = OperationSchema {
+        name: "GetBucketWebsite",
+        method: "GET",
+        uri: "/{Bucket}?website",
+        status: 200,
+        input: &schemas::GetBucketWebsiteRequest,
+        output: &schemas::GetBucketWebsiteOutput,
         errors: &[],
         result_wrapper: None,
         host_prefix: None,
@@ -1086,6 +1178,20 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static PutBucketNotificationConfiguration: OperationSchema = OperationSchema {
+        name: "PutBucketNotificationConfiguration",
+        method: "PUT",
+        uri: "/{Bucket}?notification",
+        status: 200,
+        input: &schemas::PutBucketNotificationConfigurationRequest,
+        output: &schemas::PutBucketNotificationConfigurationOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
     pub static PutBucketOwnershipControls: OperationSchema = OperationSchema {
         name: "PutBucketOwnershipControls",
         method: "PUT",
@@ -1135,6 +1241,20 @@ pub mod schema {
         status: 200,
         input: &schemas::PutBucketVersioningRequest,
         output: &schemas::PutBucketVersioningOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
+    pub static PutBucketWebsite: OperationSchema = OperationSchema {
+        name: "PutBucketWebsite",
+        method: "PUT",
+        uri: "/{Bucket}?website",
+        status: 200,
+        input: &schemas::PutBucketWebsiteRequest,
+        output: &schemas::PutBucketWebsiteOutput,
         errors: &[],
         result_wrapper: None,
         host_prefix: None,

@@ -284,6 +284,14 @@ pub static CompletedPartList: Schema =
     Schema::new("CompletedPartList", Kind::List(&Member::new("member", &CompletedPart)))
         .flattened();
 
+pub static Condition: Schema = Schema::new(
+    "Condition",
+    Kind::Structure(&[
+        Member::new("HttpErrorCodeReturnedEquals", &prelude::STRING),
+        Member::new("KeyPrefixEquals", &prelude::STRING),
+    ]),
+);
+
 pub static CopyObjectOutput: Schema = Schema::new(
     "CopyObjectOutput",
     Kind::Structure(&[
@@ -731,6 +739,16 @@ pub static DeleteBucketTaggingRequest: Schema = Schema::new(
     ]),
 );
 
+pub static DeleteBucketWebsiteRequest: Schema = Schema::new(
+    "DeleteBucketWebsiteRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
 pub static DeleteMarkerEntry: Schema = Schema::new(
     "DeleteMarkerEntry",
     Kind::Structure(&[
@@ -884,14 +902,34 @@ pub static Error: Schema = Schema::new(
     ]),
 );
 
+pub static ErrorDocument: Schema =
+    Schema::new("ErrorDocument", Kind::Structure(&[Member::new("Key", &ObjectKey).required()]));
+
 pub static Errors: Schema =
     Schema::new("Errors", Kind::List(&Member::new("member", &Error))).flattened();
+
+pub static EventBridgeConfiguration: Schema =
+    Schema::new("EventBridgeConfiguration", Kind::Structure(&[]));
+
+pub static EventList: Schema =
+    Schema::new("EventList", Kind::List(&Member::new("member", &prelude::STRING))).flattened();
 
 pub static ExpirationStatus: Schema =
     Schema::new("ExpirationStatus", Kind::String).values(&["Enabled", "Disabled"]);
 
 pub static ExposeHeaders: Schema =
     Schema::new("ExposeHeaders", Kind::List(&Member::new("member", &prelude::STRING))).flattened();
+
+pub static FilterRule: Schema = Schema::new(
+    "FilterRule",
+    Kind::Structure(&[
+        Member::new("Name", &prelude::STRING),
+        Member::new("Value", &prelude::STRING),
+    ]),
+);
+
+pub static FilterRuleList: Schema =
+    Schema::new("FilterRuleList", Kind::List(&Member::new("member", &FilterRule))).flattened();
 
 pub static GetBucketAclOutput: Schema = Schema::new(
     "GetBucketAclOutput",
@@ -980,6 +1018,16 @@ pub static GetBucketLocationRequest: Schema = Schema::new(
     ]),
 );
 
+pub static GetBucketNotificationConfigurationRequest: Schema = Schema::new(
+    "GetBucketNotificationConfigurationRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
 pub static GetBucketOwnershipControlsOutput: Schema = Schema::new(
     "GetBucketOwnershipControlsOutput",
     Kind::Structure(
@@ -1037,6 +1085,26 @@ pub static GetBucketVersioningOutput: Schema = Schema::new(
 
 pub static GetBucketVersioningRequest: Schema = Schema::new(
     "GetBucketVersioningRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetBucketWebsiteOutput: Schema = Schema::new(
+    "GetBucketWebsiteOutput",
+    Kind::Structure(&[
+        Member::new("RedirectAllRequestsTo", &RedirectAllRequestsTo),
+        Member::new("IndexDocument", &IndexDocument),
+        Member::new("ErrorDocument", &ErrorDocument),
+        Member::new("RoutingRules", &RoutingRules),
+    ]),
+);
+
+pub static GetBucketWebsiteRequest: Schema = Schema::new(
+    "GetBucketWebsiteRequest",
     Kind::Structure(&[
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
@@ -1542,6 +1610,11 @@ pub static IfMatchLastModifiedTime: Schema =
     Schema::new("IfMatchLastModifiedTime", Kind::Timestamp)
         .timestamp_format(TimestampFormat::HttpDate);
 
+pub static IndexDocument: Schema = Schema::new(
+    "IndexDocument",
+    Kind::Structure(&[Member::new("Suffix", &prelude::STRING).required()]),
+);
+
 pub static Initiator: Schema = Schema::new(
     "Initiator",
     Kind::Structure(&[
@@ -1565,6 +1638,22 @@ pub static InvalidObjectState: Schema = Schema::new(
 pub static InvalidRequest: Schema = Schema::new("InvalidRequest", Kind::Structure(&[]));
 
 pub static InvalidWriteOffset: Schema = Schema::new("InvalidWriteOffset", Kind::Structure(&[]));
+
+pub static LambdaFunctionConfiguration: Schema = Schema::new(
+    "LambdaFunctionConfiguration",
+    Kind::Structure(&[
+        Member::new("Id", &prelude::STRING),
+        Member::new("LambdaFunctionArn", &prelude::STRING).wire("CloudFunction").required(),
+        Member::new("Events", &EventList).wire("Event").required(),
+        Member::new("Filter", &NotificationConfigurationFilter),
+    ]),
+);
+
+pub static LambdaFunctionConfigurationList: Schema = Schema::new(
+    "LambdaFunctionConfigurationList",
+    Kind::List(&Member::new("member", &LambdaFunctionConfiguration)),
+)
+.flattened();
 
 pub static LastModifiedTime: Schema =
     Schema::new("LastModifiedTime", Kind::Timestamp).timestamp_format(TimestampFormat::HttpDate);
@@ -1941,6 +2030,22 @@ pub static NoncurrentVersionTransitionList: Schema = Schema::new(
 )
 .flattened();
 
+pub static NotificationConfiguration: Schema = Schema::new(
+    "NotificationConfiguration",
+    Kind::Structure(&[
+        Member::new("TopicConfigurations", &TopicConfigurationList).wire("TopicConfiguration"),
+        Member::new("QueueConfigurations", &QueueConfigurationList).wire("QueueConfiguration"),
+        Member::new("LambdaFunctionConfigurations", &LambdaFunctionConfigurationList)
+            .wire("CloudFunctionConfiguration"),
+        Member::new("EventBridgeConfiguration", &EventBridgeConfiguration),
+    ]),
+);
+
+pub static NotificationConfigurationFilter: Schema = Schema::new(
+    "NotificationConfigurationFilter",
+    Kind::Structure(&[Member::new("Key", &S3KeyFilter).wire("S3Key")]),
+);
+
 pub static Object: Schema = Schema::new(
     "Object",
     Kind::Structure(&[
@@ -2236,6 +2341,23 @@ pub static PutBucketLifecycleConfigurationRequest: Schema = Schema::new(
     ]),
 );
 
+pub static PutBucketNotificationConfigurationRequest: Schema = Schema::new(
+    "PutBucketNotificationConfigurationRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("NotificationConfiguration", &NotificationConfiguration)
+            .required()
+            .bound(Binding::Payload)
+            .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+        Member::new("SkipDestinationValidation", &prelude::BOOLEAN)
+            .wire("x-amz-skip-destination-validation")
+            .bound(Binding::Header),
+    ]),
+);
+
 pub static PutBucketOwnershipControlsRequest: Schema = Schema::new(
     "PutBucketOwnershipControlsRequest",
     Kind::Structure(&[
@@ -2300,6 +2422,24 @@ pub static PutBucketVersioningRequest: Schema = Schema::new(
             .bound(Binding::Header),
         Member::new("MFA", &prelude::STRING).wire("x-amz-mfa").bound(Binding::Header),
         Member::new("VersioningConfiguration", &VersioningConfiguration)
+            .required()
+            .bound(Binding::Payload)
+            .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static PutBucketWebsiteRequest: Schema = Schema::new(
+    "PutBucketWebsiteRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
+            .wire("x-amz-sdk-checksum-algorithm")
+            .bound(Binding::Header),
+        Member::new("WebsiteConfiguration", &WebsiteConfiguration)
             .required()
             .bound(Binding::Payload)
             .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
@@ -2537,6 +2677,39 @@ pub static PutPublicAccessBlockRequest: Schema = Schema::new(
     ]),
 );
 
+pub static QueueConfiguration: Schema = Schema::new(
+    "QueueConfiguration",
+    Kind::Structure(&[
+        Member::new("Id", &prelude::STRING),
+        Member::new("QueueArn", &prelude::STRING).wire("Queue").required(),
+        Member::new("Events", &EventList).wire("Event").required(),
+        Member::new("Filter", &NotificationConfigurationFilter),
+    ]),
+);
+
+pub static QueueConfigurationList: Schema =
+    Schema::new("QueueConfigurationList", Kind::List(&Member::new("member", &QueueConfiguration)))
+        .flattened();
+
+pub static Redirect: Schema = Schema::new(
+    "Redirect",
+    Kind::Structure(&[
+        Member::new("HostName", &prelude::STRING),
+        Member::new("HttpRedirectCode", &prelude::STRING),
+        Member::new("Protocol", &prelude::STRING),
+        Member::new("ReplaceKeyPrefixWith", &prelude::STRING),
+        Member::new("ReplaceKeyWith", &prelude::STRING),
+    ]),
+);
+
+pub static RedirectAllRequestsTo: Schema = Schema::new(
+    "RedirectAllRequestsTo",
+    Kind::Structure(&[
+        Member::new("HostName", &prelude::STRING).required(),
+        Member::new("Protocol", &prelude::STRING),
+    ]),
+);
+
 pub static Region: Schema = Schema::new("Region", Kind::String).max(20);
 
 pub static ReplicationStatus: Schema = Schema::new("ReplicationStatus", Kind::String).values(&[
@@ -2561,6 +2734,24 @@ pub static RestoreStatus: Schema = Schema::new(
         Member::new("IsRestoreInProgress", &prelude::BOOLEAN),
         Member::new("RestoreExpiryDate", &prelude::TIMESTAMP),
     ]),
+);
+
+pub static RoutingRule: Schema = Schema::new(
+    "RoutingRule",
+    Kind::Structure(&[
+        Member::new("Condition", &Condition),
+        Member::new("Redirect", &Redirect).required(),
+    ]),
+);
+
+pub static RoutingRules: Schema = Schema::new(
+    "RoutingRules",
+    Kind::List(&Member::new("member", &RoutingRule).wire("RoutingRule")),
+);
+
+pub static S3KeyFilter: Schema = Schema::new(
+    "S3KeyFilter",
+    Kind::Structure(&[Member::new("FilterRules", &FilterRuleList).wire("FilterRule")]),
 );
 
 pub static S3RegionalOrS3ExpressBucketArnString: Schema =
@@ -2622,6 +2813,20 @@ pub static TaggingDirective: Schema =
     Schema::new("TaggingDirective", Kind::String).values(&["COPY", "REPLACE"]);
 
 pub static TooManyParts: Schema = Schema::new("TooManyParts", Kind::Structure(&[]));
+
+pub static TopicConfiguration: Schema = Schema::new(
+    "TopicConfiguration",
+    Kind::Structure(&[
+        Member::new("Id", &prelude::STRING),
+        Member::new("TopicArn", &prelude::STRING).wire("Topic").required(),
+        Member::new("Events", &EventList).wire("Event").required(),
+        Member::new("Filter", &NotificationConfigurationFilter),
+    ]),
+);
+
+pub static TopicConfigurationList: Schema =
+    Schema::new("TopicConfigurationList", Kind::List(&Member::new("member", &TopicConfiguration)))
+        .flattened();
 
 pub static Transition: Schema = Schema::new(
     "Transition",
@@ -2866,6 +3071,16 @@ pub static VersioningConfiguration: Schema = Schema::new(
     ]),
 );
 
+pub static WebsiteConfiguration: Schema = Schema::new(
+    "WebsiteConfiguration",
+    Kind::Structure(&[
+        Member::new("ErrorDocument", &ErrorDocument),
+        Member::new("IndexDocument", &IndexDocument),
+        Member::new("RedirectAllRequestsTo", &RedirectAllRequestsTo),
+        Member::new("RoutingRules", &RoutingRules),
+    ]),
+);
+
 pub static DeleteBucketOutput: Schema = Schema::new("DeleteBucketOutput", Kind::Structure(&[]));
 
 pub static DeleteBucketCorsOutput: Schema =
@@ -2886,6 +3101,9 @@ pub static DeleteBucketPolicyOutput: Schema =
 pub static DeleteBucketTaggingOutput: Schema =
     Schema::new("DeleteBucketTaggingOutput", Kind::Structure(&[]));
 
+pub static DeleteBucketWebsiteOutput: Schema =
+    Schema::new("DeleteBucketWebsiteOutput", Kind::Structure(&[]));
+
 pub static DeletePublicAccessBlockOutput: Schema =
     Schema::new("DeletePublicAccessBlockOutput", Kind::Structure(&[]));
 
@@ -2895,6 +3113,9 @@ pub static PutBucketCorsOutput: Schema = Schema::new("PutBucketCorsOutput", Kind
 
 pub static PutBucketEncryptionOutput: Schema =
     Schema::new("PutBucketEncryptionOutput", Kind::Structure(&[]));
+
+pub static PutBucketNotificationConfigurationOutput: Schema =
+    Schema::new("PutBucketNotificationConfigurationOutput", Kind::Structure(&[]));
 
 pub static PutBucketOwnershipControlsOutput: Schema =
     Schema::new("PutBucketOwnershipControlsOutput", Kind::Structure(&[]));
@@ -2907,6 +3128,9 @@ pub static PutBucketTaggingOutput: Schema =
 
 pub static PutBucketVersioningOutput: Schema =
     Schema::new("PutBucketVersioningOutput", Kind::Structure(&[]));
+
+pub static PutBucketWebsiteOutput: Schema =
+    Schema::new("PutBucketWebsiteOutput", Kind::Structure(&[]));
 
 pub static PutPublicAccessBlockOutput: Schema =
     Schema::new("PutPublicAccessBlockOutput", Kind::Structure(&[]));

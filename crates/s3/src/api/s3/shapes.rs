@@ -590,6 +590,33 @@ impl Shape for CompletedPart {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct Condition {
+    pub http_error_code_returned_equals: Option<String>,
+    pub key_prefix_equals: Option<String>,
+}
+
+impl Shape for Condition {
+    const SCHEMA: &'static Schema = &schemas::Condition;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.http_error_code_returned_equals, m(Self::SCHEMA, 0), writer);
+        write_option(&self.key_prefix_equals, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => {
+                self.http_error_code_returned_equals =
+                    Some(Value::read(m(Self::SCHEMA, 0), reader)?)
+            }
+            1 => self.key_prefix_equals = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct CopyObjectOutput {
     pub copy_object_result: Option<CopyObjectResult>,
     pub expiration: Option<String>,
@@ -1392,6 +1419,30 @@ impl Shape for DeleteBucketTaggingInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteBucketWebsiteInput {
+    pub bucket: String,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for DeleteBucketWebsiteInput {
+    const SCHEMA: &'static Schema = &schemas::DeleteBucketWebsiteRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteMarkerEntry {
     pub owner: Option<Owner>,
     pub key: Option<String>,
@@ -1701,6 +1752,67 @@ impl Shape for Error {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ErrorDocument {
+    pub key: String,
+}
+
+impl Shape for ErrorDocument {
+    const SCHEMA: &'static Schema = &schemas::ErrorDocument;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.key, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EventBridgeConfiguration {}
+
+impl Shape for EventBridgeConfiguration {
+    const SCHEMA: &'static Schema = &schemas::EventBridgeConfiguration;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FilterRule {
+    pub name: Option<String>,
+    pub value: Option<String>,
+}
+
+impl Shape for FilterRule {
+    const SCHEMA: &'static Schema = &schemas::FilterRule;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.value, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.name = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.value = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetBucketAclOutput {
     pub owner: Option<Owner>,
     pub grants: Option<Vec<Grant>>,
@@ -1938,6 +2050,30 @@ impl Shape for GetBucketLocationInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetBucketNotificationConfigurationInput {
+    pub bucket: String,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for GetBucketNotificationConfigurationInput {
+    const SCHEMA: &'static Schema = &schemas::GetBucketNotificationConfigurationRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetBucketOwnershipControlsOutput {
     pub ownership_controls: Option<OwnershipControls>,
 }
@@ -2104,6 +2240,60 @@ pub struct GetBucketVersioningInput {
 
 impl Shape for GetBucketVersioningInput {
     const SCHEMA: &'static Schema = &schemas::GetBucketVersioningRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetBucketWebsiteOutput {
+    pub redirect_all_requests_to: Option<RedirectAllRequestsTo>,
+    pub index_document: Option<IndexDocument>,
+    pub error_document: Option<ErrorDocument>,
+    pub routing_rules: Option<Vec<RoutingRule>>,
+}
+
+impl Shape for GetBucketWebsiteOutput {
+    const SCHEMA: &'static Schema = &schemas::GetBucketWebsiteOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.redirect_all_requests_to, m(Self::SCHEMA, 0), writer);
+        write_option(&self.index_document, m(Self::SCHEMA, 1), writer);
+        write_option(&self.error_document, m(Self::SCHEMA, 2), writer);
+        write_option(&self.routing_rules, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.redirect_all_requests_to = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.index_document = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.error_document = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.routing_rules = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetBucketWebsiteInput {
+    pub bucket: String,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for GetBucketWebsiteInput {
+    const SCHEMA: &'static Schema = &schemas::GetBucketWebsiteRequest;
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {
         write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
@@ -2936,6 +3126,27 @@ impl Shape for HeadObjectInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct IndexDocument {
+    pub suffix: String,
+}
+
+impl Shape for IndexDocument {
+    const SCHEMA: &'static Schema = &schemas::IndexDocument;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.suffix, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.suffix = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Initiator {
     pub id: Option<String>,
     pub display_name: Option<String>,
@@ -2953,6 +3164,36 @@ impl Shape for Initiator {
         match index {
             0 => self.id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             1 => self.display_name = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LambdaFunctionConfiguration {
+    pub id: Option<String>,
+    pub lambda_function_arn: String,
+    pub events: Vec<String>,
+    pub filter: Option<NotificationConfigurationFilter>,
+}
+
+impl Shape for LambdaFunctionConfiguration {
+    const SCHEMA: &'static Schema = &schemas::LambdaFunctionConfiguration;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.lambda_function_arn, m(Self::SCHEMA, 1), writer);
+        write_member(&self.events, m(Self::SCHEMA, 2), writer);
+        write_option(&self.filter, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.lambda_function_arn = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.events = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.filter = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
             _ => {}
         }
         Ok(())
@@ -3807,6 +4048,59 @@ impl Shape for NoncurrentVersionTransition {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct NotificationConfiguration {
+    pub topic_configurations: Option<Vec<TopicConfiguration>>,
+    pub queue_configurations: Option<Vec<QueueConfiguration>>,
+    pub lambda_function_configurations: Option<Vec<LambdaFunctionConfiguration>>,
+    pub event_bridge_configuration: Option<EventBridgeConfiguration>,
+}
+
+impl Shape for NotificationConfiguration {
+    const SCHEMA: &'static Schema = &schemas::NotificationConfiguration;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.topic_configurations, m(Self::SCHEMA, 0), writer);
+        write_option(&self.queue_configurations, m(Self::SCHEMA, 1), writer);
+        write_option(&self.lambda_function_configurations, m(Self::SCHEMA, 2), writer);
+        write_option(&self.event_bridge_configuration, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.topic_configurations = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.queue_configurations = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => {
+                self.lambda_function_configurations = Some(Value::read(m(Self::SCHEMA, 2), reader)?)
+            }
+            3 => self.event_bridge_configuration = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NotificationConfigurationFilter {
+    pub key: Option<S3KeyFilter>,
+}
+
+impl Shape for NotificationConfigurationFilter {
+    const SCHEMA: &'static Schema = &schemas::NotificationConfigurationFilter;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.key, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.key = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Object {
     pub key: Option<String>,
     pub last_modified: Option<Timestamp>,
@@ -4325,6 +4619,36 @@ impl Shape for PutBucketLifecycleConfigurationInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutBucketNotificationConfigurationInput {
+    pub bucket: String,
+    pub notification_configuration: NotificationConfiguration,
+    pub expected_bucket_owner: Option<String>,
+    pub skip_destination_validation: Option<bool>,
+}
+
+impl Shape for PutBucketNotificationConfigurationInput {
+    const SCHEMA: &'static Schema = &schemas::PutBucketNotificationConfigurationRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_member(&self.notification_configuration, m(Self::SCHEMA, 1), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 2), writer);
+        write_option(&self.skip_destination_validation, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.notification_configuration = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.skip_destination_validation = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PutBucketOwnershipControlsInput {
     pub bucket: String,
     pub content_md5: Option<String>,
@@ -4459,6 +4783,39 @@ impl Shape for PutBucketVersioningInput {
             3 => self.mfa = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
             4 => self.versioning_configuration = Value::read(m(Self::SCHEMA, 4), reader)?,
             5 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutBucketWebsiteInput {
+    pub bucket: String,
+    pub content_md5: Option<String>,
+    pub checksum_algorithm: Option<String>,
+    pub website_configuration: WebsiteConfiguration,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for PutBucketWebsiteInput {
+    const SCHEMA: &'static Schema = &schemas::PutBucketWebsiteRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_option(&self.content_md5, m(Self::SCHEMA, 1), writer);
+        write_option(&self.checksum_algorithm, m(Self::SCHEMA, 2), writer);
+        write_member(&self.website_configuration, m(Self::SCHEMA, 3), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.content_md5 = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.checksum_algorithm = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.website_configuration = Value::read(m(Self::SCHEMA, 3), reader)?,
+            4 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
             _ => {}
         }
         Ok(())
@@ -4806,6 +5163,93 @@ impl Shape for PutPublicAccessBlockInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct QueueConfiguration {
+    pub id: Option<String>,
+    pub queue_arn: String,
+    pub events: Vec<String>,
+    pub filter: Option<NotificationConfigurationFilter>,
+}
+
+impl Shape for QueueConfiguration {
+    const SCHEMA: &'static Schema = &schemas::QueueConfiguration;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.queue_arn, m(Self::SCHEMA, 1), writer);
+        write_member(&self.events, m(Self::SCHEMA, 2), writer);
+        write_option(&self.filter, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.queue_arn = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.events = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.filter = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Redirect {
+    pub host_name: Option<String>,
+    pub http_redirect_code: Option<String>,
+    pub protocol: Option<String>,
+    pub replace_key_prefix_with: Option<String>,
+    pub replace_key_with: Option<String>,
+}
+
+impl Shape for Redirect {
+    const SCHEMA: &'static Schema = &schemas::Redirect;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.host_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.http_redirect_code, m(Self::SCHEMA, 1), writer);
+        write_option(&self.protocol, m(Self::SCHEMA, 2), writer);
+        write_option(&self.replace_key_prefix_with, m(Self::SCHEMA, 3), writer);
+        write_option(&self.replace_key_with, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.host_name = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.http_redirect_code = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.protocol = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.replace_key_prefix_with = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.replace_key_with = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RedirectAllRequestsTo {
+    pub host_name: String,
+    pub protocol: Option<String>,
+}
+
+impl Shape for RedirectAllRequestsTo {
+    const SCHEMA: &'static Schema = &schemas::RedirectAllRequestsTo;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.host_name, m(Self::SCHEMA, 0), writer);
+        write_option(&self.protocol, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.host_name = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.protocol = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RestoreStatus {
     pub is_restore_in_progress: Option<bool>,
     pub restore_expiry_date: Option<Timestamp>,
@@ -4823,6 +5267,51 @@ impl Shape for RestoreStatus {
         match index {
             0 => self.is_restore_in_progress = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             1 => self.restore_expiry_date = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RoutingRule {
+    pub condition: Option<Condition>,
+    pub redirect: Redirect,
+}
+
+impl Shape for RoutingRule {
+    const SCHEMA: &'static Schema = &schemas::RoutingRule;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.condition, m(Self::SCHEMA, 0), writer);
+        write_member(&self.redirect, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.condition = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.redirect = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct S3KeyFilter {
+    pub filter_rules: Option<Vec<FilterRule>>,
+}
+
+impl Shape for S3KeyFilter {
+    const SCHEMA: &'static Schema = &schemas::S3KeyFilter;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.filter_rules, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.filter_rules = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             _ => {}
         }
         Ok(())
@@ -4943,6 +5432,36 @@ impl Shape for Tagging {
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         match index {
             0 => self.tag_set = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TopicConfiguration {
+    pub id: Option<String>,
+    pub topic_arn: String,
+    pub events: Vec<String>,
+    pub filter: Option<NotificationConfigurationFilter>,
+}
+
+impl Shape for TopicConfiguration {
+    const SCHEMA: &'static Schema = &schemas::TopicConfiguration;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.id, m(Self::SCHEMA, 0), writer);
+        write_member(&self.topic_arn, m(Self::SCHEMA, 1), writer);
+        write_member(&self.events, m(Self::SCHEMA, 2), writer);
+        write_option(&self.filter, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.topic_arn = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.events = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.filter = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
             _ => {}
         }
         Ok(())
@@ -5289,6 +5808,36 @@ impl Shape for VersioningConfiguration {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct WebsiteConfiguration {
+    pub error_document: Option<ErrorDocument>,
+    pub index_document: Option<IndexDocument>,
+    pub redirect_all_requests_to: Option<RedirectAllRequestsTo>,
+    pub routing_rules: Option<Vec<RoutingRule>>,
+}
+
+impl Shape for WebsiteConfiguration {
+    const SCHEMA: &'static Schema = &schemas::WebsiteConfiguration;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.error_document, m(Self::SCHEMA, 0), writer);
+        write_option(&self.index_document, m(Self::SCHEMA, 1), writer);
+        write_option(&self.redirect_all_requests_to, m(Self::SCHEMA, 2), writer);
+        write_option(&self.routing_rules, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.error_document = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.index_document = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.redirect_all_requests_to = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.routing_rules = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteBucketOutput {}
 
 impl Shape for DeleteBucketOutput {
@@ -5401,6 +5950,22 @@ impl Shape for DeleteBucketTaggingOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteBucketWebsiteOutput {}
+
+impl Shape for DeleteBucketWebsiteOutput {
+    const SCHEMA: &'static Schema = &schemas::DeleteBucketWebsiteOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeletePublicAccessBlockOutput {}
 
 impl Shape for DeletePublicAccessBlockOutput {
@@ -5453,6 +6018,22 @@ pub struct PutBucketEncryptionOutput {}
 
 impl Shape for PutBucketEncryptionOutput {
     const SCHEMA: &'static Schema = &schemas::PutBucketEncryptionOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutBucketNotificationConfigurationOutput {}
+
+impl Shape for PutBucketNotificationConfigurationOutput {
+    const SCHEMA: &'static Schema = &schemas::PutBucketNotificationConfigurationOutput;
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {}
 
@@ -5529,6 +6110,22 @@ impl Shape for PutBucketVersioningOutput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutBucketWebsiteOutput {}
+
+impl Shape for PutBucketWebsiteOutput {
+    const SCHEMA: &'static Schema = &schemas::PutBucketWebsiteOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PutPublicAccessBlockOutput {}
 
 impl Shape for PutPublicAccessBlockOutput {
@@ -5543,3 +6140,5 @@ impl Shape for PutPublicAccessBlockOutput {
         Ok(())
     }
 }
+
+pub type GetBucketNotificationConfigurationOutput = NotificationConfiguration;
