@@ -15,6 +15,7 @@ mod engine;
 mod error;
 mod limits;
 mod operations;
+mod post;
 mod preflight;
 mod resources;
 mod store;
@@ -92,6 +93,7 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::UploadPartCopy>(&s3)
         .endpoint(Arc::new(preflight::Preflight))
         .endpoint(Arc::new(website::Website))
+        .endpoint(Arc::new(post::PostObject))
         .resource(resources::BucketType)
         .resource(resources::BucketPolicyType)
         .task(tasks::drop_parts())

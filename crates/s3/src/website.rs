@@ -235,7 +235,7 @@ fn found(head: &Value, body: Body) -> Response {
     response
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

@@ -20,6 +20,7 @@ use crate::tasks::NOTIFY;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     Put,
+    Post,
     Copy,
     CompleteMultipartUpload,
     Delete,
@@ -35,6 +36,7 @@ impl Event {
     fn name(self) -> &'static str {
         match self {
             Self::Put => "ObjectCreated:Put",
+            Self::Post => "ObjectCreated:Post",
             Self::Copy => "ObjectCreated:Copy",
             Self::CompleteMultipartUpload => "ObjectCreated:CompleteMultipartUpload",
             Self::Delete => "ObjectRemoved:Delete",
@@ -60,6 +62,7 @@ impl Event {
     fn detail(self) -> (&'static str, Option<(&'static str, &'static str)>) {
         match self {
             Self::Put => ("Object Created", Some(("reason", "PutObject"))),
+            Self::Post => ("Object Created", Some(("reason", "POST Object"))),
             Self::Copy => ("Object Created", Some(("reason", "CopyObject"))),
             Self::CompleteMultipartUpload => {
                 ("Object Created", Some(("reason", "CompleteMultipartUpload")))

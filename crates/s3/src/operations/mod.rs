@@ -31,7 +31,7 @@ mod list_object_versions;
 mod list_objects;
 mod list_parts;
 mod object_tagging;
-mod put_object;
+pub(crate) mod put_object;
 mod upload_part;
 mod upload_part_copy;
 

@@ -29,7 +29,7 @@ impl Handler<PutObject> for S3 {
         input: PutObjectInput,
     ) -> Result<PutObjectOutput, ServiceError> {
         let body = input.body.clone();
-        let result = put(ctx, input).await;
+        let result = put(ctx, input, Event::Put).await;
         if result.is_err() {
             drain(&body).await;
         }
@@ -37,7 +37,12 @@ impl Handler<PutObject> for S3 {
     }
 }
 
-async fn put(ctx: Context, mut input: PutObjectInput) -> Result<PutObjectOutput, ServiceError> {
+/// `event` tells how the object came.
+pub(crate) async fn put(
+    ctx: Context,
+    mut input: PutObjectInput,
+    event: Event,
+) -> Result<PutObjectOutput, ServiceError> {
     super::check_unsupported!(input);
     if input.write_offset_bytes.is_some() {
         return Err(ServiceError::unsupported("writing at an offset"));
@@ -56,7 +61,7 @@ async fn put(ctx: Context, mut input: PutObjectInput) -> Result<PutObjectOutput,
     new.checksum = Some(taken.checksum);
     let source = Source::from(taken.content);
     let (row, versioning) = ctx
-        .transact((input, conditions, new, source), |tx, ctx, all| async move {
+        .transact((input, conditions, new, source), move |tx, ctx, all| async move {
             let (input, conditions, new, source) = &*all;
             let owner = input.expected_bucket_owner.as_ref();
             let wanted = on("PutObject", &input.key);
@@ -73,7 +78,7 @@ async fn put(ctx: Context, mut input: PutObjectInput) -> Result<PutObjectOutput,
             )?;
             let row = object::put(&tx, &bucket, latest, new, source.clone()).await?;
             let subject = Subject::written(&bucket, &row);
-            notify(&tx, &ctx, &bucket, &input.bucket, Event::Put, &subject).await?;
+            notify(&tx, &ctx, &bucket, &input.bucket, event, &subject).await?;
             Ok((row, bucket.versioning))
         })
         .await?;
