@@ -7,7 +7,7 @@
 //! Read first: `store.rs` (what is kept), `engine/object.rs` (how a key changes), `engine/ingest.rs`
 //! (how content comes in), `engine/list.rs`.
 //!
-//! Not here: Object Lock, replication, access points, keys of customers
+//! Not here: replication, access points, keys of customers
 //! (SSE-C), access control lists that are not canned. `docs/services/s3.md` lists what differs.
 
 pub mod api;
@@ -66,6 +66,9 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::GetBucketWebsite>(&s3)
         .route::<op::GetObject>(&s3)
         .route::<op::GetObjectAttributes>(&s3)
+        .route::<op::GetObjectLegalHold>(&s3)
+        .route::<op::GetObjectLockConfiguration>(&s3)
+        .route::<op::GetObjectRetention>(&s3)
         .route::<op::GetObjectTagging>(&s3)
         .route::<op::GetPublicAccessBlock>(&s3)
         .route::<op::HeadBucket>(&s3)
@@ -87,6 +90,9 @@ pub fn service(_: &Kernel) -> Service {
         .route::<op::PutBucketVersioning>(&s3)
         .route::<op::PutBucketWebsite>(&s3)
         .route::<op::PutObject>(&s3)
+        .route::<op::PutObjectLegalHold>(&s3)
+        .route::<op::PutObjectLockConfiguration>(&s3)
+        .route::<op::PutObjectRetention>(&s3)
         .route::<op::PutObjectTagging>(&s3)
         .route::<op::PutPublicAccessBlock>(&s3)
         .route::<op::UploadPart>(&s3)

@@ -15,7 +15,7 @@ use crate::engine::object::{self, NewObject, Source};
 use crate::engine::upload::{NamedPart, Whole, assemble};
 use crate::engine::{checksum, read, version};
 use crate::error::{invalid, malformed_xml, no_upload};
-use crate::store::{ObjectRow, UPLOADS, UploadRow, Versioning};
+use crate::store::{Lock, ObjectRow, UPLOADS, UploadRow, Versioning};
 
 impl Handler<CompleteMultipartUpload> for S3 {
     fn authorize(&self, _: &Context, input: &CompleteMultipartUploadInput) -> Vec<Access> {
@@ -117,6 +117,7 @@ async fn complete(
         storage_class: upload.storage_class,
         encryption: upload.encryption,
         upload: Some(input.upload_id.clone()),
+        lock: Lock::default(),
     };
     let row = object::put(tx, &bucket, latest, new, source).await?;
     let subject = Subject::written(&bucket, &row);

@@ -39,6 +39,7 @@ impl Handler<CopyObject> for S3 {
         input: CopyObjectInput,
     ) -> Result<CopyObjectOutput, ServiceError> {
         super::check_unsupported!(input);
+        super::check_no_lock!(input);
         if input.copy_source_sse_customer_algorithm.is_some() {
             return Err(ServiceError::unsupported("encryption with keys of the customer (SSE-C)"));
         }

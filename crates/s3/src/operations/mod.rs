@@ -30,6 +30,7 @@ mod list_multipart_uploads;
 mod list_object_versions;
 mod list_objects;
 mod list_parts;
+mod object_lock;
 mod object_tagging;
 pub(crate) mod put_object;
 mod upload_part;
@@ -143,12 +144,6 @@ macro_rules! check_unsupported {
         if $input.sse_customer_algorithm.is_some() || $input.sse_customer_key.is_some() {
             return Err(unsupported("encryption with keys of the customer (SSE-C)"));
         }
-        if $input.object_lock_mode.is_some()
-            || $input.object_lock_retain_until_date.is_some()
-            || $input.object_lock_legal_hold_status.is_some()
-        {
-            return Err(unsupported("S3 Object Lock"));
-        }
         let grants = [
             &$input.grant_full_control,
             &$input.grant_read,
@@ -159,6 +154,21 @@ macro_rules! check_unsupported {
     }};
 }
 use check_unsupported;
+
+/// Locks of objects that are copied or uploaded in parts come from their bucket's rule alone.
+macro_rules! check_no_lock {
+    ($input:expr) => {{
+        if $input.object_lock_mode.is_some()
+            || $input.object_lock_retain_until_date.is_some()
+            || $input.object_lock_legal_hold_status.is_some()
+        {
+            return Err(undercast_kernel::ServiceError::unsupported(
+                "Object Lock by headers of a copy or of an upload in parts",
+            ));
+        }
+    }};
+}
+use check_no_lock;
 
 /// Objects belong to the bucket's owner, and nobody else is granted anything by lists.
 fn check_acl(acl: Option<&String>, grants: bool) -> Result<(), ServiceError> {

@@ -54,15 +54,21 @@ async fn put(
     tags: Tags,
 ) -> Result<ObjectRow, ServiceError> {
     let mut row = read::find(tx, bucket, key, version, "PUT").await?;
-    let latest = read::latest(tx, bucket, key).await?;
     row.tags = tags;
-    let key = (bucket.number, key.to_owned());
-    if latest.is_some_and(|latest| latest.number == row.number) {
-        OBJECTS.put(tx, &key, &row)?;
-    } else {
-        VERSIONS.put(tx, &(key.0, key.1, !row.number), &row)?;
-    }
+    keep(tx, bucket, &row).await?;
     Ok(row)
+}
+
+/// Puts a version back where it is.
+pub(super) async fn keep(tx: &Tx, bucket: &BucketRow, row: &ObjectRow) -> Result<(), ServiceError> {
+    let latest = read::latest(tx, bucket, &row.key).await?;
+    let key = (bucket.number, row.key.clone());
+    if latest.is_some_and(|latest| latest.number == row.number) {
+        OBJECTS.put(tx, &key, row)?;
+    } else {
+        VERSIONS.put(tx, &(key.0, key.1, !row.number), row)?;
+    }
+    Ok(())
 }
 
 impl Handler<GetObjectTagging> for S3 {

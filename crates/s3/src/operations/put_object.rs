@@ -10,7 +10,7 @@ use crate::engine::condition::WriteConditions;
 use crate::engine::ingest::{self, Wanted, drain};
 use crate::engine::notify::{Event, Subject, notify};
 use crate::engine::object::{self, NewObject, Source, check_key, check_metadata};
-use crate::engine::{checksum, read, tags, version};
+use crate::engine::{checksum, lock, read, tags, version};
 use crate::limits::{OBJECT_TAGS_MAX, PUT_BYTES_MAX, ROW_BYTES_MAX};
 use crate::store::{Properties, Versioning};
 
@@ -19,6 +19,12 @@ impl Handler<PutObject> for S3 {
         let mut accesses = object_access("PutObject", &input.bucket, &input.key);
         if input.tagging.is_some() {
             accesses.extend(object_access("PutObjectTagging", &input.bucket, &input.key));
+        }
+        if input.object_lock_mode.is_some() {
+            accesses.extend(object_access("PutObjectRetention", &input.bucket, &input.key));
+        }
+        if input.object_lock_legal_hold_status.is_some() {
+            accesses.extend(object_access("PutObjectLegalHold", &input.bucket, &input.key));
         }
         accesses
     }
@@ -69,6 +75,12 @@ pub(crate) async fn put(
             let latest = read::latest(&tx, &bucket, &input.key).await?;
             conditions.check(&input.key, latest.as_ref())?;
             let mut new = new.clone();
+            new.lock = lock::asked(
+                input.object_lock_mode.as_ref(),
+                input.object_lock_retain_until_date,
+                input.object_lock_legal_hold_status.as_ref(),
+                tx.now_ms(),
+            )?;
             new.encryption = super::encryption(
                 &ctx,
                 &bucket,

@@ -95,6 +95,14 @@ pub(super) fn website(property: &Value) -> Result<Value, ServiceError> {
     Ok(out.into())
 }
 
+pub(super) fn object_lock(property: &Value) -> Value {
+    let mut out = property.clone();
+    if let Some(default) = out.pointer_mut("/Rule/DefaultRetention") {
+        *default = numbers(default);
+    }
+    out
+}
+
 /// Codes are texts for the operation, and may be numbers in a template.
 fn texts(part: &mut Value) {
     for value in part.as_object_mut().into_iter().flat_map(Map::values_mut) {

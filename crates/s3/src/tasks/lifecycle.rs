@@ -13,7 +13,7 @@ use crate::api::s3::shapes::{BucketLifecycleConfiguration, LifecycleRule, Tag};
 use crate::engine::bucket::{LIFECYCLE, document};
 use crate::engine::notify::{Event, Subject, notify};
 use crate::engine::object::Deleted;
-use crate::engine::{object, version};
+use crate::engine::{lock, object, version};
 use crate::store::{BUCKETS, BucketRow, OBJECTS, ObjectRow, UPLOADS, VERSIONS, Versioning};
 
 const KIND: &str = "s3.lifecycle";
@@ -186,7 +186,7 @@ async fn current(
         .is_empty();
     if alone && rules.iter().filter(clears).any(|rule| covers(rule, &latest)) {
         let id = version::id(&latest);
-        let deleted = object::delete_version(tx, bucket, &key, &id, Some(latest)).await?;
+        let deleted = object::delete_version(tx, bucket, &key, &id, Some(latest), false).await?;
         of.tell(&key, &deleted, Event::Expired).await?;
     }
     Ok(())
@@ -215,11 +215,12 @@ async fn older(
                     && expires_ms(since_ms, days) <= tx.now_ms()
             })
         };
-        if rules.iter().filter(due).any(|rule| covers(rule, &row)) {
+        let locked = lock::holds(&row, tx.now_ms(), false);
+        if !locked && rules.iter().filter(due).any(|rule| covers(rule, &row)) {
             let key = (bucket.number, latest.key.clone());
             let now = OBJECTS.get(tx, &key).await?;
             let id = version::id(&row);
-            let deleted = object::delete_version(tx, bucket, &key.1, &id, now).await?;
+            let deleted = object::delete_version(tx, bucket, &key.1, &id, now, false).await?;
             of.tell(&key.1, &deleted, Event::Expired).await?;
         }
     }

@@ -306,6 +306,36 @@ impl Operation for GetObjectAttributes {
     type Output = shapes::GetObjectAttributesOutput;
 }
 
+/// The `GetObjectLegalHold` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetObjectLegalHold;
+
+impl Operation for GetObjectLegalHold {
+    const SCHEMA: &'static OperationSchema = &schema::GetObjectLegalHold;
+    type Input = shapes::GetObjectLegalHoldInput;
+    type Output = shapes::GetObjectLegalHoldOutput;
+}
+
+/// The `GetObjectLockConfiguration` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetObjectLockConfiguration;
+
+impl Operation for GetObjectLockConfiguration {
+    const SCHEMA: &'static OperationSchema = &schema::GetObjectLockConfiguration;
+    type Input = shapes::GetObjectLockConfigurationInput;
+    type Output = shapes::GetObjectLockConfigurationOutput;
+}
+
+/// The `GetObjectRetention` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetObjectRetention;
+
+impl Operation for GetObjectRetention {
+    const SCHEMA: &'static OperationSchema = &schema::GetObjectRetention;
+    type Input = shapes::GetObjectRetentionInput;
+    type Output = shapes::GetObjectRetentionOutput;
+}
+
 /// The `GetObjectTagging` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct GetObjectTagging;
@@ -514,6 +544,36 @@ impl Operation for PutObject {
     const SCHEMA: &'static OperationSchema = &schema::PutObject;
     type Input = shapes::PutObjectInput;
     type Output = shapes::PutObjectOutput;
+}
+
+/// The `PutObjectLegalHold` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutObjectLegalHold;
+
+impl Operation for PutObjectLegalHold {
+    const SCHEMA: &'static OperationSchema = &schema::PutObjectLegalHold;
+    type Input = shapes::PutObjectLegalHoldInput;
+    type Output = shapes::PutObjectLegalHoldOutput;
+}
+
+/// The `PutObjectLockConfiguration` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutObjectLockConfiguration;
+
+impl Operation for PutObjectLockConfiguration {
+    const SCHEMA: &'static OperationSchema = &schema::PutObjectLockConfiguration;
+    type Input = shapes::PutObjectLockConfigurationInput;
+    type Output = shapes::PutObjectLockConfigurationOutput;
+}
+
+/// The `PutObjectRetention` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutObjectRetention;
+
+impl Operation for PutObjectRetention {
+    const SCHEMA: &'static OperationSchema = &schema::PutObjectRetention;
+    type Input = shapes::PutObjectRetentionInput;
+    type Output = shapes::PutObjectRetentionOutput;
 }
 
 /// The `PutObjectTagging` operation.
@@ -982,6 +1042,48 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static GetObjectLegalHold: OperationSchema = OperationSchema {
+        name: "GetObjectLegalHold",
+        method: "GET",
+        uri: "/{Bucket}/{Key+}?legal-hold",
+        status: 200,
+        input: &schemas::GetObjectLegalHoldRequest,
+        output: &schemas::GetObjectLegalHoldOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetObjectLockConfiguration: OperationSchema = OperationSchema {
+        name: "GetObjectLockConfiguration",
+        method: "GET",
+        uri: "/{Bucket}?object-lock",
+        status: 200,
+        input: &schemas::GetObjectLockConfigurationRequest,
+        output: &schemas::GetObjectLockConfigurationOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetObjectRetention: OperationSchema = OperationSchema {
+        name: "GetObjectRetention",
+        method: "GET",
+        uri: "/{Bucket}/{Key+}?retention",
+        status: 200,
+        input: &schemas::GetObjectRetentionRequest,
+        output: &schemas::GetObjectRetentionOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static GetObjectTagging: OperationSchema = OperationSchema {
         name: "GetObjectTagging",
         method: "GET",
@@ -1270,6 +1372,48 @@ pub mod schema {
         input: &schemas::PutObjectRequest,
         output: &schemas::PutObjectOutput,
         errors: &[&InvalidRequest, &InvalidWriteOffset, &TooManyParts, &EncryptionTypeMismatch],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static PutObjectLegalHold: OperationSchema = OperationSchema {
+        name: "PutObjectLegalHold",
+        method: "PUT",
+        uri: "/{Bucket}/{Key+}?legal-hold",
+        status: 200,
+        input: &schemas::PutObjectLegalHoldRequest,
+        output: &schemas::PutObjectLegalHoldOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static PutObjectLockConfiguration: OperationSchema = OperationSchema {
+        name: "PutObjectLockConfiguration",
+        method: "PUT",
+        uri: "/{Bucket}?object-lock",
+        status: 200,
+        input: &schemas::PutObjectLockConfigurationRequest,
+        output: &schemas::PutObjectLockConfigurationOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static PutObjectRetention: OperationSchema = OperationSchema {
+        name: "PutObjectRetention",
+        method: "PUT",
+        uri: "/{Bucket}/{Key+}?retention",
+        status: 200,
+        input: &schemas::PutObjectRetentionRequest,
+        output: &schemas::PutObjectRetentionOutput,
+        errors: &[],
         result_wrapper: None,
         host_prefix: None,
         unsigned: false,

@@ -421,13 +421,13 @@ pub static CopyObjectRequest: Schema = Schema::new(
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
         Member::new("Tagging", &prelude::STRING).wire("x-amz-tagging").bound(Binding::Header),
-        Member::new("ObjectLockMode", &ObjectLockMode)
+        Member::new("ObjectLockMode", &prelude::STRING)
             .wire("x-amz-object-lock-mode")
             .bound(Binding::Header),
         Member::new("ObjectLockRetainUntilDate", &ObjectLockRetainUntilDate)
             .wire("x-amz-object-lock-retain-until-date")
             .bound(Binding::Header),
-        Member::new("ObjectLockLegalHoldStatus", &ObjectLockLegalHoldStatus)
+        Member::new("ObjectLockLegalHoldStatus", &prelude::STRING)
             .wire("x-amz-object-lock-legal-hold")
             .bound(Binding::Header),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
@@ -634,13 +634,13 @@ pub static CreateMultipartUploadRequest: Schema = Schema::new(
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
         Member::new("Tagging", &prelude::STRING).wire("x-amz-tagging").bound(Binding::Header),
-        Member::new("ObjectLockMode", &ObjectLockMode)
+        Member::new("ObjectLockMode", &prelude::STRING)
             .wire("x-amz-object-lock-mode")
             .bound(Binding::Header),
         Member::new("ObjectLockRetainUntilDate", &ObjectLockRetainUntilDate)
             .wire("x-amz-object-lock-retain-until-date")
             .bound(Binding::Header),
-        Member::new("ObjectLockLegalHoldStatus", &ObjectLockLegalHoldStatus)
+        Member::new("ObjectLockLegalHoldStatus", &prelude::STRING)
             .wire("x-amz-object-lock-legal-hold")
             .bound(Binding::Header),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
@@ -660,6 +660,15 @@ pub static DataRedundancy: Schema = Schema::new("DataRedundancy", Kind::String)
 
 pub static Date: Schema =
     Schema::new("Date", Kind::Timestamp).timestamp_format(TimestampFormat::Iso8601);
+
+pub static DefaultRetention: Schema = Schema::new(
+    "DefaultRetention",
+    Kind::Structure(&[
+        Member::new("Mode", &prelude::STRING),
+        Member::new("Days", &prelude::INTEGER),
+        Member::new("Years", &prelude::INTEGER),
+    ]),
+);
 
 pub static Delete: Schema = Schema::new(
     "Delete",
@@ -1178,6 +1187,43 @@ pub static GetObjectAttributesRequest: Schema = Schema::new(
     ]),
 );
 
+pub static GetObjectLegalHoldOutput: Schema = Schema::new(
+    "GetObjectLegalHoldOutput",
+    Kind::Structure(&[Member::new("LegalHold", &ObjectLockLegalHold).bound(Binding::Payload)]),
+);
+
+pub static GetObjectLegalHoldRequest: Schema = Schema::new(
+    "GetObjectLegalHoldRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
+        Member::new("RequestPayer", &RequestPayer)
+            .wire("x-amz-request-payer")
+            .bound(Binding::Header),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetObjectLockConfigurationOutput: Schema = Schema::new(
+    "GetObjectLockConfigurationOutput",
+    Kind::Structure(&[
+        Member::new("ObjectLockConfiguration", &ObjectLockConfiguration).bound(Binding::Payload)
+    ]),
+);
+
+pub static GetObjectLockConfigurationRequest: Schema = Schema::new(
+    "GetObjectLockConfigurationRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
 pub static GetObjectOutput: Schema = Schema::new(
     "GetObjectOutput",
     Kind::Structure(&[
@@ -1277,13 +1323,13 @@ pub static GetObjectOutput: Schema = Schema::new(
         Member::new("TagCount", &prelude::INTEGER)
             .wire("x-amz-tagging-count")
             .bound(Binding::Header),
-        Member::new("ObjectLockMode", &ObjectLockMode)
+        Member::new("ObjectLockMode", &prelude::STRING)
             .wire("x-amz-object-lock-mode")
             .bound(Binding::Header),
         Member::new("ObjectLockRetainUntilDate", &ObjectLockRetainUntilDate)
             .wire("x-amz-object-lock-retain-until-date")
             .bound(Binding::Header),
-        Member::new("ObjectLockLegalHoldStatus", &ObjectLockLegalHoldStatus)
+        Member::new("ObjectLockLegalHoldStatus", &prelude::STRING)
             .wire("x-amz-object-lock-legal-hold")
             .bound(Binding::Header),
     ]),
@@ -1340,6 +1386,26 @@ pub static GetObjectRequest: Schema = Schema::new(
             .bound(Binding::Header),
         Member::new("ChecksumMode", &ChecksumMode)
             .wire("x-amz-checksum-mode")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetObjectRetentionOutput: Schema = Schema::new(
+    "GetObjectRetentionOutput",
+    Kind::Structure(&[Member::new("Retention", &ObjectLockRetention).bound(Binding::Payload)]),
+);
+
+pub static GetObjectRetentionRequest: Schema = Schema::new(
+    "GetObjectRetentionRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
+        Member::new("RequestPayer", &RequestPayer)
+            .wire("x-amz-request-payer")
+            .bound(Binding::Header),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
     ]),
 );
@@ -1536,13 +1602,13 @@ pub static HeadObjectOutput: Schema = Schema::new(
         Member::new("TagCount", &prelude::INTEGER)
             .wire("x-amz-tagging-count")
             .bound(Binding::Header),
-        Member::new("ObjectLockMode", &ObjectLockMode)
+        Member::new("ObjectLockMode", &prelude::STRING)
             .wire("x-amz-object-lock-mode")
             .bound(Binding::Header),
         Member::new("ObjectLockRetainUntilDate", &ObjectLockRetainUntilDate)
             .wire("x-amz-object-lock-retain-until-date")
             .bound(Binding::Header),
-        Member::new("ObjectLockLegalHoldStatus", &ObjectLockLegalHoldStatus)
+        Member::new("ObjectLockLegalHoldStatus", &prelude::STRING)
             .wire("x-amz-object-lock-legal-hold")
             .bound(Binding::Header),
     ]),
@@ -2092,15 +2158,33 @@ pub static ObjectKey: Schema = Schema::new("ObjectKey", Kind::String).min(1);
 pub static ObjectList: Schema =
     Schema::new("ObjectList", Kind::List(&Member::new("member", &Object))).flattened();
 
-pub static ObjectLockLegalHoldStatus: Schema =
-    Schema::new("ObjectLockLegalHoldStatus", Kind::String).values(&["ON", "OFF"]);
+pub static ObjectLockConfiguration: Schema = Schema::new(
+    "ObjectLockConfiguration",
+    Kind::Structure(&[
+        Member::new("ObjectLockEnabled", &prelude::STRING),
+        Member::new("Rule", &ObjectLockRule),
+    ]),
+);
 
-pub static ObjectLockMode: Schema =
-    Schema::new("ObjectLockMode", Kind::String).values(&["GOVERNANCE", "COMPLIANCE"]);
+pub static ObjectLockLegalHold: Schema =
+    Schema::new("ObjectLockLegalHold", Kind::Structure(&[Member::new("Status", &prelude::STRING)]));
 
 pub static ObjectLockRetainUntilDate: Schema =
     Schema::new("ObjectLockRetainUntilDate", Kind::Timestamp)
         .timestamp_format(TimestampFormat::Iso8601);
+
+pub static ObjectLockRetention: Schema = Schema::new(
+    "ObjectLockRetention",
+    Kind::Structure(&[
+        Member::new("Mode", &prelude::STRING),
+        Member::new("RetainUntilDate", &Date),
+    ]),
+);
+
+pub static ObjectLockRule: Schema = Schema::new(
+    "ObjectLockRule",
+    Kind::Structure(&[Member::new("DefaultRetention", &DefaultRetention)]),
+);
 
 pub static ObjectNotInActiveTierError: Schema =
     Schema::new("ObjectNotInActiveTierError", Kind::Structure(&[]));
@@ -2449,6 +2533,65 @@ pub static PutBucketWebsiteRequest: Schema = Schema::new(
     ]),
 );
 
+pub static PutObjectLegalHoldOutput: Schema = Schema::new(
+    "PutObjectLegalHoldOutput",
+    Kind::Structure(&[Member::new("RequestCharged", &RequestCharged)
+        .wire("x-amz-request-charged")
+        .bound(Binding::Header)]),
+);
+
+pub static PutObjectLegalHoldRequest: Schema = Schema::new(
+    "PutObjectLegalHoldRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("LegalHold", &ObjectLockLegalHold)
+            .bound(Binding::Payload)
+            .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("RequestPayer", &RequestPayer)
+            .wire("x-amz-request-payer")
+            .bound(Binding::Header),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
+            .wire("x-amz-sdk-checksum-algorithm")
+            .bound(Binding::Header),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static PutObjectLockConfigurationOutput: Schema = Schema::new(
+    "PutObjectLockConfigurationOutput",
+    Kind::Structure(&[Member::new("RequestCharged", &RequestCharged)
+        .wire("x-amz-request-charged")
+        .bound(Binding::Header)]),
+);
+
+pub static PutObjectLockConfigurationRequest: Schema = Schema::new(
+    "PutObjectLockConfigurationRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ObjectLockConfiguration", &ObjectLockConfiguration)
+            .bound(Binding::Payload)
+            .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("RequestPayer", &RequestPayer)
+            .wire("x-amz-request-payer")
+            .bound(Binding::Header),
+        Member::new("Token", &prelude::STRING)
+            .wire("x-amz-bucket-object-lock-token")
+            .bound(Binding::Header),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
+            .wire("x-amz-sdk-checksum-algorithm")
+            .bound(Binding::Header),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
 pub static PutObjectOutput: Schema = Schema::new(
     "PutObjectOutput",
     Kind::Structure(&[
@@ -2614,14 +2757,46 @@ pub static PutObjectRequest: Schema = Schema::new(
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
         Member::new("Tagging", &prelude::STRING).wire("x-amz-tagging").bound(Binding::Header),
-        Member::new("ObjectLockMode", &ObjectLockMode)
+        Member::new("ObjectLockMode", &prelude::STRING)
             .wire("x-amz-object-lock-mode")
             .bound(Binding::Header),
         Member::new("ObjectLockRetainUntilDate", &ObjectLockRetainUntilDate)
             .wire("x-amz-object-lock-retain-until-date")
             .bound(Binding::Header),
-        Member::new("ObjectLockLegalHoldStatus", &ObjectLockLegalHoldStatus)
+        Member::new("ObjectLockLegalHoldStatus", &prelude::STRING)
             .wire("x-amz-object-lock-legal-hold")
+            .bound(Binding::Header),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static PutObjectRetentionOutput: Schema = Schema::new(
+    "PutObjectRetentionOutput",
+    Kind::Structure(&[Member::new("RequestCharged", &RequestCharged)
+        .wire("x-amz-request-charged")
+        .bound(Binding::Header)]),
+);
+
+pub static PutObjectRetentionRequest: Schema = Schema::new(
+    "PutObjectRetentionRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("Retention", &ObjectLockRetention)
+            .bound(Binding::Payload)
+            .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("RequestPayer", &RequestPayer)
+            .wire("x-amz-request-payer")
+            .bound(Binding::Header),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
+        Member::new("BypassGovernanceRetention", &prelude::BOOLEAN)
+            .wire("x-amz-bypass-governance-retention")
+            .bound(Binding::Header),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
+            .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")

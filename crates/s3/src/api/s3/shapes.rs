@@ -1227,6 +1227,33 @@ impl Shape for CreateMultipartUploadInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DefaultRetention {
+    pub mode: Option<String>,
+    pub days: Option<i32>,
+    pub years: Option<i32>,
+}
+
+impl Shape for DefaultRetention {
+    const SCHEMA: &'static Schema = &schemas::DefaultRetention;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.mode, m(Self::SCHEMA, 0), writer);
+        write_option(&self.days, m(Self::SCHEMA, 1), writer);
+        write_option(&self.years, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.mode = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.days = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.years = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Delete {
     pub objects: Vec<ObjectIdentifier>,
     pub quiet: Option<bool>,
@@ -2443,6 +2470,105 @@ impl Shape for GetObjectAttributesInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetObjectLegalHoldOutput {
+    pub legal_hold: Option<ObjectLockLegalHold>,
+}
+
+impl Shape for GetObjectLegalHoldOutput {
+    const SCHEMA: &'static Schema = &schemas::GetObjectLegalHoldOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.legal_hold, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.legal_hold = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetObjectLegalHoldInput {
+    pub bucket: String,
+    pub key: String,
+    pub version_id: Option<String>,
+    pub request_payer: Option<String>,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for GetObjectLegalHoldInput {
+    const SCHEMA: &'static Schema = &schemas::GetObjectLegalHoldRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_member(&self.key, m(Self::SCHEMA, 1), writer);
+        write_option(&self.version_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.request_payer, m(Self::SCHEMA, 3), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.key = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.version_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.request_payer = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetObjectLockConfigurationOutput {
+    pub object_lock_configuration: Option<ObjectLockConfiguration>,
+}
+
+impl Shape for GetObjectLockConfigurationOutput {
+    const SCHEMA: &'static Schema = &schemas::GetObjectLockConfigurationOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.object_lock_configuration, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.object_lock_configuration = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetObjectLockConfigurationInput {
+    pub bucket: String,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for GetObjectLockConfigurationInput {
+    const SCHEMA: &'static Schema = &schemas::GetObjectLockConfigurationRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetObjectOutput {
     pub body: Body,
     pub delete_marker: Option<bool>,
@@ -2668,6 +2794,60 @@ impl Shape for GetObjectInput {
             18 => self.part_number = Some(Value::read(m(Self::SCHEMA, 18), reader)?),
             19 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 19), reader)?),
             20 => self.checksum_mode = Some(Value::read(m(Self::SCHEMA, 20), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetObjectRetentionOutput {
+    pub retention: Option<ObjectLockRetention>,
+}
+
+impl Shape for GetObjectRetentionOutput {
+    const SCHEMA: &'static Schema = &schemas::GetObjectRetentionOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.retention, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.retention = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetObjectRetentionInput {
+    pub bucket: String,
+    pub key: String,
+    pub version_id: Option<String>,
+    pub request_payer: Option<String>,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for GetObjectRetentionInput {
+    const SCHEMA: &'static Schema = &schemas::GetObjectRetentionRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_member(&self.key, m(Self::SCHEMA, 1), writer);
+        write_option(&self.version_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.request_payer, m(Self::SCHEMA, 3), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.key = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.version_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.request_payer = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
             _ => {}
         }
         Ok(())
@@ -4179,6 +4359,96 @@ impl Shape for ObjectIdentifier {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ObjectLockConfiguration {
+    pub object_lock_enabled: Option<String>,
+    pub rule: Option<ObjectLockRule>,
+}
+
+impl Shape for ObjectLockConfiguration {
+    const SCHEMA: &'static Schema = &schemas::ObjectLockConfiguration;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.object_lock_enabled, m(Self::SCHEMA, 0), writer);
+        write_option(&self.rule, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.object_lock_enabled = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.rule = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ObjectLockLegalHold {
+    pub status: Option<String>,
+}
+
+impl Shape for ObjectLockLegalHold {
+    const SCHEMA: &'static Schema = &schemas::ObjectLockLegalHold;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.status, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.status = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ObjectLockRetention {
+    pub mode: Option<String>,
+    pub retain_until_date: Option<Timestamp>,
+}
+
+impl Shape for ObjectLockRetention {
+    const SCHEMA: &'static Schema = &schemas::ObjectLockRetention;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.mode, m(Self::SCHEMA, 0), writer);
+        write_option(&self.retain_until_date, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.mode = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.retain_until_date = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ObjectLockRule {
+    pub default_retention: Option<DefaultRetention>,
+}
+
+impl Shape for ObjectLockRule {
+    const SCHEMA: &'static Schema = &schemas::ObjectLockRule;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.default_retention, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.default_retention = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ObjectPart {
     pub part_number: Option<i32>,
     pub size: Option<i64>,
@@ -4823,6 +5093,129 @@ impl Shape for PutBucketWebsiteInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutObjectLegalHoldOutput {
+    pub request_charged: Option<String>,
+}
+
+impl Shape for PutObjectLegalHoldOutput {
+    const SCHEMA: &'static Schema = &schemas::PutObjectLegalHoldOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.request_charged, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.request_charged = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutObjectLegalHoldInput {
+    pub bucket: String,
+    pub key: String,
+    pub legal_hold: Option<ObjectLockLegalHold>,
+    pub request_payer: Option<String>,
+    pub version_id: Option<String>,
+    pub content_md5: Option<String>,
+    pub checksum_algorithm: Option<String>,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for PutObjectLegalHoldInput {
+    const SCHEMA: &'static Schema = &schemas::PutObjectLegalHoldRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_member(&self.key, m(Self::SCHEMA, 1), writer);
+        write_option(&self.legal_hold, m(Self::SCHEMA, 2), writer);
+        write_option(&self.request_payer, m(Self::SCHEMA, 3), writer);
+        write_option(&self.version_id, m(Self::SCHEMA, 4), writer);
+        write_option(&self.content_md5, m(Self::SCHEMA, 5), writer);
+        write_option(&self.checksum_algorithm, m(Self::SCHEMA, 6), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 7), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.key = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.legal_hold = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.request_payer = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.version_id = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.content_md5 = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.checksum_algorithm = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutObjectLockConfigurationOutput {
+    pub request_charged: Option<String>,
+}
+
+impl Shape for PutObjectLockConfigurationOutput {
+    const SCHEMA: &'static Schema = &schemas::PutObjectLockConfigurationOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.request_charged, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.request_charged = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutObjectLockConfigurationInput {
+    pub bucket: String,
+    pub object_lock_configuration: Option<ObjectLockConfiguration>,
+    pub request_payer: Option<String>,
+    pub token: Option<String>,
+    pub content_md5: Option<String>,
+    pub checksum_algorithm: Option<String>,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for PutObjectLockConfigurationInput {
+    const SCHEMA: &'static Schema = &schemas::PutObjectLockConfigurationRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_option(&self.object_lock_configuration, m(Self::SCHEMA, 1), writer);
+        write_option(&self.request_payer, m(Self::SCHEMA, 2), writer);
+        write_option(&self.token, m(Self::SCHEMA, 3), writer);
+        write_option(&self.content_md5, m(Self::SCHEMA, 4), writer);
+        write_option(&self.checksum_algorithm, m(Self::SCHEMA, 5), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.object_lock_configuration = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.request_payer = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.token = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.content_md5 = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.checksum_algorithm = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PutObjectOutput {
     pub expiration: Option<String>,
     pub e_tag: Option<String>,
@@ -5060,6 +5453,72 @@ impl Shape for PutObjectInput {
                 self.object_lock_legal_hold_status = Some(Value::read(m(Self::SCHEMA, 44), reader)?)
             }
             45 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 45), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutObjectRetentionOutput {
+    pub request_charged: Option<String>,
+}
+
+impl Shape for PutObjectRetentionOutput {
+    const SCHEMA: &'static Schema = &schemas::PutObjectRetentionOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.request_charged, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.request_charged = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutObjectRetentionInput {
+    pub bucket: String,
+    pub key: String,
+    pub retention: Option<ObjectLockRetention>,
+    pub request_payer: Option<String>,
+    pub version_id: Option<String>,
+    pub bypass_governance_retention: Option<bool>,
+    pub content_md5: Option<String>,
+    pub checksum_algorithm: Option<String>,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for PutObjectRetentionInput {
+    const SCHEMA: &'static Schema = &schemas::PutObjectRetentionRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_member(&self.key, m(Self::SCHEMA, 1), writer);
+        write_option(&self.retention, m(Self::SCHEMA, 2), writer);
+        write_option(&self.request_payer, m(Self::SCHEMA, 3), writer);
+        write_option(&self.version_id, m(Self::SCHEMA, 4), writer);
+        write_option(&self.bypass_governance_retention, m(Self::SCHEMA, 5), writer);
+        write_option(&self.content_md5, m(Self::SCHEMA, 6), writer);
+        write_option(&self.checksum_algorithm, m(Self::SCHEMA, 7), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 8), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.key = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.retention = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.request_payer = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.version_id = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.bypass_governance_retention = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.content_md5 = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.checksum_algorithm = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
             _ => {}
         }
         Ok(())
