@@ -24,6 +24,15 @@ pub(crate) fn allows(policy: &Value, principal: &Principal, action: &str, resour
     allowed
 }
 
+/// Whether some statement lets somebody in, for whatever.
+pub(crate) fn lets_in(policy: &Value, principal: &Principal) -> bool {
+    list(policy.get("Statement")).iter().any(|statement| {
+        who(statement, principal)
+            && statement.get("Condition").is_none()
+            && statement.get("Effect").and_then(Value::as_str) == Some("Allow")
+    })
+}
+
 /// Whether the policy of a function or queue lets a service do something to it on behalf of a bucket,
 /// which is named together with its account. Conditions of another kind never hold.
 pub(crate) fn lets_service(

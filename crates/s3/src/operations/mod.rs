@@ -4,8 +4,10 @@
 mod abort_multipart_upload;
 mod bucket_acl;
 mod bucket_cors;
+mod bucket_defaults;
 mod bucket_encryption;
 mod bucket_lifecycle;
+mod bucket_logging;
 mod bucket_notification;
 mod bucket_ownership;
 mod bucket_policy;
@@ -30,6 +32,7 @@ mod list_multipart_uploads;
 mod list_object_versions;
 mod list_objects;
 mod list_parts;
+mod object_acl;
 mod object_lock;
 mod object_tagging;
 pub(crate) mod put_object;

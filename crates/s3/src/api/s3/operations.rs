@@ -176,6 +176,16 @@ impl Operation for DeletePublicAccessBlock {
     type Output = shapes::DeletePublicAccessBlockOutput;
 }
 
+/// The `GetBucketAccelerateConfiguration` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetBucketAccelerateConfiguration;
+
+impl Operation for GetBucketAccelerateConfiguration {
+    const SCHEMA: &'static OperationSchema = &schema::GetBucketAccelerateConfiguration;
+    type Input = shapes::GetBucketAccelerateConfigurationInput;
+    type Output = shapes::GetBucketAccelerateConfigurationOutput;
+}
+
 /// The `GetBucketAcl` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct GetBucketAcl;
@@ -226,6 +236,16 @@ impl Operation for GetBucketLocation {
     type Output = shapes::GetBucketLocationOutput;
 }
 
+/// The `GetBucketLogging` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetBucketLogging;
+
+impl Operation for GetBucketLogging {
+    const SCHEMA: &'static OperationSchema = &schema::GetBucketLogging;
+    type Input = shapes::GetBucketLoggingInput;
+    type Output = shapes::GetBucketLoggingOutput;
+}
+
 /// The `GetBucketNotificationConfiguration` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct GetBucketNotificationConfiguration;
@@ -254,6 +274,36 @@ impl Operation for GetBucketPolicy {
     const SCHEMA: &'static OperationSchema = &schema::GetBucketPolicy;
     type Input = shapes::GetBucketPolicyInput;
     type Output = shapes::GetBucketPolicyOutput;
+}
+
+/// The `GetBucketPolicyStatus` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetBucketPolicyStatus;
+
+impl Operation for GetBucketPolicyStatus {
+    const SCHEMA: &'static OperationSchema = &schema::GetBucketPolicyStatus;
+    type Input = shapes::GetBucketPolicyStatusInput;
+    type Output = shapes::GetBucketPolicyStatusOutput;
+}
+
+/// The `GetBucketReplication` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetBucketReplication;
+
+impl Operation for GetBucketReplication {
+    const SCHEMA: &'static OperationSchema = &schema::GetBucketReplication;
+    type Input = shapes::GetBucketReplicationInput;
+    type Output = shapes::GetBucketReplicationOutput;
+}
+
+/// The `GetBucketRequestPayment` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetBucketRequestPayment;
+
+impl Operation for GetBucketRequestPayment {
+    const SCHEMA: &'static OperationSchema = &schema::GetBucketRequestPayment;
+    type Input = shapes::GetBucketRequestPaymentInput;
+    type Output = shapes::GetBucketRequestPaymentOutput;
 }
 
 /// The `GetBucketTagging` operation.
@@ -294,6 +344,16 @@ impl Operation for GetObject {
     const SCHEMA: &'static OperationSchema = &schema::GetObject;
     type Input = shapes::GetObjectInput;
     type Output = shapes::GetObjectOutput;
+}
+
+/// The `GetObjectAcl` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetObjectAcl;
+
+impl Operation for GetObjectAcl {
+    const SCHEMA: &'static OperationSchema = &schema::GetObjectAcl;
+    type Input = shapes::GetObjectAclInput;
+    type Output = shapes::GetObjectAclOutput;
 }
 
 /// The `GetObjectAttributes` operation.
@@ -476,6 +536,16 @@ impl Operation for PutBucketLifecycleConfiguration {
     type Output = shapes::PutBucketLifecycleConfigurationOutput;
 }
 
+/// The `PutBucketLogging` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutBucketLogging;
+
+impl Operation for PutBucketLogging {
+    const SCHEMA: &'static OperationSchema = &schema::PutBucketLogging;
+    type Input = shapes::PutBucketLoggingInput;
+    type Output = shapes::PutBucketLoggingOutput;
+}
+
 /// The `PutBucketNotificationConfiguration` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct PutBucketNotificationConfiguration;
@@ -544,6 +614,16 @@ impl Operation for PutObject {
     const SCHEMA: &'static OperationSchema = &schema::PutObject;
     type Input = shapes::PutObjectInput;
     type Output = shapes::PutObjectOutput;
+}
+
+/// The `PutObjectAcl` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutObjectAcl;
+
+impl Operation for PutObjectAcl {
+    const SCHEMA: &'static OperationSchema = &schema::PutObjectAcl;
+    type Input = shapes::PutObjectAclInput;
+    type Output = shapes::PutObjectAclOutput;
 }
 
 /// The `PutObjectLegalHold` operation.
@@ -860,6 +940,20 @@ pub mod schema {
         no_output: true,
     };
 
+    pub static GetBucketAccelerateConfiguration: OperationSchema = OperationSchema {
+        name: "GetBucketAccelerateConfiguration",
+        method: "GET",
+        uri: "/{Bucket}?accelerate",
+        status: 200,
+        input: &schemas::GetBucketAccelerateConfigurationRequest,
+        output: &schemas::GetBucketAccelerateConfigurationOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static GetBucketAcl: OperationSchema = OperationSchema {
         name: "GetBucketAcl",
         method: "GET",
@@ -930,6 +1024,20 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static GetBucketLogging: OperationSchema = OperationSchema {
+        name: "GetBucketLogging",
+        method: "GET",
+        uri: "/{Bucket}?logging",
+        status: 200,
+        input: &schemas::GetBucketLoggingRequest,
+        output: &schemas::GetBucketLoggingOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static GetBucketNotificationConfiguration: OperationSchema = OperationSchema {
         name: "GetBucketNotificationConfiguration",
         method: "GET",
@@ -965,6 +1073,48 @@ pub mod schema {
         status: 200,
         input: &schemas::GetBucketPolicyRequest,
         output: &schemas::GetBucketPolicyOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetBucketPolicyStatus: OperationSchema = OperationSchema {
+        name: "GetBucketPolicyStatus",
+        method: "GET",
+        uri: "/{Bucket}?policyStatus",
+        status: 200,
+        input: &schemas::GetBucketPolicyStatusRequest,
+        output: &schemas::GetBucketPolicyStatusOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetBucketReplication: OperationSchema = OperationSchema {
+        name: "GetBucketReplication",
+        method: "GET",
+        uri: "/{Bucket}?replication",
+        status: 200,
+        input: &schemas::GetBucketReplicationRequest,
+        output: &schemas::GetBucketReplicationOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetBucketRequestPayment: OperationSchema = OperationSchema {
+        name: "GetBucketRequestPayment",
+        method: "GET",
+        uri: "/{Bucket}?requestPayment",
+        status: 200,
+        input: &schemas::GetBucketRequestPaymentRequest,
+        output: &schemas::GetBucketRequestPaymentOutput,
         errors: &[],
         result_wrapper: None,
         host_prefix: None,
@@ -1022,6 +1172,20 @@ pub mod schema {
         input: &schemas::GetObjectRequest,
         output: &schemas::GetObjectOutput,
         errors: &[&NoSuchKey, &InvalidObjectState],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetObjectAcl: OperationSchema = OperationSchema {
+        name: "GetObjectAcl",
+        method: "GET",
+        uri: "/{Bucket}/{Key+}?acl",
+        status: 200,
+        input: &schemas::GetObjectAclRequest,
+        output: &schemas::GetObjectAclOutput,
+        errors: &[&NoSuchKey],
         result_wrapper: None,
         host_prefix: None,
         unsigned: false,
@@ -1280,6 +1444,20 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static PutBucketLogging: OperationSchema = OperationSchema {
+        name: "PutBucketLogging",
+        method: "PUT",
+        uri: "/{Bucket}?logging",
+        status: 200,
+        input: &schemas::PutBucketLoggingRequest,
+        output: &schemas::PutBucketLoggingOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
     pub static PutBucketNotificationConfiguration: OperationSchema = OperationSchema {
         name: "PutBucketNotificationConfiguration",
         method: "PUT",
@@ -1372,6 +1550,20 @@ pub mod schema {
         input: &schemas::PutObjectRequest,
         output: &schemas::PutObjectOutput,
         errors: &[&InvalidRequest, &InvalidWriteOffset, &TooManyParts, &EncryptionTypeMismatch],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static PutObjectAcl: OperationSchema = OperationSchema {
+        name: "PutObjectAcl",
+        method: "PUT",
+        uri: "/{Bucket}/{Key+}?acl",
+        status: 200,
+        input: &schemas::PutObjectAclRequest,
+        output: &schemas::PutObjectAclOutput,
+        errors: &[&NoSuchKey],
         result_wrapper: None,
         host_prefix: None,
         unsigned: false,

@@ -48,6 +48,11 @@ pub static AccessControlPolicy: Schema = Schema::new(
     ]),
 );
 
+pub static AccessControlTranslation: Schema = Schema::new(
+    "AccessControlTranslation",
+    Kind::Structure(&[Member::new("Owner", &OwnerOverride).required()]),
+);
+
 pub static AllowedHeaders: Schema =
     Schema::new("AllowedHeaders", Kind::List(&Member::new("member", &prelude::STRING))).flattened();
 
@@ -75,6 +80,9 @@ pub static Bucket: Schema = Schema::new(
     ]),
 );
 
+pub static BucketAccelerateStatus: Schema =
+    Schema::new("BucketAccelerateStatus", Kind::String).values(&["Enabled", "Suspended"]);
+
 pub static BucketAlreadyExists: Schema = Schema::new("BucketAlreadyExists", Kind::Structure(&[]));
 
 pub static BucketAlreadyOwnedByYou: Schema =
@@ -92,6 +100,14 @@ pub static BucketLifecycleConfiguration: Schema = Schema::new(
     "BucketLifecycleConfiguration",
     Kind::Structure(&[Member::new("Rules", &LifecycleRules).wire("Rule").required()]),
 );
+
+pub static BucketLoggingStatus: Schema = Schema::new(
+    "BucketLoggingStatus",
+    Kind::Structure(&[Member::new("LoggingEnabled", &LoggingEnabled)]),
+);
+
+pub static BucketLogsPermission: Schema =
+    Schema::new("BucketLogsPermission", Kind::String).values(&["FULL_CONTROL", "READ", "WRITE"]);
 
 pub static BucketNamespace: Schema =
     Schema::new("BucketNamespace", Kind::String).values(&["account-regional", "global"]);
@@ -769,6 +785,14 @@ pub static DeleteMarkerEntry: Schema = Schema::new(
     ]),
 );
 
+pub static DeleteMarkerReplication: Schema = Schema::new(
+    "DeleteMarkerReplication",
+    Kind::Structure(&[Member::new("Status", &DeleteMarkerReplicationStatus)]),
+);
+
+pub static DeleteMarkerReplicationStatus: Schema =
+    Schema::new("DeleteMarkerReplicationStatus", Kind::String).values(&["Enabled", "Disabled"]);
+
 pub static DeleteMarkers: Schema =
     Schema::new("DeleteMarkers", Kind::List(&Member::new("member", &DeleteMarkerEntry)))
         .flattened();
@@ -889,6 +913,24 @@ pub static DeletedObject: Schema = Schema::new(
 pub static DeletedObjects: Schema =
     Schema::new("DeletedObjects", Kind::List(&Member::new("member", &DeletedObject))).flattened();
 
+pub static Destination: Schema = Schema::new(
+    "Destination",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required(),
+        Member::new("Account", &prelude::STRING),
+        Member::new("StorageClass", &prelude::STRING),
+        Member::new("AccessControlTranslation", &AccessControlTranslation),
+        Member::new("EncryptionConfiguration", &EncryptionConfiguration),
+        Member::new("ReplicationTime", &ReplicationTime),
+        Member::new("Metrics", &Metrics),
+    ]),
+);
+
+pub static EncryptionConfiguration: Schema = Schema::new(
+    "EncryptionConfiguration",
+    Kind::Structure(&[Member::new("ReplicaKmsKeyID", &prelude::STRING)]),
+);
+
 pub static EncryptionType: Schema =
     Schema::new("EncryptionType", Kind::String).values(&["NONE", "SSE-C"]);
 
@@ -923,6 +965,14 @@ pub static EventBridgeConfiguration: Schema =
 pub static EventList: Schema =
     Schema::new("EventList", Kind::List(&Member::new("member", &prelude::STRING))).flattened();
 
+pub static ExistingObjectReplication: Schema = Schema::new(
+    "ExistingObjectReplication",
+    Kind::Structure(&[Member::new("Status", &ExistingObjectReplicationStatus).required()]),
+);
+
+pub static ExistingObjectReplicationStatus: Schema =
+    Schema::new("ExistingObjectReplicationStatus", Kind::String).values(&["Enabled", "Disabled"]);
+
 pub static ExpirationStatus: Schema =
     Schema::new("ExpirationStatus", Kind::String).values(&["Enabled", "Disabled"]);
 
@@ -939,6 +989,29 @@ pub static FilterRule: Schema = Schema::new(
 
 pub static FilterRuleList: Schema =
     Schema::new("FilterRuleList", Kind::List(&Member::new("member", &FilterRule))).flattened();
+
+pub static GetBucketAccelerateConfigurationOutput: Schema = Schema::new(
+    "GetBucketAccelerateConfigurationOutput",
+    Kind::Structure(&[
+        Member::new("Status", &BucketAccelerateStatus),
+        Member::new("RequestCharged", &RequestCharged)
+            .wire("x-amz-request-charged")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetBucketAccelerateConfigurationRequest: Schema = Schema::new(
+    "GetBucketAccelerateConfigurationRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+        Member::new("RequestPayer", &RequestPayer)
+            .wire("x-amz-request-payer")
+            .bound(Binding::Header),
+    ]),
+);
 
 pub static GetBucketAclOutput: Schema = Schema::new(
     "GetBucketAclOutput",
@@ -1027,6 +1100,21 @@ pub static GetBucketLocationRequest: Schema = Schema::new(
     ]),
 );
 
+pub static GetBucketLoggingOutput: Schema = Schema::new(
+    "GetBucketLoggingOutput",
+    Kind::Structure(&[Member::new("LoggingEnabled", &LoggingEnabled)]),
+);
+
+pub static GetBucketLoggingRequest: Schema = Schema::new(
+    "GetBucketLoggingRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
 pub static GetBucketNotificationConfigurationRequest: Schema = Schema::new(
     "GetBucketNotificationConfigurationRequest",
     Kind::Structure(&[
@@ -1061,6 +1149,51 @@ pub static GetBucketPolicyOutput: Schema = Schema::new(
 
 pub static GetBucketPolicyRequest: Schema = Schema::new(
     "GetBucketPolicyRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetBucketPolicyStatusOutput: Schema = Schema::new(
+    "GetBucketPolicyStatusOutput",
+    Kind::Structure(&[Member::new("PolicyStatus", &PolicyStatus).bound(Binding::Payload)]),
+);
+
+pub static GetBucketPolicyStatusRequest: Schema = Schema::new(
+    "GetBucketPolicyStatusRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetBucketReplicationOutput: Schema = Schema::new(
+    "GetBucketReplicationOutput",
+    Kind::Structure(&[
+        Member::new("ReplicationConfiguration", &ReplicationConfiguration).bound(Binding::Payload)
+    ]),
+);
+
+pub static GetBucketReplicationRequest: Schema = Schema::new(
+    "GetBucketReplicationRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetBucketRequestPaymentOutput: Schema =
+    Schema::new("GetBucketRequestPaymentOutput", Kind::Structure(&[Member::new("Payer", &Payer)]));
+
+pub static GetBucketRequestPaymentRequest: Schema = Schema::new(
+    "GetBucketRequestPaymentRequest",
     Kind::Structure(&[
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
@@ -1116,6 +1249,32 @@ pub static GetBucketWebsiteRequest: Schema = Schema::new(
     "GetBucketWebsiteRequest",
     Kind::Structure(&[
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetObjectAclOutput: Schema = Schema::new(
+    "GetObjectAclOutput",
+    Kind::Structure(&[
+        Member::new("Owner", &Owner),
+        Member::new("Grants", &Grants).wire("AccessControlList"),
+        Member::new("RequestCharged", &RequestCharged)
+            .wire("x-amz-request-charged")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetObjectAclRequest: Schema = Schema::new(
+    "GetObjectAclRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
+        Member::new("RequestPayer", &RequestPayer)
+            .wire("x-amz-request-payer")
+            .bound(Binding::Header),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -2033,6 +2192,16 @@ pub static LocationInfo: Schema = Schema::new(
 pub static LocationType: Schema =
     Schema::new("LocationType", Kind::String).values(&["AvailabilityZone", "LocalZone"]);
 
+pub static LoggingEnabled: Schema = Schema::new(
+    "LoggingEnabled",
+    Kind::Structure(&[
+        Member::new("TargetBucket", &prelude::STRING).required(),
+        Member::new("TargetGrants", &TargetGrants),
+        Member::new("TargetPrefix", &prelude::STRING).required(),
+        Member::new("TargetObjectKeyFormat", &TargetObjectKeyFormat),
+    ]),
+);
+
 pub static MFADelete: Schema =
     Schema::new("MFADelete", Kind::String).values(&["Enabled", "Disabled"]);
 
@@ -2048,6 +2217,17 @@ pub static Metadata: Schema = Schema::new(
 
 pub static MetadataDirective: Schema =
     Schema::new("MetadataDirective", Kind::String).values(&["COPY", "REPLACE"]);
+
+pub static Metrics: Schema = Schema::new(
+    "Metrics",
+    Kind::Structure(&[
+        Member::new("Status", &MetricsStatus).required(),
+        Member::new("EventThreshold", &ReplicationTimeValue),
+    ]),
+);
+
+pub static MetricsStatus: Schema =
+    Schema::new("MetricsStatus", Kind::String).values(&["Enabled", "Disabled"]);
 
 pub static MultipartUpload: Schema = Schema::new(
     "MultipartUpload",
@@ -2269,6 +2449,9 @@ pub static Owner: Schema = Schema::new(
     ]),
 );
 
+pub static OwnerOverride: Schema =
+    Schema::new("OwnerOverride", Kind::String).values(&["Destination"]);
+
 pub static OwnershipControls: Schema = Schema::new(
     "OwnershipControls",
     Kind::Structure(&[Member::new("Rules", &OwnershipControlsRules).wire("Rule").required()]),
@@ -2305,11 +2488,22 @@ pub static Part: Schema = Schema::new(
     ]),
 );
 
+pub static PartitionDateSource: Schema =
+    Schema::new("PartitionDateSource", Kind::String).values(&["EventTime", "DeliveryTime"]);
+
+pub static PartitionedPrefix: Schema = Schema::new(
+    "PartitionedPrefix",
+    Kind::Structure(&[Member::new("PartitionDateSource", &PartitionDateSource)]),
+)
+.xml_name("PartitionedPrefix");
+
 pub static Parts: Schema =
     Schema::new("Parts", Kind::List(&Member::new("member", &Part))).flattened();
 
 pub static PartsList: Schema =
     Schema::new("PartsList", Kind::List(&Member::new("member", &ObjectPart))).flattened();
+
+pub static Payer: Schema = Schema::new("Payer", Kind::String).values(&["Requester", "BucketOwner"]);
 
 pub static Permission: Schema = Schema::new("Permission", Kind::String).values(&[
     "FULL_CONTROL",
@@ -2318,6 +2512,9 @@ pub static Permission: Schema = Schema::new("Permission", Kind::String).values(&
     "READ",
     "READ_ACP",
 ]);
+
+pub static PolicyStatus: Schema =
+    Schema::new("PolicyStatus", Kind::Structure(&[Member::new("IsPublic", &prelude::BOOLEAN)]));
 
 pub static PublicAccessBlockConfiguration: Schema = Schema::new(
     "PublicAccessBlockConfiguration",
@@ -2425,6 +2622,24 @@ pub static PutBucketLifecycleConfigurationRequest: Schema = Schema::new(
     ]),
 );
 
+pub static PutBucketLoggingRequest: Schema = Schema::new(
+    "PutBucketLoggingRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("BucketLoggingStatus", &BucketLoggingStatus)
+            .required()
+            .bound(Binding::Payload)
+            .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
+            .wire("x-amz-sdk-checksum-algorithm")
+            .bound(Binding::Header),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
 pub static PutBucketNotificationConfigurationRequest: Schema = Schema::new(
     "PutBucketNotificationConfigurationRequest",
     Kind::Structure(&[
@@ -2527,6 +2742,49 @@ pub static PutBucketWebsiteRequest: Schema = Schema::new(
             .required()
             .bound(Binding::Payload)
             .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static PutObjectAclOutput: Schema = Schema::new(
+    "PutObjectAclOutput",
+    Kind::Structure(&[Member::new("RequestCharged", &RequestCharged)
+        .wire("x-amz-request-charged")
+        .bound(Binding::Header)]),
+);
+
+pub static PutObjectAclRequest: Schema = Schema::new(
+    "PutObjectAclRequest",
+    Kind::Structure(&[
+        Member::new("ACL", &prelude::STRING).wire("x-amz-acl").bound(Binding::Header),
+        Member::new("AccessControlPolicy", &AccessControlPolicy)
+            .bound(Binding::Payload)
+            .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
+            .wire("x-amz-sdk-checksum-algorithm")
+            .bound(Binding::Header),
+        Member::new("GrantFullControl", &prelude::STRING)
+            .wire("x-amz-grant-full-control")
+            .bound(Binding::Header),
+        Member::new("GrantRead", &prelude::STRING).wire("x-amz-grant-read").bound(Binding::Header),
+        Member::new("GrantReadACP", &prelude::STRING)
+            .wire("x-amz-grant-read-acp")
+            .bound(Binding::Header),
+        Member::new("GrantWrite", &prelude::STRING)
+            .wire("x-amz-grant-write")
+            .bound(Binding::Header),
+        Member::new("GrantWriteACP", &prelude::STRING)
+            .wire("x-amz-grant-write-acp")
+            .bound(Binding::Header),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("RequestPayer", &RequestPayer)
+            .wire("x-amz-request-payer")
+            .bound(Binding::Header),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -2887,6 +3145,61 @@ pub static RedirectAllRequestsTo: Schema = Schema::new(
 
 pub static Region: Schema = Schema::new("Region", Kind::String).max(20);
 
+pub static ReplicaModifications: Schema = Schema::new(
+    "ReplicaModifications",
+    Kind::Structure(&[Member::new("Status", &ReplicaModificationsStatus).required()]),
+);
+
+pub static ReplicaModificationsStatus: Schema =
+    Schema::new("ReplicaModificationsStatus", Kind::String).values(&["Enabled", "Disabled"]);
+
+pub static ReplicationConfiguration: Schema = Schema::new(
+    "ReplicationConfiguration",
+    Kind::Structure(&[
+        Member::new("Role", &prelude::STRING).required(),
+        Member::new("Rules", &ReplicationRules).wire("Rule").required(),
+    ]),
+);
+
+pub static ReplicationRule: Schema = Schema::new(
+    "ReplicationRule",
+    Kind::Structure(&[
+        Member::new("ID", &prelude::STRING),
+        Member::new("Priority", &prelude::INTEGER),
+        Member::new("Prefix", &prelude::STRING),
+        Member::new("Filter", &ReplicationRuleFilter),
+        Member::new("Status", &ReplicationRuleStatus).required(),
+        Member::new("SourceSelectionCriteria", &SourceSelectionCriteria),
+        Member::new("ExistingObjectReplication", &ExistingObjectReplication),
+        Member::new("Destination", &Destination).required(),
+        Member::new("DeleteMarkerReplication", &DeleteMarkerReplication),
+    ]),
+);
+
+pub static ReplicationRuleAndOperator: Schema = Schema::new(
+    "ReplicationRuleAndOperator",
+    Kind::Structure(&[
+        Member::new("Prefix", &prelude::STRING),
+        Member::new("Tags", &TagSet).wire("Tag").flattened(),
+    ]),
+);
+
+pub static ReplicationRuleFilter: Schema = Schema::new(
+    "ReplicationRuleFilter",
+    Kind::Structure(&[
+        Member::new("Prefix", &prelude::STRING),
+        Member::new("Tag", &Tag),
+        Member::new("And", &ReplicationRuleAndOperator),
+    ]),
+);
+
+pub static ReplicationRuleStatus: Schema =
+    Schema::new("ReplicationRuleStatus", Kind::String).values(&["Enabled", "Disabled"]);
+
+pub static ReplicationRules: Schema =
+    Schema::new("ReplicationRules", Kind::List(&Member::new("member", &ReplicationRule)))
+        .flattened();
+
 pub static ReplicationStatus: Schema = Schema::new("ReplicationStatus", Kind::String).values(&[
     "COMPLETE",
     "PENDING",
@@ -2894,6 +3207,22 @@ pub static ReplicationStatus: Schema = Schema::new("ReplicationStatus", Kind::St
     "REPLICA",
     "COMPLETED",
 ]);
+
+pub static ReplicationTime: Schema = Schema::new(
+    "ReplicationTime",
+    Kind::Structure(&[
+        Member::new("Status", &ReplicationTimeStatus).required(),
+        Member::new("Time", &ReplicationTimeValue).required(),
+    ]),
+);
+
+pub static ReplicationTimeStatus: Schema =
+    Schema::new("ReplicationTimeStatus", Kind::String).values(&["Enabled", "Disabled"]);
+
+pub static ReplicationTimeValue: Schema = Schema::new(
+    "ReplicationTimeValue",
+    Kind::Structure(&[Member::new("Minutes", &prelude::INTEGER)]),
+);
 
 pub static RequestCharged: Schema =
     Schema::new("RequestCharged", Kind::String).values(&["requester"]);
@@ -2970,6 +3299,25 @@ pub static ServerSideEncryptionRules: Schema = Schema::new(
 )
 .flattened();
 
+pub static SimplePrefix: Schema =
+    Schema::new("SimplePrefix", Kind::Structure(&[])).xml_name("SimplePrefix");
+
+pub static SourceSelectionCriteria: Schema = Schema::new(
+    "SourceSelectionCriteria",
+    Kind::Structure(&[
+        Member::new("SseKmsEncryptedObjects", &SseKmsEncryptedObjects),
+        Member::new("ReplicaModifications", &ReplicaModifications),
+    ]),
+);
+
+pub static SseKmsEncryptedObjects: Schema = Schema::new(
+    "SseKmsEncryptedObjects",
+    Kind::Structure(&[Member::new("Status", &SseKmsEncryptedObjectsStatus).required()]),
+);
+
+pub static SseKmsEncryptedObjectsStatus: Schema =
+    Schema::new("SseKmsEncryptedObjectsStatus", Kind::String).values(&["Enabled", "Disabled"]);
+
 pub static Tag: Schema = Schema::new(
     "Tag",
     Kind::Structure(&[
@@ -2986,6 +3334,25 @@ pub static Tagging: Schema =
 
 pub static TaggingDirective: Schema =
     Schema::new("TaggingDirective", Kind::String).values(&["COPY", "REPLACE"]);
+
+pub static TargetGrant: Schema = Schema::new(
+    "TargetGrant",
+    Kind::Structure(&[
+        Member::new("Grantee", &Grantee),
+        Member::new("Permission", &BucketLogsPermission),
+    ]),
+);
+
+pub static TargetGrants: Schema =
+    Schema::new("TargetGrants", Kind::List(&Member::new("member", &TargetGrant).wire("Grant")));
+
+pub static TargetObjectKeyFormat: Schema = Schema::new(
+    "TargetObjectKeyFormat",
+    Kind::Structure(&[
+        Member::new("SimplePrefix", &SimplePrefix),
+        Member::new("PartitionedPrefix", &PartitionedPrefix),
+    ]),
+);
 
 pub static TooManyParts: Schema = Schema::new("TooManyParts", Kind::Structure(&[]));
 
@@ -3288,6 +3655,9 @@ pub static PutBucketCorsOutput: Schema = Schema::new("PutBucketCorsOutput", Kind
 
 pub static PutBucketEncryptionOutput: Schema =
     Schema::new("PutBucketEncryptionOutput", Kind::Structure(&[]));
+
+pub static PutBucketLoggingOutput: Schema =
+    Schema::new("PutBucketLoggingOutput", Kind::Structure(&[]));
 
 pub static PutBucketNotificationConfigurationOutput: Schema =
     Schema::new("PutBucketNotificationConfigurationOutput", Kind::Structure(&[]));

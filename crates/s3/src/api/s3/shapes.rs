@@ -122,6 +122,27 @@ impl Shape for AccessControlPolicy {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct AccessControlTranslation {
+    pub owner: String,
+}
+
+impl Shape for AccessControlTranslation {
+    const SCHEMA: &'static Schema = &schemas::AccessControlTranslation;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.owner, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.owner = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct BlockedEncryptionTypes {
     pub encryption_type: Option<Vec<String>>,
 }
@@ -211,6 +232,27 @@ impl Shape for BucketLifecycleConfiguration {
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         match index {
             0 => self.rules = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BucketLoggingStatus {
+    pub logging_enabled: Option<LoggingEnabled>,
+}
+
+impl Shape for BucketLoggingStatus {
+    const SCHEMA: &'static Schema = &schemas::BucketLoggingStatus;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.logging_enabled, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.logging_enabled = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             _ => {}
         }
         Ok(())
@@ -1503,6 +1545,27 @@ impl Shape for DeleteMarkerEntry {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteMarkerReplication {
+    pub status: Option<String>,
+}
+
+impl Shape for DeleteMarkerReplication {
+    const SCHEMA: &'static Schema = &schemas::DeleteMarkerReplication;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.status, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.status = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteObjectOutput {
     pub delete_marker: Option<bool>,
     pub version_id: Option<String>,
@@ -1749,6 +1812,66 @@ impl Shape for DeletedObject {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct Destination {
+    pub bucket: String,
+    pub account: Option<String>,
+    pub storage_class: Option<String>,
+    pub access_control_translation: Option<AccessControlTranslation>,
+    pub encryption_configuration: Option<EncryptionConfiguration>,
+    pub replication_time: Option<ReplicationTime>,
+    pub metrics: Option<Metrics>,
+}
+
+impl Shape for Destination {
+    const SCHEMA: &'static Schema = &schemas::Destination;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_option(&self.account, m(Self::SCHEMA, 1), writer);
+        write_option(&self.storage_class, m(Self::SCHEMA, 2), writer);
+        write_option(&self.access_control_translation, m(Self::SCHEMA, 3), writer);
+        write_option(&self.encryption_configuration, m(Self::SCHEMA, 4), writer);
+        write_option(&self.replication_time, m(Self::SCHEMA, 5), writer);
+        write_option(&self.metrics, m(Self::SCHEMA, 6), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.account = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.storage_class = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.access_control_translation = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.encryption_configuration = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.replication_time = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.metrics = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EncryptionConfiguration {
+    pub replica_kms_key_id: Option<String>,
+}
+
+impl Shape for EncryptionConfiguration {
+    const SCHEMA: &'static Schema = &schemas::EncryptionConfiguration;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.replica_kms_key_id, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.replica_kms_key_id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Error {
     pub key: Option<String>,
     pub version_id: Option<String>,
@@ -1816,6 +1939,27 @@ impl Shape for EventBridgeConfiguration {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExistingObjectReplication {
+    pub status: String,
+}
+
+impl Shape for ExistingObjectReplication {
+    const SCHEMA: &'static Schema = &schemas::ExistingObjectReplication;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.status, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.status = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct FilterRule {
     pub name: Option<String>,
     pub value: Option<String>,
@@ -1833,6 +1977,57 @@ impl Shape for FilterRule {
         match index {
             0 => self.name = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
             1 => self.value = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetBucketAccelerateConfigurationOutput {
+    pub status: Option<String>,
+    pub request_charged: Option<String>,
+}
+
+impl Shape for GetBucketAccelerateConfigurationOutput {
+    const SCHEMA: &'static Schema = &schemas::GetBucketAccelerateConfigurationOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.status, m(Self::SCHEMA, 0), writer);
+        write_option(&self.request_charged, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.status = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.request_charged = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetBucketAccelerateConfigurationInput {
+    pub bucket: String,
+    pub expected_bucket_owner: Option<String>,
+    pub request_payer: Option<String>,
+}
+
+impl Shape for GetBucketAccelerateConfigurationInput {
+    const SCHEMA: &'static Schema = &schemas::GetBucketAccelerateConfigurationRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 1), writer);
+        write_option(&self.request_payer, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.request_payer = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
             _ => {}
         }
         Ok(())
@@ -2077,6 +2272,51 @@ impl Shape for GetBucketLocationInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetBucketLoggingOutput {
+    pub logging_enabled: Option<LoggingEnabled>,
+}
+
+impl Shape for GetBucketLoggingOutput {
+    const SCHEMA: &'static Schema = &schemas::GetBucketLoggingOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.logging_enabled, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.logging_enabled = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetBucketLoggingInput {
+    pub bucket: String,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for GetBucketLoggingInput {
+    const SCHEMA: &'static Schema = &schemas::GetBucketLoggingRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetBucketNotificationConfigurationInput {
     pub bucket: String,
     pub expected_bucket_owner: Option<String>,
@@ -2174,6 +2414,141 @@ pub struct GetBucketPolicyInput {
 
 impl Shape for GetBucketPolicyInput {
     const SCHEMA: &'static Schema = &schemas::GetBucketPolicyRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetBucketPolicyStatusOutput {
+    pub policy_status: Option<PolicyStatus>,
+}
+
+impl Shape for GetBucketPolicyStatusOutput {
+    const SCHEMA: &'static Schema = &schemas::GetBucketPolicyStatusOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.policy_status, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.policy_status = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetBucketPolicyStatusInput {
+    pub bucket: String,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for GetBucketPolicyStatusInput {
+    const SCHEMA: &'static Schema = &schemas::GetBucketPolicyStatusRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetBucketReplicationOutput {
+    pub replication_configuration: Option<ReplicationConfiguration>,
+}
+
+impl Shape for GetBucketReplicationOutput {
+    const SCHEMA: &'static Schema = &schemas::GetBucketReplicationOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.replication_configuration, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.replication_configuration = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetBucketReplicationInput {
+    pub bucket: String,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for GetBucketReplicationInput {
+    const SCHEMA: &'static Schema = &schemas::GetBucketReplicationRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetBucketRequestPaymentOutput {
+    pub payer: Option<String>,
+}
+
+impl Shape for GetBucketRequestPaymentOutput {
+    const SCHEMA: &'static Schema = &schemas::GetBucketRequestPaymentOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.payer, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.payer = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetBucketRequestPaymentInput {
+    pub bucket: String,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for GetBucketRequestPaymentInput {
+    const SCHEMA: &'static Schema = &schemas::GetBucketRequestPaymentRequest;
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {
         write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
@@ -2331,6 +2706,66 @@ impl Shape for GetBucketWebsiteInput {
         match index {
             0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
             1 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetObjectAclOutput {
+    pub owner: Option<Owner>,
+    pub grants: Option<Vec<Grant>>,
+    pub request_charged: Option<String>,
+}
+
+impl Shape for GetObjectAclOutput {
+    const SCHEMA: &'static Schema = &schemas::GetObjectAclOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.owner, m(Self::SCHEMA, 0), writer);
+        write_option(&self.grants, m(Self::SCHEMA, 1), writer);
+        write_option(&self.request_charged, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.owner = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.grants = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.request_charged = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetObjectAclInput {
+    pub bucket: String,
+    pub key: String,
+    pub version_id: Option<String>,
+    pub request_payer: Option<String>,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for GetObjectAclInput {
+    const SCHEMA: &'static Schema = &schemas::GetObjectAclRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_member(&self.key, m(Self::SCHEMA, 1), writer);
+        write_option(&self.version_id, m(Self::SCHEMA, 2), writer);
+        write_option(&self.request_payer, m(Self::SCHEMA, 3), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.key = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.version_id = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.request_payer = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
             _ => {}
         }
         Ok(())
@@ -4135,6 +4570,60 @@ impl Shape for LocationInfo {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct LoggingEnabled {
+    pub target_bucket: String,
+    pub target_grants: Option<Vec<TargetGrant>>,
+    pub target_prefix: String,
+    pub target_object_key_format: Option<TargetObjectKeyFormat>,
+}
+
+impl Shape for LoggingEnabled {
+    const SCHEMA: &'static Schema = &schemas::LoggingEnabled;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.target_bucket, m(Self::SCHEMA, 0), writer);
+        write_option(&self.target_grants, m(Self::SCHEMA, 1), writer);
+        write_member(&self.target_prefix, m(Self::SCHEMA, 2), writer);
+        write_option(&self.target_object_key_format, m(Self::SCHEMA, 3), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.target_bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.target_grants = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.target_prefix = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.target_object_key_format = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Metrics {
+    pub status: String,
+    pub event_threshold: Option<ReplicationTimeValue>,
+}
+
+impl Shape for Metrics {
+    const SCHEMA: &'static Schema = &schemas::Metrics;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.status, m(Self::SCHEMA, 0), writer);
+        write_option(&self.event_threshold, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.status = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.event_threshold = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct MultipartUpload {
     pub upload_id: Option<String>,
     pub key: Option<String>,
@@ -4680,6 +5169,48 @@ impl Shape for Part {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct PartitionedPrefix {
+    pub partition_date_source: Option<String>,
+}
+
+impl Shape for PartitionedPrefix {
+    const SCHEMA: &'static Schema = &schemas::PartitionedPrefix;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.partition_date_source, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.partition_date_source = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PolicyStatus {
+    pub is_public: Option<bool>,
+}
+
+impl Shape for PolicyStatus {
+    const SCHEMA: &'static Schema = &schemas::PolicyStatus;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.is_public, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.is_public = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PublicAccessBlockConfiguration {
     pub block_public_acls: Option<bool>,
     pub ignore_public_acls: Option<bool>,
@@ -4889,6 +5420,39 @@ impl Shape for PutBucketLifecycleConfigurationInput {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutBucketLoggingInput {
+    pub bucket: String,
+    pub bucket_logging_status: BucketLoggingStatus,
+    pub content_md5: Option<String>,
+    pub checksum_algorithm: Option<String>,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for PutBucketLoggingInput {
+    const SCHEMA: &'static Schema = &schemas::PutBucketLoggingRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.bucket, m(Self::SCHEMA, 0), writer);
+        write_member(&self.bucket_logging_status, m(Self::SCHEMA, 1), writer);
+        write_option(&self.content_md5, m(Self::SCHEMA, 2), writer);
+        write_option(&self.checksum_algorithm, m(Self::SCHEMA, 3), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 4), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.bucket = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.bucket_logging_status = Value::read(m(Self::SCHEMA, 1), reader)?,
+            2 => self.content_md5 = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.checksum_algorithm = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PutBucketNotificationConfigurationInput {
     pub bucket: String,
     pub notification_configuration: NotificationConfiguration,
@@ -5086,6 +5650,87 @@ impl Shape for PutBucketWebsiteInput {
             2 => self.checksum_algorithm = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
             3 => self.website_configuration = Value::read(m(Self::SCHEMA, 3), reader)?,
             4 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutObjectAclOutput {
+    pub request_charged: Option<String>,
+}
+
+impl Shape for PutObjectAclOutput {
+    const SCHEMA: &'static Schema = &schemas::PutObjectAclOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.request_charged, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.request_charged = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutObjectAclInput {
+    pub acl: Option<String>,
+    pub access_control_policy: Option<AccessControlPolicy>,
+    pub bucket: String,
+    pub content_md5: Option<String>,
+    pub checksum_algorithm: Option<String>,
+    pub grant_full_control: Option<String>,
+    pub grant_read: Option<String>,
+    pub grant_read_acp: Option<String>,
+    pub grant_write: Option<String>,
+    pub grant_write_acp: Option<String>,
+    pub key: String,
+    pub request_payer: Option<String>,
+    pub version_id: Option<String>,
+    pub expected_bucket_owner: Option<String>,
+}
+
+impl Shape for PutObjectAclInput {
+    const SCHEMA: &'static Schema = &schemas::PutObjectAclRequest;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.acl, m(Self::SCHEMA, 0), writer);
+        write_option(&self.access_control_policy, m(Self::SCHEMA, 1), writer);
+        write_member(&self.bucket, m(Self::SCHEMA, 2), writer);
+        write_option(&self.content_md5, m(Self::SCHEMA, 3), writer);
+        write_option(&self.checksum_algorithm, m(Self::SCHEMA, 4), writer);
+        write_option(&self.grant_full_control, m(Self::SCHEMA, 5), writer);
+        write_option(&self.grant_read, m(Self::SCHEMA, 6), writer);
+        write_option(&self.grant_read_acp, m(Self::SCHEMA, 7), writer);
+        write_option(&self.grant_write, m(Self::SCHEMA, 8), writer);
+        write_option(&self.grant_write_acp, m(Self::SCHEMA, 9), writer);
+        write_member(&self.key, m(Self::SCHEMA, 10), writer);
+        write_option(&self.request_payer, m(Self::SCHEMA, 11), writer);
+        write_option(&self.version_id, m(Self::SCHEMA, 12), writer);
+        write_option(&self.expected_bucket_owner, m(Self::SCHEMA, 13), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.acl = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.access_control_policy = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.bucket = Value::read(m(Self::SCHEMA, 2), reader)?,
+            3 => self.content_md5 = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.checksum_algorithm = Some(Value::read(m(Self::SCHEMA, 4), reader)?),
+            5 => self.grant_full_control = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.grant_read = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.grant_read_acp = Some(Value::read(m(Self::SCHEMA, 7), reader)?),
+            8 => self.grant_write = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            9 => self.grant_write_acp = Some(Value::read(m(Self::SCHEMA, 9), reader)?),
+            10 => self.key = Value::read(m(Self::SCHEMA, 10), reader)?,
+            11 => self.request_payer = Some(Value::read(m(Self::SCHEMA, 11), reader)?),
+            12 => self.version_id = Some(Value::read(m(Self::SCHEMA, 12), reader)?),
+            13 => self.expected_bucket_owner = Some(Value::read(m(Self::SCHEMA, 13), reader)?),
             _ => {}
         }
         Ok(())
@@ -5709,6 +6354,192 @@ impl Shape for RedirectAllRequestsTo {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReplicaModifications {
+    pub status: String,
+}
+
+impl Shape for ReplicaModifications {
+    const SCHEMA: &'static Schema = &schemas::ReplicaModifications;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.status, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.status = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReplicationConfiguration {
+    pub role: String,
+    pub rules: Vec<ReplicationRule>,
+}
+
+impl Shape for ReplicationConfiguration {
+    const SCHEMA: &'static Schema = &schemas::ReplicationConfiguration;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.role, m(Self::SCHEMA, 0), writer);
+        write_member(&self.rules, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.role = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.rules = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReplicationRule {
+    pub id: Option<String>,
+    pub priority: Option<i32>,
+    pub prefix: Option<String>,
+    pub filter: Option<ReplicationRuleFilter>,
+    pub status: String,
+    pub source_selection_criteria: Option<SourceSelectionCriteria>,
+    pub existing_object_replication: Option<ExistingObjectReplication>,
+    pub destination: Destination,
+    pub delete_marker_replication: Option<DeleteMarkerReplication>,
+}
+
+impl Shape for ReplicationRule {
+    const SCHEMA: &'static Schema = &schemas::ReplicationRule;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.id, m(Self::SCHEMA, 0), writer);
+        write_option(&self.priority, m(Self::SCHEMA, 1), writer);
+        write_option(&self.prefix, m(Self::SCHEMA, 2), writer);
+        write_option(&self.filter, m(Self::SCHEMA, 3), writer);
+        write_member(&self.status, m(Self::SCHEMA, 4), writer);
+        write_option(&self.source_selection_criteria, m(Self::SCHEMA, 5), writer);
+        write_option(&self.existing_object_replication, m(Self::SCHEMA, 6), writer);
+        write_member(&self.destination, m(Self::SCHEMA, 7), writer);
+        write_option(&self.delete_marker_replication, m(Self::SCHEMA, 8), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.id = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.priority = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.prefix = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            3 => self.filter = Some(Value::read(m(Self::SCHEMA, 3), reader)?),
+            4 => self.status = Value::read(m(Self::SCHEMA, 4), reader)?,
+            5 => self.source_selection_criteria = Some(Value::read(m(Self::SCHEMA, 5), reader)?),
+            6 => self.existing_object_replication = Some(Value::read(m(Self::SCHEMA, 6), reader)?),
+            7 => self.destination = Value::read(m(Self::SCHEMA, 7), reader)?,
+            8 => self.delete_marker_replication = Some(Value::read(m(Self::SCHEMA, 8), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReplicationRuleAndOperator {
+    pub prefix: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for ReplicationRuleAndOperator {
+    const SCHEMA: &'static Schema = &schemas::ReplicationRuleAndOperator;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.prefix, m(Self::SCHEMA, 0), writer);
+        write_option(&self.tags, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.prefix = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.tags = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReplicationRuleFilter {
+    pub prefix: Option<String>,
+    pub tag: Option<Tag>,
+    pub and: Option<ReplicationRuleAndOperator>,
+}
+
+impl Shape for ReplicationRuleFilter {
+    const SCHEMA: &'static Schema = &schemas::ReplicationRuleFilter;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.prefix, m(Self::SCHEMA, 0), writer);
+        write_option(&self.tag, m(Self::SCHEMA, 1), writer);
+        write_option(&self.and, m(Self::SCHEMA, 2), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.prefix = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.tag = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            2 => self.and = Some(Value::read(m(Self::SCHEMA, 2), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReplicationTime {
+    pub status: String,
+    pub time: ReplicationTimeValue,
+}
+
+impl Shape for ReplicationTime {
+    const SCHEMA: &'static Schema = &schemas::ReplicationTime;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.status, m(Self::SCHEMA, 0), writer);
+        write_member(&self.time, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.status = Value::read(m(Self::SCHEMA, 0), reader)?,
+            1 => self.time = Value::read(m(Self::SCHEMA, 1), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReplicationTimeValue {
+    pub minutes: Option<i32>,
+}
+
+impl Shape for ReplicationTimeValue {
+    const SCHEMA: &'static Schema = &schemas::ReplicationTimeValue;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.minutes, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.minutes = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RestoreStatus {
     pub is_restore_in_progress: Option<bool>,
     pub restore_expiry_date: Option<Timestamp>,
@@ -5853,6 +6684,67 @@ impl Shape for ServerSideEncryptionRule {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct SimplePrefix {}
+
+impl Shape for SimplePrefix {
+    const SCHEMA: &'static Schema = &schemas::SimplePrefix;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SourceSelectionCriteria {
+    pub sse_kms_encrypted_objects: Option<SseKmsEncryptedObjects>,
+    pub replica_modifications: Option<ReplicaModifications>,
+}
+
+impl Shape for SourceSelectionCriteria {
+    const SCHEMA: &'static Schema = &schemas::SourceSelectionCriteria;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.sse_kms_encrypted_objects, m(Self::SCHEMA, 0), writer);
+        write_option(&self.replica_modifications, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.sse_kms_encrypted_objects = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.replica_modifications = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SseKmsEncryptedObjects {
+    pub status: String,
+}
+
+impl Shape for SseKmsEncryptedObjects {
+    const SCHEMA: &'static Schema = &schemas::SseKmsEncryptedObjects;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_member(&self.status, m(Self::SCHEMA, 0), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.status = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tag {
     pub key: String,
     pub value: String,
@@ -5891,6 +6783,54 @@ impl Shape for Tagging {
     fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
         match index {
             0 => self.tag_set = Value::read(m(Self::SCHEMA, 0), reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TargetGrant {
+    pub grantee: Option<Grantee>,
+    pub permission: Option<String>,
+}
+
+impl Shape for TargetGrant {
+    const SCHEMA: &'static Schema = &schemas::TargetGrant;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.grantee, m(Self::SCHEMA, 0), writer);
+        write_option(&self.permission, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.grantee = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.permission = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TargetObjectKeyFormat {
+    pub simple_prefix: Option<SimplePrefix>,
+    pub partitioned_prefix: Option<PartitionedPrefix>,
+}
+
+impl Shape for TargetObjectKeyFormat {
+    const SCHEMA: &'static Schema = &schemas::TargetObjectKeyFormat;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {
+        write_option(&self.simple_prefix, m(Self::SCHEMA, 0), writer);
+        write_option(&self.partitioned_prefix, m(Self::SCHEMA, 1), writer);
+    }
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            0 => self.simple_prefix = Some(Value::read(m(Self::SCHEMA, 0), reader)?),
+            1 => self.partitioned_prefix = Some(Value::read(m(Self::SCHEMA, 1), reader)?),
             _ => {}
         }
         Ok(())
@@ -6477,6 +7417,22 @@ pub struct PutBucketEncryptionOutput {}
 
 impl Shape for PutBucketEncryptionOutput {
     const SCHEMA: &'static Schema = &schemas::PutBucketEncryptionOutput;
+
+    fn write_members(&self, writer: &mut dyn ShapeWriter) {}
+
+    fn read_member(&mut self, index: usize, reader: &mut dyn ShapeReader) -> Result<(), ReadError> {
+        match index {
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutBucketLoggingOutput {}
+
+impl Shape for PutBucketLoggingOutput {
+    const SCHEMA: &'static Schema = &schemas::PutBucketLoggingOutput;
 
     fn write_members(&self, writer: &mut dyn ShapeWriter) {}
 
