@@ -15,8 +15,9 @@ use crate::operation::ErasedCall;
 use crate::side::has_effects;
 use crate::{
     Access, AliasMover, Authorize, Context, Credentials, Decision, Entry, ErasedHandler,
-    ErasedOutput, Fetch, Invoke, Journal, Metrics, Origin, Principal, Released, ResourceType,
-    Seats, Service, ServiceError, Shadow, Side, SideCall, Sockets, StreamSource, Vault, What,
+    ErasedOutput, EventBus, Fetch, Invoke, Journal, Metrics, Origin, Principal, Released,
+    ResourceType, Seats, Service, ServiceError, Shadow, Side, SideCall, Sockets, StreamSource,
+    Vault, What,
 };
 
 /// How strict the cloud is.
@@ -73,6 +74,7 @@ struct Inner {
     metrics: OnceLock<Arc<dyn Metrics>>,
     sockets: OnceLock<Arc<dyn Sockets>>,
     fetch: OnceLock<Arc<dyn Fetch>>,
+    event_bus: OnceLock<Arc<dyn EventBus>>,
     seats: Seats,
     meter: Meter,
     journal: Journal,
@@ -109,6 +111,7 @@ impl Kernel {
             metrics: OnceLock::new(),
             sockets: OnceLock::new(),
             fetch: OnceLock::new(),
+            event_bus: OnceLock::new(),
             seats: Seats::default(),
             meter: Meter::default(),
             journal: Journal::default(),
@@ -171,6 +174,15 @@ impl Kernel {
 
     pub fn fetch(&self) -> Result<&Arc<dyn Fetch>, ServiceError> {
         self.0.fetch.get().ok_or_else(|| ServiceError::unsupported("calling hosts outside"))
+    }
+
+    pub fn provide_event_bus(&self, port: Arc<dyn EventBus>) {
+        let _ = self.0.event_bus.set(port);
+    }
+
+    /// Where services tell of themselves, if events are there.
+    pub fn event_bus(&self) -> Option<&Arc<dyn EventBus>> {
+        self.0.event_bus.get()
     }
 
     pub fn sockets(&self) -> Option<&Arc<dyn Sockets>> {

@@ -143,7 +143,8 @@ impl Response {
 
 /// A front door: an API's own endpoint, a function URL, a hosted page.
 pub trait HttpEndpoint: Send + Sync + 'static {
-    /// Whether the request is for this door, by its host or path alone.
+    /// Whether the request is for this door, by its host or path alone; of the headers, only the content
+    /// type of a form is there.
     fn matches(&self, request: &Request) -> bool;
 
     /// Whether it serves requests out of the dark lane, and stays in that lane itself. Doors that do not

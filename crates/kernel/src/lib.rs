@@ -33,9 +33,10 @@ pub use error::ServiceError;
 pub use journal::{Entry, Journal, What, new_root, trace_root};
 pub use operation::{Access, ErasedHandler, ErasedOutput, Handler, Operation};
 pub use ports::{
-    Answered, Authorize, Counted, Credentials, Decision, Fetch, Given, Guise, HttpGiven, Invoke,
-    InvokeKind, InvokeRequest, InvokeResponse, Metrics, OwnSockets, Pair, Released, Secret, Served,
-    Shadow, Sockets, StreamPage, StreamRecord, StreamSource, StreamStart, Subject,
+    Answered, Authorize, Counted, Credentials, Decision, EventBus, Fetch, Given, Guise, HttpGiven,
+    Invoke, InvokeKind, InvokeRequest, InvokeResponse, Metrics, OwnSockets, Pair, Released, Secret,
+    Served, ServiceEvent, Shadow, Sockets, StreamPage, StreamRecord, StreamSource, StreamStart,
+    Subject,
 };
 pub use principal::Principal;
 pub use provision::{AliasMover, Resource, ResourceRequest, ResourceType};

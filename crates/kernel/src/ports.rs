@@ -56,6 +56,27 @@ pub struct InvokeResponse {
     pub executed_version: String,
 }
 
+/// Takes what services tell of themselves. Provided by EventBridge.
+pub trait EventBus: Send + Sync + 'static {
+    /// Puts an event on the default bus of the context's account and region. Told at least once.
+    fn put(
+        &self,
+        ctx: Context,
+        event: ServiceEvent,
+    ) -> BoxFuture<'static, Result<(), ServiceError>>;
+}
+
+/// An event of a service: `aws.s3`, `Object Created`.
+#[derive(Debug, Clone)]
+pub struct ServiceEvent {
+    pub source: &'static str,
+    pub detail_type: String,
+    pub time_ms: i64,
+    /// ARNs.
+    pub resources: Vec<String>,
+    pub detail: undercast_smithy::Document,
+}
+
 /// Watches what passes, to give it to a candidate in the dark. Provided by the release service.
 pub trait Shadow: Send + Sync + 'static {
     /// Whether anything is watched at all. Asked on the path of every invocation.

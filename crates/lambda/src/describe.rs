@@ -1,19 +1,21 @@
 //! From rows to what callers see.
 
 use sha2::{Digest, Sha256};
+use undercast_kernel::Context;
 use undercast_smithy::Timestamp;
 
 use crate::api::lambda::shapes::{
     AliasConfiguration, AliasRoutingConfiguration, DeadLetterConfig, DestinationConfig,
-    EnvironmentResponse, EphemeralStorage, FunctionConfiguration, FunctionEventInvokeConfig, Layer,
-    LoggingConfig, OnFailure, OnSuccess, RuntimeVersionConfig, SnapStartResponse,
-    TracingConfigResponse, VpcConfigResponse,
+    EnvironmentError, EnvironmentResponse, EphemeralStorage, FunctionConfiguration,
+    FunctionEventInvokeConfig, Layer, LoggingConfig, OnFailure, OnSuccess, RuntimeVersionConfig,
+    SnapStartResponse, TracingConfigResponse, VpcConfigResponse,
 };
 use crate::name::FunctionName;
 use crate::store::{AliasRow, ConfigRow, InvokeConfigRow, SettingsRow, UsedLayerRow};
 
 /// One version of a function, under the ARN that the caller used.
 pub(crate) fn configuration(
+    ctx: &Context,
     name: &FunctionName,
     arn: String,
     version: &str,
@@ -26,12 +28,13 @@ pub(crate) fn configuration(
             runtime_version_arn: Some(runtime_version(&name.region, &row.settings.runtime)),
             error: None,
         }),
-        ..listed(name, arn, version, row)
+        ..listed(ctx, name, arn, version, row)
     }
 }
 
 /// The same as it stands in lists: without its state.
 pub(crate) fn listed(
+    ctx: &Context,
     name: &FunctionName,
     arn: String,
     version: &str,
@@ -55,18 +58,34 @@ pub(crate) fn listed(
         package_type: Some("Zip".to_owned()),
         architectures: Some(vec![settings.architecture.clone()]),
         kms_key_arn: settings.kms_key.clone(),
+        environment: environment(ctx, &name.name, settings),
         ..parts(settings)
     }
+}
+
+/// The variables; why not, if they were sealed with a key that is not here.
+fn environment(
+    ctx: &Context,
+    function: &str,
+    settings: &SettingsRow,
+) -> Option<EnvironmentResponse> {
+    let opened = settings.environment.as_ref()?.open(&ctx.kernel().settings().vault, function);
+    Some(match opened {
+        Ok(variables) => EnvironmentResponse { variables: Some(variables), error: None },
+        Err(_) => EnvironmentResponse {
+            variables: None,
+            error: Some(EnvironmentError {
+                error_code: Some("KMSAccessDeniedException".to_owned()),
+                message: Some("The environment variables cannot be decrypted.".to_owned()),
+            }),
+        },
+    })
 }
 
 /// The members that are structures.
 fn parts(settings: &SettingsRow) -> FunctionConfiguration {
     let logging = &settings.logging;
     FunctionConfiguration {
-        environment: settings
-            .environment
-            .clone()
-            .map(|variables| EnvironmentResponse { variables: Some(variables), error: None }),
         ephemeral_storage: Some(EphemeralStorage {
             size: i32::try_from(settings.tmp_mb).unwrap_or_default(),
         }),

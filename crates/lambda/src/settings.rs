@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use undercast_kernel::vault::Vault;
 use undercast_kernel::{Arn, ServiceError};
+use undercast_store::Ids;
 
 use crate::api::lambda::shapes::{
     CreateFunctionInput, DeadLetterConfig, Environment, LoggingConfig,
@@ -10,7 +12,7 @@ use crate::api::lambda::shapes::{
 };
 use crate::error::invalid;
 use crate::limits::{ENVIRONMENT_BYTES_MAX, MEMORY_MB_MAX, TIMEOUT_S_MAX};
-use crate::store::{LoggingRow, SettingsRow, VpcRow};
+use crate::store::{EnvironmentRow, LoggingRow, SettingsRow, VpcRow};
 
 /// Everything that AWS knows, in its order.
 const RUNTIMES: &[&str] = &[
@@ -62,8 +64,19 @@ const RESERVED: &[&str] = &[
     "LAMBDA_TASK_ROOT",
 ];
 
+/// What environment variables are sealed with.
+#[derive(Clone, Copy)]
+pub(crate) struct Sealing<'a> {
+    pub(crate) vault: &'a Vault,
+    pub(crate) ids: &'a dyn Ids,
+}
+
 /// The settings of a new function.
-pub(crate) fn create(input: &CreateFunctionInput, name: &str) -> Result<SettingsRow, ServiceError> {
+pub(crate) fn create(
+    input: &CreateFunctionInput,
+    name: &str,
+    sealing: Sealing<'_>,
+) -> Result<SettingsRow, ServiceError> {
     refuse_on_create(input)?;
     let Some(runtime) = &input.runtime else {
         return Err(invalid(
@@ -107,6 +120,7 @@ pub(crate) fn create(input: &CreateFunctionInput, name: &str) -> Result<Settings
             vpc: input.vpc_config.as_ref(),
         },
         name,
+        sealing,
     )?;
     Ok(row)
 }
@@ -116,6 +130,7 @@ pub(crate) fn update(
     old: &SettingsRow,
     input: &UpdateFunctionConfigurationInput,
     name: &str,
+    sealing: Sealing<'_>,
 ) -> Result<SettingsRow, ServiceError> {
     refuse_on_update(input)?;
     let mut row = old.clone();
@@ -145,6 +160,7 @@ pub(crate) fn update(
             vpc: input.vpc_config.as_ref(),
         },
         name,
+        sealing,
     )?;
     Ok(row)
 }
@@ -164,7 +180,12 @@ struct Changes<'a> {
     vpc: Option<&'a VpcConfig>,
 }
 
-fn apply(row: &mut SettingsRow, changes: Changes<'_>, name: &str) -> Result<(), ServiceError> {
+fn apply(
+    row: &mut SettingsRow,
+    changes: Changes<'_>,
+    name: &str,
+    sealing: Sealing<'_>,
+) -> Result<(), ServiceError> {
     let number = |n: i32| u32::try_from(n).unwrap_or_default();
     if let Some(description) = changes.description {
         row.description.clone_from(description);
@@ -177,7 +198,12 @@ fn apply(row: &mut SettingsRow, changes: Changes<'_>, name: &str) -> Result<(), 
     if let Some(environment) = changes.environment {
         let variables = environment.variables.clone().unwrap_or_default();
         check_environment(&variables)?;
-        row.environment = Some(variables);
+        let old = row.environment.as_ref().map(|old| old.open(sealing.vault, name)).transpose();
+        // What is the same stays as it was sealed: nothing has changed then.
+        if old.ok().flatten().as_ref() != Some(&variables) {
+            let Sealing { vault, ids } = sealing;
+            row.environment = Some(EnvironmentRow::seal(vault, ids, name, &variables)?);
+        }
     }
     if let Some(dead_letter) = changes.dead_letter {
         row.dead_letter = dead_letter_target(dead_letter)?;

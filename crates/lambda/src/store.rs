@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use undercast_kernel::keyspace;
-use undercast_store::{BlobId, Row, Table};
+use undercast_kernel::vault::{Sealed, Vault};
+use undercast_kernel::{ServiceError, keyspace};
+use undercast_store::{BlobId, Ids, Row, Table};
 
 /// Account, region, name.
 pub(crate) type FunctionKey = (String, String, String);
@@ -149,7 +150,7 @@ pub(crate) struct SettingsRow {
     pub(crate) tmp_mb: u32,
     pub(crate) architecture: String,
     /// None if nobody ever set any.
-    pub(crate) environment: Option<BTreeMap<String, String>>,
+    pub(crate) environment: Option<EnvironmentRow>,
     pub(crate) dead_letter: Option<String>,
     pub(crate) kms_key: Option<String>,
     pub(crate) tracing: String,
@@ -159,6 +160,60 @@ pub(crate) struct SettingsRow {
     /// A later one wins.
     #[serde(default)]
     pub(crate) layers: Vec<UsedLayerRow>,
+}
+
+/// Environment variables as they are kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum EnvironmentRow {
+    /// As an older version kept them.
+    Plain(BTreeMap<String, String>),
+    /// JSON, sealed for the function.
+    Sealed(Sealed),
+}
+
+impl EnvironmentRow {
+    pub(crate) fn seal(
+        vault: &Vault,
+        ids: &dyn Ids,
+        function: &str,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Self, ServiceError> {
+        let text = serde_json::to_string(variables).map_err(ServiceError::internal)?;
+        Ok(Self::Sealed(vault.seal(ids, &sealed_for(function), &text)?))
+    }
+
+    pub(crate) fn open(
+        &self,
+        vault: &Vault,
+        function: &str,
+    ) -> Result<BTreeMap<String, String>, ServiceError> {
+        match self {
+            Self::Plain(variables) => Ok(variables.clone()),
+            Self::Sealed(sealed) => {
+                let text = vault.open(&sealed_for(function), sealed)?;
+                serde_json::from_str(&text).map_err(ServiceError::internal)
+            }
+        }
+    }
+}
+
+fn sealed_for(function: &str) -> String {
+    format!("lambda environment of {function}")
+}
+
+impl PartialEq for EnvironmentRow {
+    /// What is sealed anew is something else, whatever is in it.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Plain(one), Self::Plain(other)) => one == other,
+            (Self::Sealed(Sealed::Plain(one)), Self::Sealed(Sealed::Plain(other))) => one == other,
+            (Self::Sealed(Sealed::Sealed(one)), Self::Sealed(Sealed::Sealed(other))) => {
+                one == other
+            }
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -309,3 +364,31 @@ rows!(
     LeaseRow,
     SecretRow,
 );
+
+#[cfg(test)]
+mod tests {
+    use undercast_kernel::Env;
+
+    use super::*;
+
+    #[test]
+    fn variables_open_for_their_function_alone() {
+        let (vault, ids) = (Vault::new(&[7; 32]), Env::system().ids);
+        let variables = BTreeMap::from([("TOKEN".to_owned(), "secret".to_owned())]);
+        let row = EnvironmentRow::seal(&vault, &*ids, "f", &variables).unwrap();
+        let EnvironmentRow::Sealed(Sealed::Sealed(bytes)) = &row else { panic!("not sealed") };
+        assert!(!bytes.windows(6).any(|part| part == b"secret"));
+        assert_eq!(row.open(&vault, "f").unwrap(), variables);
+        assert!(row.open(&vault, "g").is_err());
+        assert!(row.open(&Vault::new(&[8; 32]), "f").is_err());
+        assert_eq!(row, row.clone());
+        assert_ne!(row, EnvironmentRow::seal(&vault, &*ids, "f", &variables).unwrap());
+    }
+
+    #[test]
+    fn variables_of_an_older_version_are_read() {
+        let row: EnvironmentRow = serde_json::from_str(r#"{"A":"b"}"#).unwrap();
+        let variables = row.open(&Vault::default(), "f").unwrap();
+        assert_eq!(variables, BTreeMap::from([("A".to_owned(), "b".to_owned())]));
+    }
+}

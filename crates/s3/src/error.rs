@@ -71,6 +71,10 @@ pub(crate) fn argument(name: &str, value: &str, message: impl Into<String>) -> S
         .with_field("ArgumentValue", value)
 }
 
+pub(crate) fn invalid_argument(message: impl Into<String>) -> ServiceError {
+    ServiceError::new("InvalidArgument", message)
+}
+
 pub(crate) fn invalid(message: impl Into<String>) -> ServiceError {
     ServiceError::new("InvalidRequest", message)
 }
@@ -108,6 +112,14 @@ pub(crate) fn not_implemented_header(header: &str, message: &str) -> ServiceErro
     .with_status(501)
     .with_field("Header", header)
     .with_field("additionalMessage", message)
+}
+
+pub(crate) fn no_website(bucket: &str) -> ServiceError {
+    no_config(
+        "NoSuchWebsiteConfiguration",
+        "The specified bucket does not have a website configuration",
+        bucket,
+    )
 }
 
 /// Another request changes the same thing at the moment.

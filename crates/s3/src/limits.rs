@@ -18,6 +18,9 @@ pub(crate) const TAG_VALUE_CHARS_MAX: usize = 256;
 pub(crate) const POLICY_BYTES_MAX: usize = 20 << 10;
 pub(crate) const LIFECYCLE_RULES_MAX: usize = 1_000;
 pub(crate) const CORS_RULES_MAX: usize = 100;
+pub(crate) const ROUTING_RULES_MAX: usize = 50;
+pub(crate) const NOTIFICATIONS_MAX: usize = 100;
+pub(crate) const NOTIFICATION_FILTER_BYTES_MAX: usize = 1_024;
 
 /// Content up to this size stands in the object's own row, which lists read.
 pub(crate) const INLINE_BYTES_MAX: usize = 1_024;

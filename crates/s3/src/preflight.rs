@@ -52,7 +52,7 @@ impl HttpEndpoint for Preflight {
 }
 
 /// The bucket that the host or the path names, if it can be one.
-fn bucket(request: &Request) -> Option<&str> {
+pub(crate) fn bucket(request: &Request) -> Option<&str> {
     let host = request.host_name();
     if host.contains(".execute-api.") || host.contains(".lambda-url.") || host.contains(".auth.") {
         return None;

@@ -46,6 +46,11 @@ pub(crate) struct BucketRow {
     pub(crate) has_policy: bool,
     #[serde(default)]
     pub(crate) has_lifecycle: bool,
+    #[serde(default)]
+    pub(crate) has_notification: bool,
+    /// Object Lock is on, for ever.
+    #[serde(default)]
+    pub(crate) has_lock: bool,
     /// Somebody decides since then whether the bucket can go; it takes no writes meanwhile.
     #[serde(default)]
     pub(crate) deleting_ms: Option<i64>,
@@ -134,6 +139,33 @@ pub(crate) struct ObjectRow {
     /// The upload that made it, by which its completion is recognized when it is asked for again.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub(crate) upload: Option<String>,
+    #[serde(rename = "w", default, skip_serializing_if = "Lock::is_open")]
+    pub(crate) lock: Lock,
+}
+
+/// Why a version must stay.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Lock {
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retention: Option<Retention>,
+    /// A legal hold.
+    #[serde(rename = "h", default, skip_serializing_if = "is_false")]
+    pub(crate) is_held: bool,
+}
+
+impl Lock {
+    fn is_open(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Retention {
+    /// Else governance, which some may bypass.
+    #[serde(rename = "c")]
+    pub(crate) is_compliance: bool,
+    #[serde(rename = "u")]
+    pub(crate) until_ms: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

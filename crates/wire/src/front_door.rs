@@ -76,13 +76,20 @@ pub fn outline(parts: &Parts, scheme: &'static str, source_ip: &str) -> Request 
             http::Version::HTTP_2 => "HTTP/2.0",
             _ => "HTTP/1.1",
         },
-        headers: Vec::new(),
+        headers: form(parts).into_iter().collect(),
         body: Body::default(),
         side: None,
         stand_in: None,
         caller: Signed::No,
         source_ip: source_ip.to_owned(),
     }
+}
+
+/// The one header that an outline has: nothing else tells a form from a call.
+fn form(parts: &Parts) -> Option<(String, String)> {
+    let kind = parts.headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?;
+    let form = kind.starts_with("multipart/form-data");
+    form.then(|| ("content-type".to_owned(), kind.to_owned()))
 }
 
 /// Adds headers and body to an outline.

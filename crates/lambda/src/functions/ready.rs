@@ -1,5 +1,6 @@
 //! A version made ready to run: code unpacked, credentials at hand.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
@@ -58,7 +59,7 @@ impl Functions {
             return Ok(ready);
         }
         let (credentials, principal, expires_ms) = credentials(ctx, target).await?;
-        let mut function = function(target);
+        let mut function = function(ctx, target)?;
         function.code = code;
         function.layers = layers;
         if is_dark {
@@ -121,10 +122,14 @@ async fn credentials(
     Ok((credentials, Some(issued.principal), issued.expires_ms))
 }
 
-fn function(target: &Target) -> Function {
+fn function(ctx: &Context, target: &Target) -> Result<Function, ServiceError> {
     let (name, settings) = (&target.name, &target.config.settings);
-    let environment = settings.environment.clone().unwrap_or_default();
-    Function {
+    let vault = &ctx.kernel().settings().vault;
+    let environment = match &settings.environment {
+        Some(environment) => environment.open(vault, &name.name)?,
+        None => BTreeMap::new(),
+    };
+    Ok(Function {
         arn: name.arn(),
         name: name.name.clone(),
         version: target.version.clone(),
@@ -142,5 +147,5 @@ fn function(target: &Target) -> Function {
         system_log_level: settings.logging.system_level.clone(),
         trace_active: settings.tracing == "Active",
         ..Function::default()
-    }
+    })
 }

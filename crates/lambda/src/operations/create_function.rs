@@ -11,7 +11,7 @@ use crate::error::{conflict, invalid};
 use crate::layers;
 use crate::limits::{NAME_CHARS_MAX, TAGS_MAX};
 use crate::name::{FunctionName, LATEST};
-use crate::settings;
+use crate::settings::{self, Sealing};
 use crate::store::{ConfigRow, FUNCTIONS, FunctionRow};
 
 impl Handler<CreateFunction> for Lambda {
@@ -29,7 +29,8 @@ impl Handler<CreateFunction> for Lambda {
         let name = FunctionName::parse(&ctx, &input.function_name, None)?;
         check_name(&name)?;
         code::check_size(input.code.zip_file.as_ref().map(|blob| &blob.0), "CreateFunction")?;
-        let mut settings = settings::create(&input, &name.name)?;
+        let sealing = Sealing { vault: &ctx.kernel().settings().vault, ids: &*ctx.env().ids };
+        let mut settings = settings::create(&input, &name.name, sealing)?;
         settings.layers = layers::used(&ctx, input.layers.as_deref().unwrap_or_default()).await?;
         let tags = input.tags.clone().unwrap_or_default();
         if tags.len() > TAGS_MAX {
@@ -42,7 +43,7 @@ impl Handler<CreateFunction> for Lambda {
         let code = self.functions.code.receive(&ctx, (&input.code).into()).await?;
         let publish = input.publish.unwrap_or_default();
         let input = (name, settings, code, tags);
-        ctx.transact(input, move |tx, _, input| async move {
+        ctx.transact(input, move |tx, ctx, input| async move {
             let (name, settings, code, tags) = &*input;
             if FUNCTIONS.get(&tx, &name.key()).await?.is_some() {
                 return Err(exists(name));
@@ -66,9 +67,9 @@ impl Handler<CreateFunction> for Lambda {
                 true => {
                     let (number, config) = super::publish(&tx, name, &mut row, None).await?;
                     let version = number.to_string();
-                    describe::configuration(name, name.arn_with(&version), &version, &config)
+                    describe::configuration(&ctx, name, name.arn_with(&version), &version, &config)
                 }
-                false => describe::configuration(name, name.arn(), LATEST, &row.latest),
+                false => describe::configuration(&ctx, name, name.arn(), LATEST, &row.latest),
             };
             FUNCTIONS.put(&tx, &name.key(), &row)?;
             Ok(answer)

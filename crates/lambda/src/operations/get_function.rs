@@ -27,7 +27,13 @@ impl Handler<GetFunction> for Lambda {
         let tags = Some(found.row.tags.clone()).filter(|tags| !tags.is_empty());
         let arn = name.own_arn();
         Ok(GetFunctionOutput {
-            configuration: Some(describe::configuration(&name, arn, &found.version, &found.config)),
+            configuration: Some(describe::configuration(
+                &ctx,
+                &name,
+                arn,
+                &found.version,
+                &found.config,
+            )),
             code: Some(FunctionCodeLocation {
                 repository_type: Some("S3".to_owned()),
                 location: Some(location),

@@ -26,6 +26,6 @@ impl Handler<GetFunctionConfiguration> for Lambda {
         let name = FunctionName::parse(&ctx, &input.function_name, input.qualifier.as_deref())?;
         let found = super::find(&ctx, &name).await?;
         let arn = name.own_arn();
-        Ok(describe::configuration(&name, arn, &found.version, &found.config))
+        Ok(describe::configuration(&ctx, &name, arn, &found.version, &found.config))
     }
 }

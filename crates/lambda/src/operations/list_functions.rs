@@ -40,7 +40,7 @@ impl Handler<ListFunctions> for Lambda {
                 qualifier: None,
             };
             let arn = if all { name.arn_with(LATEST) } else { name.arn() };
-            functions.push(describe::listed(&name, arn, LATEST, &row.latest));
+            functions.push(describe::listed(&ctx, &name, arn, LATEST, &row.latest));
             if !all {
                 continue;
             }
@@ -48,7 +48,13 @@ impl Handler<ListFunctions> for Lambda {
                 VERSIONS.scan(&tx, VERSIONS.prefix(&key), 1000, false).await?
             {
                 let version = number.to_string();
-                functions.push(describe::listed(&name, name.arn_with(&version), &version, &config));
+                functions.push(describe::listed(
+                    &ctx,
+                    &name,
+                    name.arn_with(&version),
+                    &version,
+                    &config,
+                ));
             }
         }
         Ok(ListFunctionsOutput { next_marker, functions: Some(functions) })

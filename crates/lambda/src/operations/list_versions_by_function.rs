@@ -30,13 +30,25 @@ impl Handler<ListVersionsByFunction> for Lambda {
                 VERSIONS.after(&key, &(key.0.clone(), key.1.clone(), key.2.clone(), last))
             }
             None => {
-                versions.push(describe::listed(&name, name.arn_with(LATEST), LATEST, &row.latest));
+                versions.push(describe::listed(
+                    &ctx,
+                    &name,
+                    name.arn_with(LATEST),
+                    LATEST,
+                    &row.latest,
+                ));
                 VERSIONS.prefix(&key)
             }
         };
         for ((.., number), config) in VERSIONS.scan(&tx, range, size + 1, false).await? {
             let version = number.to_string();
-            versions.push(describe::listed(&name, name.arn_with(&version), &version, &config));
+            versions.push(describe::listed(
+                &ctx,
+                &name,
+                name.arn_with(&version),
+                &version,
+                &config,
+            ));
         }
         let more = versions.len() > size;
         versions.truncate(size);

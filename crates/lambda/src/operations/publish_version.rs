@@ -24,7 +24,7 @@ impl Handler<PublishVersion> for Lambda {
         if input.publish_to.is_some() {
             return Err(ServiceError::unsupported("PublishTo"));
         }
-        ctx.transact((name, input), |tx, _, input| async move {
+        ctx.transact((name, input), |tx, ctx, input| async move {
             let (name, input) = &*input;
             let mut row = super::require(&tx, name).await?;
             check_revision(input.revision_id.as_deref(), &row.latest.revision, "GetFunction/GetAlias")?;
@@ -41,7 +41,7 @@ impl Handler<PublishVersion> for Lambda {
             let (number, config) = super::publish(&tx, name, &mut row, description).await?;
             FUNCTIONS.put(&tx, &name.key(), &row)?;
             let version = number.to_string();
-            Ok(describe::configuration(name, name.arn_with(&version), &version, &config))
+            Ok(describe::configuration(&ctx, name, name.arn_with(&version), &version, &config))
         })
         .await
     }

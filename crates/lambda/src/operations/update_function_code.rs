@@ -37,7 +37,7 @@ impl Handler<UpdateFunctionCode> for Lambda {
         let code = self.functions.code.receive(&ctx, (&input).into()).await?;
         let key = name.key();
         let answer = ctx
-            .transact((name, input, code), |tx, _, input| async move {
+            .transact((name, input, code), |tx, ctx, input| async move {
                 let (name, input, code) = &*input;
                 let mut row = super::require(&tx, name).await?;
                 check_revision(
@@ -58,16 +58,22 @@ impl Handler<UpdateFunctionCode> for Lambda {
                     latest.build = tx.ids().hex(16);
                 }
                 if input.dry_run.unwrap_or_default() {
-                    return Ok(describe::configuration(name, name.arn(), LATEST, latest));
+                    return Ok(describe::configuration(&ctx, name, name.arn(), LATEST, latest));
                 }
                 code::link(&tx, &name.key(), LATEST, Some(&old), Some(latest))?;
                 let answer = match input.publish.unwrap_or_default() {
                     true => {
                         let (number, config) = super::publish(&tx, name, &mut row, None).await?;
                         let version = number.to_string();
-                        describe::configuration(name, name.arn_with(&version), &version, &config)
+                        describe::configuration(
+                            &ctx,
+                            name,
+                            name.arn_with(&version),
+                            &version,
+                            &config,
+                        )
                     }
-                    false => describe::configuration(name, name.arn(), LATEST, &row.latest),
+                    false => describe::configuration(&ctx, name, name.arn(), LATEST, &row.latest),
                 };
                 FUNCTIONS.put(&tx, &name.key(), &row)?;
                 Ok(answer)

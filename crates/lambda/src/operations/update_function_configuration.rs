@@ -10,7 +10,7 @@ use crate::describe;
 use crate::error::check_revision;
 use crate::layers;
 use crate::name::{FunctionName, LATEST};
-use crate::settings;
+use crate::settings::{self, Sealing};
 use crate::store::FUNCTIONS;
 
 impl Handler<UpdateFunctionConfiguration> for Lambda {
@@ -33,7 +33,7 @@ impl Handler<UpdateFunctionConfiguration> for Lambda {
         };
         let key = name.key();
         let answer = ctx
-            .transact((name, input, layers), |tx, _, input| async move {
+            .transact((name, input, layers), |tx, ctx, input| async move {
                 let (name, input, layers) = &*input;
                 let mut row = super::require(&tx, name).await?;
                 let latest = &mut row.latest;
@@ -43,7 +43,11 @@ impl Handler<UpdateFunctionConfiguration> for Lambda {
                     "GetFunction/GetAlias",
                 )?;
                 let old = latest.clone();
-                let mut settings = settings::update(&latest.settings, input, &name.name)?;
+                let mut settings = {
+                    let vault = &ctx.kernel().settings().vault;
+                    let sealing = Sealing { vault, ids: tx.ids() };
+                    settings::update(&latest.settings, input, &name.name, sealing)?
+                };
                 if let Some(layers) = layers {
                     settings.layers.clone_from(layers);
                 }
@@ -56,7 +60,7 @@ impl Handler<UpdateFunctionConfiguration> for Lambda {
                 latest.modified_ms = tx.now_ms();
                 latest.revision = tx.ids().uuid();
                 FUNCTIONS.put(&tx, &name.key(), &row)?;
-                Ok(describe::configuration(name, name.arn(), LATEST, &row.latest))
+                Ok(describe::configuration(&ctx, name, name.arn(), LATEST, &row.latest))
             })
             .await?;
         self.changed(&ctx, &key);

@@ -165,6 +165,10 @@ pub(crate) const LIFECYCLE: &str = "lifecycle";
 pub(crate) const CORS: &str = "cors";
 pub(crate) const TAGS: &str = "tags";
 pub(crate) const ACL: &str = "acl";
+pub(crate) const OBJECT_LOCK: &str = "object-lock";
+pub(crate) const LOGGING: &str = "logging";
+pub(crate) const WEBSITE: &str = "website";
+pub(crate) const NOTIFICATION: &str = "notification";
 
 /// A part of a bucket's configuration.
 pub(crate) async fn document(

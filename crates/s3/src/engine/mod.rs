@@ -6,6 +6,8 @@ pub(crate) mod condition;
 pub(crate) mod copy;
 pub(crate) mod ingest;
 pub(crate) mod list;
+pub(crate) mod lock;
+pub(crate) mod notify;
 pub(crate) mod object;
 pub(crate) mod policy;
 pub(crate) mod read;

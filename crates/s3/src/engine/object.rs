@@ -6,12 +6,13 @@ use undercast_kernel::ServiceError;
 use undercast_store::{BlobId, Tx};
 
 use super::ingest::Taken;
+use super::lock;
 use super::version::{self, Version};
 use crate::error;
 use crate::limits::{INLINE_BYTES_MAX, KEY_BYTES_MAX, METADATA_BYTES_MAX};
 use crate::store::{
-    BucketRow, CONTENTS, Checksum, Content, Encryption, OBJECTS, ObjectRow, Properties, VERSIONS,
-    Versioning,
+    BucketRow, CONTENTS, Checksum, Content, Encryption, Lock, OBJECTS, ObjectRow, Properties,
+    VERSIONS, Versioning,
 };
 use crate::tasks;
 
@@ -27,6 +28,7 @@ pub(crate) struct NewObject {
     pub(crate) storage_class: Option<String>,
     pub(crate) encryption: Option<Encryption>,
     pub(crate) upload: Option<String>,
+    pub(crate) lock: Lock,
 }
 
 /// Where the content of a new object comes from.
@@ -103,6 +105,10 @@ pub(crate) async fn put(
         Source::Parts { id, .. } => id,
         _ => tx.ids().u64(),
     };
+    let lock = match marker {
+        true => Lock::default(),
+        false => lock::of_new(tx, bucket, new.lock).await?,
+    };
     let mut row = ObjectRow {
         id,
         number: next_number(tx, latest.as_ref()),
@@ -120,6 +126,7 @@ pub(crate) async fn put(
         encryption: new.encryption,
         null_number: None,
         upload: new.upload,
+        lock,
     };
     if let Some(latest) = latest {
         retire(tx, bucket, latest, &mut row).await?;
@@ -186,6 +193,8 @@ pub(crate) fn drop_content(tx: &Tx, bucket: u64, row: &ObjectRow) -> Result<(), 
 pub(crate) struct Deleted {
     pub(crate) marker: bool,
     pub(crate) version_id: Option<String>,
+    /// Orders it among the changes of the key; `None` if there was nothing to delete.
+    pub(crate) sequence: Option<u64>,
 }
 
 /// Deletes a key: what it held goes, or a delete marker covers it.
@@ -196,32 +205,38 @@ pub(crate) async fn delete(
     latest: Option<ObjectRow>,
 ) -> Result<Deleted, ServiceError> {
     if bucket.versioning == Versioning::Off {
-        if let Some(latest) = latest {
-            drop_content(tx, bucket.number, &latest)?;
-            OBJECTS.delete(tx, &(bucket.number, key.to_owned()))?;
-        }
-        return Ok(Deleted::default());
+        let Some(latest) = latest else {
+            return Ok(Deleted::default());
+        };
+        drop_content(tx, bucket.number, &latest)?;
+        OBJECTS.delete(tx, &(bucket.number, key.to_owned()))?;
+        let sequence = Some(next_number(tx, Some(&latest)));
+        return Ok(Deleted { sequence, ..Deleted::default() });
     }
     let marker = NewObject { key: key.to_owned(), ..NewObject::default() };
     let row = put(tx, bucket, latest, marker, Source::Nothing).await?;
-    Ok(Deleted { marker: true, version_id: Some(version::id(&row)) })
+    Ok(Deleted { marker: true, version_id: Some(version::id(&row)), sequence: Some(row.number) })
 }
 
-/// Deletes one version for good.
+/// Deletes one version for good, unless it is locked; a lock of governance may be bypassed.
 pub(crate) async fn delete_version(
     tx: &Tx,
     bucket: &BucketRow,
     key: &str,
     id: &str,
     latest: Option<ObjectRow>,
+    bypasses: bool,
 ) -> Result<Deleted, ServiceError> {
     let wanted = version::parse(id).ok_or_else(|| error::version_id(id))?;
-    let mut deleted = Deleted { marker: false, version_id: Some(id.to_owned()) };
+    let mut deleted = Deleted { marker: false, version_id: Some(id.to_owned()), sequence: None };
     let Some(mut latest) = latest else {
         return Ok(deleted);
     };
+    let sequence = Some(next_number(tx, Some(&latest)));
     if is(&latest, wanted) {
+        lock::check(&latest, tx.now_ms(), bypasses)?;
         deleted.marker = latest.marker;
+        deleted.sequence = sequence;
         drop_content(tx, bucket.number, &latest)?;
         promote(tx, bucket.number, latest).await?;
         return Ok(deleted);
@@ -238,7 +253,9 @@ pub(crate) async fn delete_version(
     let Some(row) = found.filter(|row| is(row, wanted)) else {
         return Ok(deleted);
     };
+    lock::check(&row, tx.now_ms(), bypasses)?;
     deleted.marker = row.marker;
+    deleted.sequence = sequence;
     drop_content(tx, bucket.number, &row)?;
     VERSIONS.delete(tx, &at)?;
     if row.null {

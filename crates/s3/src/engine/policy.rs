@@ -1,5 +1,6 @@
 //! What a bucket's policy allows to others than its owner. Statements with conditions allow nothing
-//! here and deny everything that they name: the safe reading of what is not evaluated.
+//! here and deny everything that they name: the safe reading of what is not evaluated. And what the
+//! policies of destinations allow to S3.
 
 use serde_json::Value;
 use undercast_kernel::Principal;
@@ -21,6 +22,68 @@ pub(crate) fn allows(policy: &Value, principal: &Principal, action: &str, resour
         }
     }
     allowed
+}
+
+/// Whether some statement lets somebody in, for whatever.
+pub(crate) fn lets_in(policy: &Value, principal: &Principal) -> bool {
+    list(policy.get("Statement")).iter().any(|statement| {
+        who(statement, principal)
+            && statement.get("Condition").is_none()
+            && statement.get("Effect").and_then(Value::as_str) == Some("Allow")
+    })
+}
+
+/// Whether the policy of a function or queue lets a service do something to it on behalf of a bucket,
+/// which is named together with its account. Conditions of another kind never hold.
+pub(crate) fn lets_service(
+    policy: &Value,
+    service: &str,
+    action: &str,
+    resource: &str,
+    (bucket, account): (&str, &str),
+) -> bool {
+    let source = super::bucket::arn(bucket);
+    let mut allowed = false;
+    for statement in list(policy.get("Statement")) {
+        let applies = serves(statement, service)
+            && any(statement.get("Action"), action, true)
+            && any(statement.get("Resource"), resource, false)
+            && holds(statement.get("Condition"), &source, account);
+        match statement.get("Effect").and_then(Value::as_str) {
+            Some("Deny") if applies => return false,
+            Some("Allow") if applies => allowed = true,
+            _ => {}
+        }
+    }
+    allowed
+}
+
+fn serves(statement: &Value, service: &str) -> bool {
+    let Some(named) = statement.get("Principal") else {
+        return false;
+    };
+    let everybody = |value: Option<&Value>| list(value).iter().any(|one| one == "*");
+    everybody(Some(named))
+        || everybody(named.get("AWS"))
+        || list(named.get("Service")).iter().any(|one| one == service)
+}
+
+fn holds(condition: Option<&Value>, source: &str, account: &str) -> bool {
+    let operators = condition.and_then(Value::as_object).into_iter().flatten();
+    operators.into_iter().all(|(operator, keys)| {
+        keys.as_object().into_iter().flatten().all(|(key, wanted)| {
+            let have = match key.to_ascii_lowercase().as_str() {
+                "aws:sourcearn" => source,
+                "aws:sourceaccount" => account,
+                _ => return false,
+            };
+            match operator.as_str() {
+                "ArnLike" | "ArnEquals" | "StringLike" => any(Some(wanted), have, false),
+                "StringEquals" => list(Some(wanted)).iter().any(|one| one == have),
+                _ => false,
+            }
+        })
+    })
 }
 
 fn list(value: Option<&Value>) -> &[Value] {
@@ -138,5 +201,24 @@ mod tests {
         assert!(!check(&conditional, &friend));
         let denied = json!({"Statement": [statement("Allow", None), statement("Deny", None)]});
         assert!(!check(&denied, &friend));
+    }
+
+    #[test]
+    fn services_are_let_in_for_their_bucket() {
+        let policy = |condition: Value| {
+            json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"},
+                "Action": "sqs:SendMessage", "Resource": "arn:aws:sqs:us-east-1:1:q", "Condition": condition}]})
+        };
+        let check = |policy: &Value, bucket: &str| {
+            let queue = "arn:aws:sqs:us-east-1:1:q";
+            lets_service(policy, "s3.amazonaws.com", "sqs:SendMessage", queue, (bucket, "1"))
+        };
+        let of_bucket = policy(json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:*:*:b"}}));
+        assert!(check(&of_bucket, "b"));
+        assert!(!check(&of_bucket, "c"));
+        assert!(check(&policy(json!({"StringEquals": {"AWS:SourceAccount": "1"}})), "c"));
+        assert!(!check(&policy(json!({"StringEquals": {"AWS:SourceAccount": "2"}})), "c"));
+        assert!(!check(&policy(json!({"Bool": {"aws:SecureTransport": "true"}})), "b"));
+        assert!(!check(&json!({}), "b"));
     }
 }

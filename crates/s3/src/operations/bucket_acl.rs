@@ -75,6 +75,18 @@ async fn put(tx: &Tx, row: &BucketRow, acl: &str) -> Result<(), ServiceError> {
     }
 }
 
+/// What the owner of a bucket may: everything.
+pub(super) fn owners(row: &BucketRow) -> Grant {
+    Grant {
+        grantee: Some(Grantee {
+            id: Some(owner_id(&row.account)),
+            r#type: "CanonicalUser".to_owned(),
+            ..Grantee::default()
+        }),
+        permission: Some("FULL_CONTROL".to_owned()),
+    }
+}
+
 impl Handler<GetBucketAcl> for S3 {
     fn authorize(&self, _: &Context, input: &GetBucketAclInput) -> Vec<Access> {
         access("GetBucketAcl", &input.bucket)
@@ -88,14 +100,7 @@ impl Handler<GetBucketAcl> for S3 {
         let tx = ctx.store().begin().await?;
         let row = own(&tx, &ctx, &input.bucket, input.expected_bucket_owner.as_ref()).await?;
         let acl = document(&tx, &row, ACL).await?;
-        let mut grants = vec![Grant {
-            grantee: Some(Grantee {
-                id: Some(owner_id(&row.account)),
-                r#type: "CanonicalUser".to_owned(),
-                ..Grantee::default()
-            }),
-            permission: Some("FULL_CONTROL".to_owned()),
-        }];
+        let mut grants = vec![owners(&row)];
         let further: &[(&str, &str)] = match acl.as_ref().and_then(Document::as_str) {
             Some("public-read") => &[(EVERYBODY, "READ")],
             Some("public-read-write") => &[(EVERYBODY, "READ"), (EVERYBODY, "WRITE")],

@@ -41,6 +41,13 @@ impl Handler<PutBucketVersioning> for S3 {
             let (input, versioning) = &*input;
             let owner = input.expected_bucket_owner.as_ref();
             let mut row = own(&tx, &ctx, &input.bucket, owner).await?;
+            if row.has_lock && *versioning != Versioning::Enabled {
+                return Err(ServiceError::new(
+                    "InvalidBucketState",
+                    "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
+                )
+                .with_status(409));
+            }
             row.versioning = *versioning;
             BUCKETS.put(&tx, &(input.bucket.clone(),), &row)?;
             Ok(())

@@ -10,11 +10,12 @@ use crate::api::s3::shapes::{CompleteMultipartUploadInput, CompleteMultipartUplo
 use crate::engine::bucket::{load_for_write, object_access, on};
 use crate::engine::checksum::Algorithm;
 use crate::engine::condition::WriteConditions;
+use crate::engine::notify::{Event, Subject, notify};
 use crate::engine::object::{self, NewObject, Source};
 use crate::engine::upload::{NamedPart, Whole, assemble};
 use crate::engine::{checksum, read, version};
 use crate::error::{invalid, malformed_xml, no_upload};
-use crate::store::{ObjectRow, UPLOADS, UploadRow, Versioning};
+use crate::store::{Lock, ObjectRow, UPLOADS, UploadRow, Versioning};
 
 impl Handler<CompleteMultipartUpload> for S3 {
     fn authorize(&self, _: &Context, input: &CompleteMultipartUploadInput) -> Vec<Access> {
@@ -116,8 +117,11 @@ async fn complete(
         storage_class: upload.storage_class,
         encryption: upload.encryption,
         upload: Some(input.upload_id.clone()),
+        lock: Lock::default(),
     };
     let row = object::put(tx, &bucket, latest, new, source).await?;
+    let subject = Subject::written(&bucket, &row);
+    notify(tx, ctx, &bucket, &input.bucket, Event::CompleteMultipartUpload, &subject).await?;
     Ok((row, bucket.versioning))
 }
 

@@ -10,6 +10,7 @@ use crate::api::s3::shapes::{CopyObjectInput, CopyObjectOutput, CopyObjectResult
 use crate::engine::bucket::{load_for_write, object_access, on, version_access};
 use crate::engine::condition::{Conditions, WriteConditions};
 use crate::engine::copy::{self, Copied, Place};
+use crate::engine::notify::{Event, Subject, notify};
 use crate::engine::object::{self, NewObject, check_key, check_metadata};
 use crate::engine::{checksum, read, tags, version};
 use crate::error::{argument, busy, invalid};
@@ -38,6 +39,7 @@ impl Handler<CopyObject> for S3 {
         input: CopyObjectInput,
     ) -> Result<CopyObjectOutput, ServiceError> {
         super::check_unsupported!(input);
+        super::check_no_lock!(input);
         if input.copy_source_sse_customer_algorithm.is_some() {
             return Err(ServiceError::unsupported("encryption with keys of the customer (SSE-C)"));
         }
@@ -171,6 +173,8 @@ async fn commit(
         input.bucket_key_enabled,
     )?;
     let row = object::put(tx, &bucket, latest, new, copied.source.clone()).await?;
+    let subject = Subject::written(&bucket, &row);
+    notify(tx, ctx, &bucket, &input.bucket, Event::Copy, &subject).await?;
     Ok(Some((row, bucket.versioning)))
 }
 

@@ -25,9 +25,6 @@ impl Handler<CreateBucket> for S3 {
         input: CreateBucketInput,
     ) -> Result<CreateBucketOutput, ServiceError> {
         check_name(&input.bucket)?;
-        if input.object_lock_enabled_for_bucket == Some(true) {
-            return Err(ServiceError::unsupported("S3 Object Lock"));
-        }
         let region = region(&ctx, &input)?;
         let bucket_arn = Some(arn(&input.bucket));
         let location = if region == "us-east-1" {
@@ -98,15 +95,19 @@ pub(crate) async fn create(
         .with_status(409)
         .with_field("BucketName", input.bucket.as_str()));
     }
+    // Locked versions have to be versions.
+    let locks = input.object_lock_enabled_for_bucket == Some(true);
     let row = BucketRow {
         number: tx.ids().u64(),
         account: ctx.account().to_owned(),
         region: region.to_owned(),
         created_ms: tx.now_ms(),
-        versioning: Versioning::Off,
+        versioning: if locks { Versioning::Enabled } else { Versioning::Off },
         encryption: None,
         has_policy: false,
         has_lifecycle: false,
+        has_notification: false,
+        has_lock: locks,
         deleting_ms: None,
     };
     configure(tx, &row, input)?;

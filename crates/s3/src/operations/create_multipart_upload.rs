@@ -24,6 +24,7 @@ impl Handler<CreateMultipartUpload> for S3 {
         input: CreateMultipartUploadInput,
     ) -> Result<CreateMultipartUploadOutput, ServiceError> {
         super::check_unsupported!(input);
+        super::check_no_lock!(input);
         check_key(&input.key)?;
         let template = template(&input)?;
         let (bucket, key) = (input.bucket.clone(), input.key.clone());

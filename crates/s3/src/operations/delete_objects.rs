@@ -2,13 +2,13 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::delete_object::{action, delete};
+use super::delete_object::{How, action, delete};
 use crate::S3;
 use crate::api::s3::operations::DeleteObjects;
 use crate::api::s3::shapes::{
     DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, Error, ObjectIdentifier,
 };
-use crate::engine::bucket::{load, on, own, version_access};
+use crate::engine::bucket::{load, object_access, on, own, version_access};
 use crate::engine::object::Deleted;
 use crate::error::malformed_xml;
 use crate::limits::DELETE_OBJECTS_MAX;
@@ -22,7 +22,13 @@ impl Handler<DeleteObjects> for S3 {
         objects
             .flat_map(|object| {
                 let version = object.version_id.as_ref();
-                version_access("DeleteObject", &input.bucket, &object.key, version)
+                let bypasses = input.bypass_governance_retention == Some(true);
+                let mut all = version_access("DeleteObject", &input.bucket, &object.key, version);
+                if bypasses {
+                    let action = "BypassGovernanceRetention";
+                    all.extend(object_access(action, &input.bucket, &object.key));
+                }
+                all
             })
             .collect()
     }
@@ -43,9 +49,11 @@ impl Handler<DeleteObjects> for S3 {
         }
         drop(tx);
         let quiet = input.delete.quiet == Some(true);
+        let bypasses = input.bypass_governance_retention == Some(true);
         let mut output = DeleteObjectsOutput::default();
         for chunk in objects.chunks(CHUNK) {
-            let results = delete_chunk(&ctx, &input.bucket, owner.as_ref(), chunk.to_vec()).await?;
+            let all = (input.bucket.clone(), owner.clone(), chunk.to_vec());
+            let results = delete_chunk(&ctx, all, bypasses).await?;
             for (object, result) in chunk.iter().zip(results) {
                 match result {
                     Ok(_) if quiet => {}
@@ -69,20 +77,18 @@ type Results = Vec<Result<Deleted, ServiceError>>;
 
 async fn delete_chunk(
     ctx: &Context,
-    bucket: &str,
-    owner: Option<&String>,
-    chunk: Vec<ObjectIdentifier>,
+    input: (String, Option<String>, Vec<ObjectIdentifier>),
+    bypasses: bool,
 ) -> Result<Results, ServiceError> {
-    let input = (bucket.to_owned(), owner.cloned(), chunk);
-    ctx.transact(input, |tx, ctx, input| async move {
+    ctx.transact(input, move |tx, ctx, input| async move {
         let (name, owner, chunk) = &*input;
         let mut results = Vec::with_capacity(chunk.len());
         for object in chunk {
             let version = object.version_id.as_deref();
             let wanted = on(action(version), &object.key);
             let bucket = load(&tx, &ctx, name, owner.as_ref(), wanted).await?;
-            let if_match = object.e_tag.as_deref();
-            match delete(&tx, &bucket, &object.key, version, if_match).await {
+            let how = How { if_match: object.e_tag.as_deref(), bypasses };
+            match delete(&tx, &ctx, (&bucket, name), &object.key, version, how).await {
                 // The store's own failures are of the whole transaction.
                 Err(error) if error.status() == Some(503) => return Err(error),
                 result => results.push(result),

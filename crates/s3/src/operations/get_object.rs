@@ -196,6 +196,14 @@ macro_rules! describe {
         $output.website_redirect_location = properties.website_redirect.clone();
         $output.metadata = Some(properties.metadata.clone());
         $output.storage_class = row.storage_class.clone();
+        if let Some(retention) = &row.lock.retention {
+            $output.object_lock_mode = Some($crate::engine::lock::mode_name(retention));
+            $output.object_lock_retain_until_date =
+                Some(undercast_smithy::Timestamp::from_millis(retention.until_ms));
+        }
+        if row.lock.is_held {
+            $output.object_lock_legal_hold_status = Some("ON".to_owned());
+        }
         $output.tag_count = i32::try_from(row.tags.len()).ok().filter(|count| *count > 0);
         $output.parts_count = found.parts;
         $crate::operations::answer_encryption!($output, row.encryption.as_ref());

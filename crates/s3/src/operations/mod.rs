@@ -4,13 +4,17 @@
 mod abort_multipart_upload;
 mod bucket_acl;
 mod bucket_cors;
+mod bucket_defaults;
 mod bucket_encryption;
 mod bucket_lifecycle;
+mod bucket_logging;
+mod bucket_notification;
 mod bucket_ownership;
 mod bucket_policy;
 mod bucket_public_access;
 mod bucket_tagging;
 mod bucket_versioning;
+mod bucket_website;
 mod complete_multipart_upload;
 mod copy_object;
 pub(crate) mod create_bucket;
@@ -28,8 +32,10 @@ mod list_multipart_uploads;
 mod list_object_versions;
 mod list_objects;
 mod list_parts;
+mod object_acl;
+mod object_lock;
 mod object_tagging;
-mod put_object;
+pub(crate) mod put_object;
 mod upload_part;
 mod upload_part_copy;
 
@@ -141,12 +147,6 @@ macro_rules! check_unsupported {
         if $input.sse_customer_algorithm.is_some() || $input.sse_customer_key.is_some() {
             return Err(unsupported("encryption with keys of the customer (SSE-C)"));
         }
-        if $input.object_lock_mode.is_some()
-            || $input.object_lock_retain_until_date.is_some()
-            || $input.object_lock_legal_hold_status.is_some()
-        {
-            return Err(unsupported("S3 Object Lock"));
-        }
         let grants = [
             &$input.grant_full_control,
             &$input.grant_read,
@@ -157,6 +157,21 @@ macro_rules! check_unsupported {
     }};
 }
 use check_unsupported;
+
+/// Locks of objects that are copied or uploaded in parts come from their bucket's rule alone.
+macro_rules! check_no_lock {
+    ($input:expr) => {{
+        if $input.object_lock_mode.is_some()
+            || $input.object_lock_retain_until_date.is_some()
+            || $input.object_lock_legal_hold_status.is_some()
+        {
+            return Err(undercast_kernel::ServiceError::unsupported(
+                "Object Lock by headers of a copy or of an upload in parts",
+            ));
+        }
+    }};
+}
+use check_no_lock;
 
 /// Objects belong to the bucket's owner, and nobody else is granted anything by lists.
 fn check_acl(acl: Option<&String>, grants: bool) -> Result<(), ServiceError> {

@@ -10,10 +10,11 @@ use crate::api::s3::shapes::{
     GetObjectTaggingOutput, PutObjectTaggingInput, PutObjectTaggingOutput,
 };
 use crate::engine::bucket::{load, on, version_access};
+use crate::engine::notify::{Event, Subject, notify};
 use crate::engine::read;
 use crate::engine::tags::{self, Tags};
 use crate::limits::OBJECT_TAGS_MAX;
-use crate::store::{BucketRow, OBJECTS, VERSIONS};
+use crate::store::{BucketRow, OBJECTS, ObjectRow, VERSIONS};
 
 impl Handler<PutObjectTagging> for S3 {
     fn authorize(&self, _: &Context, input: &PutObjectTaggingInput) -> Vec<Access> {
@@ -34,7 +35,11 @@ impl Handler<PutObjectTagging> for S3 {
                 let owner = input.expected_bucket_owner.as_ref();
                 let wanted = on("PutObjectTagging", &input.key);
                 let bucket = load(&tx, &ctx, &input.bucket, owner, wanted).await?;
-                put(&tx, &bucket, &input.key, input.version_id.as_deref(), tags.clone()).await
+                let version = input.version_id.as_deref();
+                let row = put(&tx, &bucket, &input.key, version, tags.clone()).await?;
+                let subject = Subject::tagged(&bucket, &row);
+                notify(&tx, &ctx, &bucket, &input.bucket, Event::TaggingPut, &subject).await?;
+                Ok(read::version_id(&bucket, &row))
             })
             .await?;
         Ok(PutObjectTaggingOutput { version_id })
@@ -47,17 +52,23 @@ async fn put(
     key: &str,
     version: Option<&str>,
     tags: Tags,
-) -> Result<Option<String>, ServiceError> {
+) -> Result<ObjectRow, ServiceError> {
     let mut row = read::find(tx, bucket, key, version, "PUT").await?;
-    let latest = read::latest(tx, bucket, key).await?;
     row.tags = tags;
-    let key = (bucket.number, key.to_owned());
+    keep(tx, bucket, &row).await?;
+    Ok(row)
+}
+
+/// Puts a version back where it is.
+pub(super) async fn keep(tx: &Tx, bucket: &BucketRow, row: &ObjectRow) -> Result<(), ServiceError> {
+    let latest = read::latest(tx, bucket, &row.key).await?;
+    let key = (bucket.number, row.key.clone());
     if latest.is_some_and(|latest| latest.number == row.number) {
-        OBJECTS.put(tx, &key, &row)?;
+        OBJECTS.put(tx, &key, row)?;
     } else {
-        VERSIONS.put(tx, &(key.0, key.1, !row.number), &row)?;
+        VERSIONS.put(tx, &(key.0, key.1, !row.number), row)?;
     }
-    Ok(read::version_id(bucket, &row))
+    Ok(())
 }
 
 impl Handler<GetObjectTagging> for S3 {
@@ -100,7 +111,11 @@ impl Handler<DeleteObjectTagging> for S3 {
                 let owner = input.expected_bucket_owner.as_ref();
                 let wanted = on("DeleteObjectTagging", &input.key);
                 let bucket = load(&tx, &ctx, &input.bucket, owner, wanted).await?;
-                put(&tx, &bucket, &input.key, input.version_id.as_deref(), Tags::new()).await
+                let version = input.version_id.as_deref();
+                let row = put(&tx, &bucket, &input.key, version, Tags::new()).await?;
+                let subject = Subject::tagged(&bucket, &row);
+                notify(&tx, &ctx, &bucket, &input.bucket, Event::TaggingDelete, &subject).await?;
+                Ok(read::version_id(&bucket, &row))
             })
             .await?;
         Ok(DeleteObjectTaggingOutput { version_id })

@@ -8,8 +8,9 @@ use crate::api::s3::shapes::{PutObjectInput, PutObjectOutput};
 use crate::engine::bucket::{load_for_write, object_access, on};
 use crate::engine::condition::WriteConditions;
 use crate::engine::ingest::{self, Wanted, drain};
+use crate::engine::notify::{Event, Subject, notify};
 use crate::engine::object::{self, NewObject, Source, check_key, check_metadata};
-use crate::engine::{checksum, read, tags, version};
+use crate::engine::{checksum, lock, read, tags, version};
 use crate::limits::{OBJECT_TAGS_MAX, PUT_BYTES_MAX, ROW_BYTES_MAX};
 use crate::store::{Properties, Versioning};
 
@@ -18,6 +19,12 @@ impl Handler<PutObject> for S3 {
         let mut accesses = object_access("PutObject", &input.bucket, &input.key);
         if input.tagging.is_some() {
             accesses.extend(object_access("PutObjectTagging", &input.bucket, &input.key));
+        }
+        if input.object_lock_mode.is_some() {
+            accesses.extend(object_access("PutObjectRetention", &input.bucket, &input.key));
+        }
+        if input.object_lock_legal_hold_status.is_some() {
+            accesses.extend(object_access("PutObjectLegalHold", &input.bucket, &input.key));
         }
         accesses
     }
@@ -28,7 +35,7 @@ impl Handler<PutObject> for S3 {
         input: PutObjectInput,
     ) -> Result<PutObjectOutput, ServiceError> {
         let body = input.body.clone();
-        let result = put(ctx, input).await;
+        let result = put(ctx, input, Event::Put).await;
         if result.is_err() {
             drain(&body).await;
         }
@@ -36,7 +43,12 @@ impl Handler<PutObject> for S3 {
     }
 }
 
-async fn put(ctx: Context, mut input: PutObjectInput) -> Result<PutObjectOutput, ServiceError> {
+/// `event` tells how the object came.
+pub(crate) async fn put(
+    ctx: Context,
+    mut input: PutObjectInput,
+    event: Event,
+) -> Result<PutObjectOutput, ServiceError> {
     super::check_unsupported!(input);
     if input.write_offset_bytes.is_some() {
         return Err(ServiceError::unsupported("writing at an offset"));
@@ -55,7 +67,7 @@ async fn put(ctx: Context, mut input: PutObjectInput) -> Result<PutObjectOutput,
     new.checksum = Some(taken.checksum);
     let source = Source::from(taken.content);
     let (row, versioning) = ctx
-        .transact((input, conditions, new, source), |tx, ctx, all| async move {
+        .transact((input, conditions, new, source), move |tx, ctx, all| async move {
             let (input, conditions, new, source) = &*all;
             let owner = input.expected_bucket_owner.as_ref();
             let wanted = on("PutObject", &input.key);
@@ -63,6 +75,12 @@ async fn put(ctx: Context, mut input: PutObjectInput) -> Result<PutObjectOutput,
             let latest = read::latest(&tx, &bucket, &input.key).await?;
             conditions.check(&input.key, latest.as_ref())?;
             let mut new = new.clone();
+            new.lock = lock::asked(
+                input.object_lock_mode.as_ref(),
+                input.object_lock_retain_until_date,
+                input.object_lock_legal_hold_status.as_ref(),
+                tx.now_ms(),
+            )?;
             new.encryption = super::encryption(
                 &ctx,
                 &bucket,
@@ -71,6 +89,8 @@ async fn put(ctx: Context, mut input: PutObjectInput) -> Result<PutObjectOutput,
                 input.bucket_key_enabled,
             )?;
             let row = object::put(&tx, &bucket, latest, new, source.clone()).await?;
+            let subject = Subject::written(&bucket, &row);
+            notify(&tx, &ctx, &bucket, &input.bucket, event, &subject).await?;
             Ok((row, bucket.versioning))
         })
         .await?;

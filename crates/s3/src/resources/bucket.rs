@@ -7,7 +7,7 @@ use undercast_kernel::{Context, Resource, ResourceRequest, ResourceType, Service
 use undercast_store::Tx;
 
 use super::call;
-use super::translate::{canned, cors, encryption, lifecycle};
+use super::translate::{canned, cors, encryption, lifecycle, notification, object_lock, website};
 use crate::api::s3::shapes::{CreateBucketInput, Tagging};
 use crate::engine::bucket::{TAGS, access, check_name, document, own, put_config};
 use crate::engine::tags::to_set;
@@ -32,10 +32,14 @@ impl ResourceType for BucketType {
             "BucketName",
             "CorsConfiguration",
             "LifecycleConfiguration",
+            "NotificationConfiguration",
+            "ObjectLockConfiguration",
+            "ObjectLockEnabled",
             "OwnershipControls",
             "PublicAccessBlockConfiguration",
             "Tags",
             "VersioningConfiguration",
+            "WebsiteConfiguration",
         ]
     }
 
@@ -92,9 +96,12 @@ async fn create(ctx: &Context, request: ResourceRequest) -> Result<Resource, Ser
             .properties
             .pointer("/OwnershipControls/Rules/0/ObjectOwnership")
             .and_then(Value::as_str);
+        let locks = request.properties.get("ObjectLockEnabled");
+        let locks = locks.is_some_and(|locks| *locks == true || *locks == "true");
         let input = CreateBucketInput {
             bucket: name.clone(),
             object_ownership: ownership.map(str::to_owned),
+            object_lock_enabled_for_bucket: locks.then_some(true),
             ..CreateBucketInput::default()
         };
         // Made and marked at once, so that another attempt knows it.
@@ -226,7 +233,17 @@ async fn configure(
         "DeleteBucketLifecycle",
     )
     .await?;
+    set.put_or(
+        "WebsiteConfiguration",
+        "PutBucketWebsite",
+        "WebsiteConfiguration",
+        website,
+        "DeleteBucketWebsite",
+    )
+    .await?;
     set.versioning().await?;
+    set.notification().await?;
+    set.object_lock().await?;
     set.access_control().await?;
     let accesses = access("PutBucketTagging", name);
     ctx.kernel().check(ctx, accesses).await?;
@@ -288,6 +305,25 @@ impl Setting<'_> {
             "VersioningConfiguration": {"Status": status},
         });
         call(self.ctx, "PutBucketVersioning", input).await.map(drop)
+    }
+
+    async fn object_lock(&self) -> Result<(), ServiceError> {
+        let Some(Some(value)) = self.changed("ObjectLockConfiguration") else {
+            return Ok(());
+        };
+        let input = json!({"Bucket": self.name, "ObjectLockConfiguration": object_lock(value)});
+        call(self.ctx, "PutObjectLockConfiguration", input).await.map(drop)
+    }
+
+    async fn notification(&self) -> Result<(), ServiceError> {
+        let Some(value) = self.changed("NotificationConfiguration") else {
+            return Ok(());
+        };
+        let input = json!({
+            "Bucket": self.name,
+            "NotificationConfiguration": notification(value.unwrap_or(&Value::Null))?,
+        });
+        call(self.ctx, "PutBucketNotificationConfiguration", input).await.map(drop)
     }
 
     async fn access_control(&self) -> Result<(), ServiceError> {

@@ -73,6 +73,81 @@ pub(super) fn cors(property: &Value) -> Result<Value, ServiceError> {
     Ok(json!({"CORSRules": rules.collect::<Result<Vec<_>, ServiceError>>()?}))
 }
 
+pub(super) fn website(property: &Value) -> Result<Value, ServiceError> {
+    let names = ["ErrorDocument", "IndexDocument", "RedirectAllRequestsTo", "RoutingRules"];
+    let mut out = renamed(property, "WebsiteConfiguration", &names.map(|name| (name, name)))?;
+    for (document, member) in [("ErrorDocument", "Key"), ("IndexDocument", "Suffix")] {
+        if let Some(name) = property.get(document) {
+            out.insert(document.to_owned(), json!({member: name}));
+        }
+    }
+    let rules = each(property.get("RoutingRules")).map(|rule| {
+        let names = [("RedirectRule", "Redirect"), ("RoutingRuleCondition", "Condition")];
+        let mut rule = renamed(rule, "WebsiteConfiguration", &names)?;
+        rule.values_mut().for_each(texts);
+        Ok(Value::Object(rule))
+    });
+    let rules = rules.collect::<Result<Vec<_>, ServiceError>>()?;
+    out.remove("RoutingRules");
+    if !rules.is_empty() {
+        out.insert("RoutingRules".to_owned(), rules.into());
+    }
+    Ok(out.into())
+}
+
+pub(super) fn object_lock(property: &Value) -> Value {
+    let mut out = property.clone();
+    if let Some(default) = out.pointer_mut("/Rule/DefaultRetention") {
+        *default = numbers(default);
+    }
+    out
+}
+
+/// Codes are texts for the operation, and may be numbers in a template.
+fn texts(part: &mut Value) {
+    for value in part.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        if value.is_number() {
+            *value = value.to_string().into();
+        }
+    }
+}
+
+/// Templates name one event for each entry.
+pub(super) fn notification(property: &Value) -> Result<Value, ServiceError> {
+    let entries = |list: &str, from: &str, to: &str| {
+        let names = [("Event", "Events"), ("Filter", "Filter"), (from, to)];
+        let all = each(property.get(list)).map(|entry| {
+            let mut entry = renamed(entry, list, &names)?;
+            if let Some(event) = entry.remove("Events") {
+                entry.insert("Events".to_owned(), json!([event]));
+            }
+            if let Some(filter) = entry.remove("Filter") {
+                let rules = filter.pointer("/S3Key/Rules").cloned().unwrap_or_else(|| json!([]));
+                entry.insert("Filter".to_owned(), json!({"Key": {"FilterRules": rules}}));
+            }
+            Ok(Value::Object(entry))
+        });
+        all.collect::<Result<Vec<Value>, ServiceError>>()
+    };
+    let mut out = Map::new();
+    for (list, from, name, to) in [
+        ("LambdaConfigurations", "Function", "LambdaFunctionConfigurations", "LambdaFunctionArn"),
+        ("QueueConfigurations", "Queue", "QueueConfigurations", "QueueArn"),
+        ("TopicConfigurations", "Topic", "TopicConfigurations", "TopicArn"),
+    ] {
+        let all = entries(list, from, to)?;
+        if !all.is_empty() {
+            out.insert(name.to_owned(), all.into());
+        }
+    }
+    let bridge = property.get("EventBridgeConfiguration").filter(|bridge| !bridge.is_null());
+    let enabled = bridge.map(|bridge| bridge.get("EventBridgeEnabled"));
+    if enabled.is_some_and(|enabled| enabled.is_none_or(|on| on != false && on != "false")) {
+        out.insert("EventBridgeConfiguration".to_owned(), json!({}));
+    }
+    Ok(out.into())
+}
+
 pub(super) fn lifecycle(property: &Value) -> Result<Value, ServiceError> {
     let rules = each(property.get("Rules")).map(lifecycle_rule);
     Ok(json!({"Rules": rules.collect::<Result<Vec<_>, ServiceError>>()?}))
@@ -234,6 +309,23 @@ mod tests {
             json!({"And": {"Prefix": "tmp/", "Tags": [{"Key": "a", "Value": "b"}]}})
         );
         assert_eq!(rule["Expiration"], json!({"Days": 1}));
+    }
+
+    #[test]
+    fn notifications_are_renamed() {
+        let property = json!({
+            "LambdaConfigurations": [{"Event": "s3:ObjectCreated:*", "Function": "arn",
+                "Filter": {"S3Key": {"Rules": [{"Name": "suffix", "Value": ".jpg"}]}}}],
+            "EventBridgeConfiguration": {"EventBridgeEnabled": true},
+        });
+        let expected = json!({
+            "LambdaFunctionConfigurations": [{"Events": ["s3:ObjectCreated:*"],
+                "LambdaFunctionArn": "arn",
+                "Filter": {"Key": {"FilterRules": [{"Name": "suffix", "Value": ".jpg"}]}}}],
+            "EventBridgeConfiguration": {},
+        });
+        assert_eq!(notification(&property).unwrap(), expected);
+        assert_eq!(notification(&Value::Null).unwrap(), json!({}));
     }
 
     #[test]

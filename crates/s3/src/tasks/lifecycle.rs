@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use undercast_kernel::service::TaskSpec;
-use undercast_kernel::{Kernel, ServiceError};
+use undercast_kernel::{Context, Kernel, ServiceError};
 use undercast_smithy::document::from_document;
 use undercast_store::{NewTask, Outcome, Task, TaskError, Tx};
 
-use super::{broken, spawn_drop_parts, spec};
+use super::{S3_SERVICE, broken, spawn_drop_parts, spec};
 use crate::api::s3::shapes::{BucketLifecycleConfiguration, LifecycleRule, Tag};
 use crate::engine::bucket::{LIFECYCLE, document};
-use crate::engine::{object, version};
+use crate::engine::notify::{Event, Subject, notify};
+use crate::engine::object::Deleted;
+use crate::engine::{lock, object, version};
 use crate::store::{BUCKETS, BucketRow, OBJECTS, ObjectRow, UPLOADS, VERSIONS, Versioning};
 
 const KIND: &str = "s3.lifecycle";
@@ -79,7 +81,8 @@ async fn sweep(
             .db()
             .transact(|tx| {
                 let (name, after, rules) = (name.to_owned(), after.clone(), Arc::clone(rules));
-                async move { keys(&tx, &name, number, after, &rules).await }
+                let ctx = kernel.service_context(S3_SERVICE, "", "");
+                async move { keys(&tx, &ctx, &name, number, after, &rules).await }
             })
             .await?;
         match step {
@@ -99,6 +102,7 @@ async fn sweep(
 /// Looks at some keys; answers the last of them, if there may be more.
 async fn keys(
     tx: &Tx,
+    ctx: &Context,
     name: &str,
     number: u64,
     after: Option<String>,
@@ -120,18 +124,39 @@ async fn keys(
         let Some(latest) = OBJECTS.get(tx, &key).await? else {
             continue;
         };
-        older(tx, &bucket, &latest, rules).await?;
-        current(tx, &bucket, latest, rules).await?;
+        let of = Of { tx, ctx, bucket: &bucket, name };
+        older(of, &latest, rules).await?;
+        current(of, latest, rules).await?;
     }
     Ok(last.filter(|_| full))
 }
 
+/// The bucket that a transaction looks through.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    tx: &'a Tx,
+    ctx: &'a Context,
+    bucket: &'a BucketRow,
+    name: &'a str,
+}
+
+impl Of<'_> {
+    async fn tell(self, key: &str, deleted: &Deleted, event: Event) -> Result<(), ServiceError> {
+        match Subject::deleted(key, deleted, event) {
+            Some(subject) => {
+                notify(self.tx, self.ctx, self.bucket, self.name, event, &subject).await
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 async fn current(
-    tx: &Tx,
-    bucket: &BucketRow,
+    of: Of<'_>,
     latest: ObjectRow,
     rules: &[LifecycleRule],
 ) -> Result<(), ServiceError> {
+    let Of { tx, bucket, .. } = of;
     let now_ms = tx.now_ms();
     let key = latest.key.clone();
     let due = |rule: &&LifecycleRule| {
@@ -142,7 +167,12 @@ async fn current(
     };
     if !latest.marker {
         if rules.iter().filter(due).any(|rule| covers(rule, &latest)) {
-            object::delete(tx, bucket, &key, Some(latest)).await?;
+            let deleted = object::delete(tx, bucket, &key, Some(latest)).await?;
+            let event = match deleted.marker {
+                true => Event::ExpirationMarkerCreated,
+                false => Event::Expired,
+            };
+            of.tell(&key, &deleted, event).await?;
         }
         return Ok(());
     }
@@ -156,18 +186,19 @@ async fn current(
         .is_empty();
     if alone && rules.iter().filter(clears).any(|rule| covers(rule, &latest)) {
         let id = version::id(&latest);
-        object::delete_version(tx, bucket, &key, &id, Some(latest)).await?;
+        let deleted = object::delete_version(tx, bucket, &key, &id, Some(latest), false).await?;
+        of.tell(&key, &deleted, Event::Expired).await?;
     }
     Ok(())
 }
 
 /// Older versions expire by the time since something newer covered them.
 async fn older(
-    tx: &Tx,
-    bucket: &BucketRow,
+    of: Of<'_>,
     latest: &ObjectRow,
     rules: &[LifecycleRule],
 ) -> Result<(), ServiceError> {
+    let Of { tx, bucket, .. } = of;
     let applies = rules.iter().any(|rule| rule.noncurrent_version_expiration.is_some());
     if bucket.versioning == Versioning::Off || !applies {
         return Ok(());
@@ -184,10 +215,13 @@ async fn older(
                     && expires_ms(since_ms, days) <= tx.now_ms()
             })
         };
-        if rules.iter().filter(due).any(|rule| covers(rule, &row)) {
+        let locked = lock::holds(&row, tx.now_ms(), false);
+        if !locked && rules.iter().filter(due).any(|rule| covers(rule, &row)) {
             let key = (bucket.number, latest.key.clone());
             let now = OBJECTS.get(tx, &key).await?;
-            object::delete_version(tx, bucket, &key.1, &version::id(&row), now).await?;
+            let id = version::id(&row);
+            let deleted = object::delete_version(tx, bucket, &key.1, &id, now, false).await?;
+            of.tell(&key.1, &deleted, Event::Expired).await?;
         }
     }
     Ok(())

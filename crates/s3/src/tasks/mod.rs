@@ -1,6 +1,7 @@
 //! Background work: removing what nobody needs any more.
 
 mod lifecycle;
+mod notify;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::engine::object::link;
 use crate::store::{CONFIGS, PARTS, UPLOADS};
 
 pub(crate) use lifecycle::{lifecycle, spawn_lifecycle};
+pub(crate) use notify::{NOTIFY, S3_SERVICE, as_s3, lets_invoke, notify, queue_policy};
 
 const DROP_PARTS: &str = "s3.drop-parts";
 const DROP_BUCKET: &str = "s3.drop-bucket";

@@ -10,6 +10,7 @@
 
 mod background;
 mod fixture;
+mod notifications;
 mod objects;
 mod races;
 mod resources;

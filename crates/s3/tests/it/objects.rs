@@ -53,7 +53,7 @@ async fn errors_name_what_they_are_about() {
     let long = json!({"Bucket": "bbb", "Key": "k".repeat(1_025), "Body": ""});
     assert_eq!(s3.code("PutObject", long).await, "KeyTooLongError");
     let lock = json!({"Bucket": "bbb", "Key": "k", "Body": "", "ObjectLockMode": "GOVERNANCE"});
-    assert_eq!(s3.code("PutObject", lock).await, "NotImplemented");
+    assert_eq!(s3.code("PutObject", lock).await, "InvalidRequest");
     let key = json!({"Bucket": "bbb", "Key": "k", "Body": "", "SSECustomerAlgorithm": "AES256"});
     assert_eq!(s3.code("PutObject", key).await, "NotImplemented");
     let tags = json!({"Bucket": "bbb", "Key": "k", "Body": "", "Tagging": "a=1&a=2"});

@@ -209,3 +209,25 @@ def test_logs_are_kept(fn, make, logged):
     make(source="exports.handler = async () => { console.log('seen'); };")
     call(fn, "f", {})
     logged("f", lambda lines: "seen" in "".join(lines) and "REPORT RequestId" in "".join(lines))
+
+
+def test_environment_variables_are_sealed_where_they_are_kept(new_cloud):
+    cloud = new_cloud().start()
+    fn = cloud.client("lambda")
+    secret = "a-secret-that-nobody-reads-on-the-disk"
+    source = "exports.handler = async () => process.env.TOKEN;"
+    fn.create_function(
+        FunctionName="f", Runtime="nodejs22.x", Handler="index.handler", Role=ROLE.format("0" * 12),
+        Code={"ZipFile": archive(index__js=source)}, Environment={"Variables": {"TOKEN": secret}}, Publish=True)
+    same = fn.update_function_configuration(FunctionName="f", Environment={"Variables": {"TOKEN": secret}})
+    assert same["Environment"] == {"Variables": {"TOKEN": secret}}
+    assert fn.publish_version(FunctionName="f")["Version"] == "1", "nothing has changed"
+    cloud.stop()
+    kept = [path for path in cloud.folder.rglob("*") if path.is_file()]
+    assert kept and not [path for path in kept if secret.encode() in path.read_bytes()]
+    cloud.start()
+    for qualifier in ["$LATEST", "1"]:
+        answer = fn.invoke(FunctionName="f", Qualifier=qualifier)["Payload"].read()
+        assert answer == f'"{secret}"'.encode()
+        found = fn.get_function_configuration(FunctionName="f", Qualifier=qualifier)
+        assert found["Environment"]["Variables"]["TOKEN"] == secret

@@ -126,6 +126,16 @@ impl Operation for DeleteBucketTagging {
     type Output = shapes::DeleteBucketTaggingOutput;
 }
 
+/// The `DeleteBucketWebsite` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteBucketWebsite;
+
+impl Operation for DeleteBucketWebsite {
+    const SCHEMA: &'static OperationSchema = &schema::DeleteBucketWebsite;
+    type Input = shapes::DeleteBucketWebsiteInput;
+    type Output = shapes::DeleteBucketWebsiteOutput;
+}
+
 /// The `DeleteObject` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteObject;
@@ -164,6 +174,16 @@ impl Operation for DeletePublicAccessBlock {
     const SCHEMA: &'static OperationSchema = &schema::DeletePublicAccessBlock;
     type Input = shapes::DeletePublicAccessBlockInput;
     type Output = shapes::DeletePublicAccessBlockOutput;
+}
+
+/// The `GetBucketAccelerateConfiguration` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetBucketAccelerateConfiguration;
+
+impl Operation for GetBucketAccelerateConfiguration {
+    const SCHEMA: &'static OperationSchema = &schema::GetBucketAccelerateConfiguration;
+    type Input = shapes::GetBucketAccelerateConfigurationInput;
+    type Output = shapes::GetBucketAccelerateConfigurationOutput;
 }
 
 /// The `GetBucketAcl` operation.
@@ -216,6 +236,26 @@ impl Operation for GetBucketLocation {
     type Output = shapes::GetBucketLocationOutput;
 }
 
+/// The `GetBucketLogging` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetBucketLogging;
+
+impl Operation for GetBucketLogging {
+    const SCHEMA: &'static OperationSchema = &schema::GetBucketLogging;
+    type Input = shapes::GetBucketLoggingInput;
+    type Output = shapes::GetBucketLoggingOutput;
+}
+
+/// The `GetBucketNotificationConfiguration` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetBucketNotificationConfiguration;
+
+impl Operation for GetBucketNotificationConfiguration {
+    const SCHEMA: &'static OperationSchema = &schema::GetBucketNotificationConfiguration;
+    type Input = shapes::GetBucketNotificationConfigurationInput;
+    type Output = shapes::GetBucketNotificationConfigurationOutput;
+}
+
 /// The `GetBucketOwnershipControls` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct GetBucketOwnershipControls;
@@ -234,6 +274,36 @@ impl Operation for GetBucketPolicy {
     const SCHEMA: &'static OperationSchema = &schema::GetBucketPolicy;
     type Input = shapes::GetBucketPolicyInput;
     type Output = shapes::GetBucketPolicyOutput;
+}
+
+/// The `GetBucketPolicyStatus` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetBucketPolicyStatus;
+
+impl Operation for GetBucketPolicyStatus {
+    const SCHEMA: &'static OperationSchema = &schema::GetBucketPolicyStatus;
+    type Input = shapes::GetBucketPolicyStatusInput;
+    type Output = shapes::GetBucketPolicyStatusOutput;
+}
+
+/// The `GetBucketReplication` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetBucketReplication;
+
+impl Operation for GetBucketReplication {
+    const SCHEMA: &'static OperationSchema = &schema::GetBucketReplication;
+    type Input = shapes::GetBucketReplicationInput;
+    type Output = shapes::GetBucketReplicationOutput;
+}
+
+/// The `GetBucketRequestPayment` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetBucketRequestPayment;
+
+impl Operation for GetBucketRequestPayment {
+    const SCHEMA: &'static OperationSchema = &schema::GetBucketRequestPayment;
+    type Input = shapes::GetBucketRequestPaymentInput;
+    type Output = shapes::GetBucketRequestPaymentOutput;
 }
 
 /// The `GetBucketTagging` operation.
@@ -256,6 +326,16 @@ impl Operation for GetBucketVersioning {
     type Output = shapes::GetBucketVersioningOutput;
 }
 
+/// The `GetBucketWebsite` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetBucketWebsite;
+
+impl Operation for GetBucketWebsite {
+    const SCHEMA: &'static OperationSchema = &schema::GetBucketWebsite;
+    type Input = shapes::GetBucketWebsiteInput;
+    type Output = shapes::GetBucketWebsiteOutput;
+}
+
 /// The `GetObject` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct GetObject;
@@ -266,6 +346,16 @@ impl Operation for GetObject {
     type Output = shapes::GetObjectOutput;
 }
 
+/// The `GetObjectAcl` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetObjectAcl;
+
+impl Operation for GetObjectAcl {
+    const SCHEMA: &'static OperationSchema = &schema::GetObjectAcl;
+    type Input = shapes::GetObjectAclInput;
+    type Output = shapes::GetObjectAclOutput;
+}
+
 /// The `GetObjectAttributes` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct GetObjectAttributes;
@@ -274,6 +364,36 @@ impl Operation for GetObjectAttributes {
     const SCHEMA: &'static OperationSchema = &schema::GetObjectAttributes;
     type Input = shapes::GetObjectAttributesInput;
     type Output = shapes::GetObjectAttributesOutput;
+}
+
+/// The `GetObjectLegalHold` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetObjectLegalHold;
+
+impl Operation for GetObjectLegalHold {
+    const SCHEMA: &'static OperationSchema = &schema::GetObjectLegalHold;
+    type Input = shapes::GetObjectLegalHoldInput;
+    type Output = shapes::GetObjectLegalHoldOutput;
+}
+
+/// The `GetObjectLockConfiguration` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetObjectLockConfiguration;
+
+impl Operation for GetObjectLockConfiguration {
+    const SCHEMA: &'static OperationSchema = &schema::GetObjectLockConfiguration;
+    type Input = shapes::GetObjectLockConfigurationInput;
+    type Output = shapes::GetObjectLockConfigurationOutput;
+}
+
+/// The `GetObjectRetention` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct GetObjectRetention;
+
+impl Operation for GetObjectRetention {
+    const SCHEMA: &'static OperationSchema = &schema::GetObjectRetention;
+    type Input = shapes::GetObjectRetentionInput;
+    type Output = shapes::GetObjectRetentionOutput;
 }
 
 /// The `GetObjectTagging` operation.
@@ -416,6 +536,26 @@ impl Operation for PutBucketLifecycleConfiguration {
     type Output = shapes::PutBucketLifecycleConfigurationOutput;
 }
 
+/// The `PutBucketLogging` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutBucketLogging;
+
+impl Operation for PutBucketLogging {
+    const SCHEMA: &'static OperationSchema = &schema::PutBucketLogging;
+    type Input = shapes::PutBucketLoggingInput;
+    type Output = shapes::PutBucketLoggingOutput;
+}
+
+/// The `PutBucketNotificationConfiguration` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutBucketNotificationConfiguration;
+
+impl Operation for PutBucketNotificationConfiguration {
+    const SCHEMA: &'static OperationSchema = &schema::PutBucketNotificationConfiguration;
+    type Input = shapes::PutBucketNotificationConfigurationInput;
+    type Output = shapes::PutBucketNotificationConfigurationOutput;
+}
+
 /// The `PutBucketOwnershipControls` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct PutBucketOwnershipControls;
@@ -456,6 +596,16 @@ impl Operation for PutBucketVersioning {
     type Output = shapes::PutBucketVersioningOutput;
 }
 
+/// The `PutBucketWebsite` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutBucketWebsite;
+
+impl Operation for PutBucketWebsite {
+    const SCHEMA: &'static OperationSchema = &schema::PutBucketWebsite;
+    type Input = shapes::PutBucketWebsiteInput;
+    type Output = shapes::PutBucketWebsiteOutput;
+}
+
 /// The `PutObject` operation.
 #[derive(Debug, Clone, Copy)]
 pub struct PutObject;
@@ -464,6 +614,46 @@ impl Operation for PutObject {
     const SCHEMA: &'static OperationSchema = &schema::PutObject;
     type Input = shapes::PutObjectInput;
     type Output = shapes::PutObjectOutput;
+}
+
+/// The `PutObjectAcl` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutObjectAcl;
+
+impl Operation for PutObjectAcl {
+    const SCHEMA: &'static OperationSchema = &schema::PutObjectAcl;
+    type Input = shapes::PutObjectAclInput;
+    type Output = shapes::PutObjectAclOutput;
+}
+
+/// The `PutObjectLegalHold` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutObjectLegalHold;
+
+impl Operation for PutObjectLegalHold {
+    const SCHEMA: &'static OperationSchema = &schema::PutObjectLegalHold;
+    type Input = shapes::PutObjectLegalHoldInput;
+    type Output = shapes::PutObjectLegalHoldOutput;
+}
+
+/// The `PutObjectLockConfiguration` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutObjectLockConfiguration;
+
+impl Operation for PutObjectLockConfiguration {
+    const SCHEMA: &'static OperationSchema = &schema::PutObjectLockConfiguration;
+    type Input = shapes::PutObjectLockConfigurationInput;
+    type Output = shapes::PutObjectLockConfigurationOutput;
+}
+
+/// The `PutObjectRetention` operation.
+#[derive(Debug, Clone, Copy)]
+pub struct PutObjectRetention;
+
+impl Operation for PutObjectRetention {
+    const SCHEMA: &'static OperationSchema = &schema::PutObjectRetention;
+    type Input = shapes::PutObjectRetentionInput;
+    type Output = shapes::PutObjectRetentionOutput;
 }
 
 /// The `PutObjectTagging` operation.
@@ -680,6 +870,20 @@ pub mod schema {
         no_output: true,
     };
 
+    pub static DeleteBucketWebsite: OperationSchema = OperationSchema {
+        name: "DeleteBucketWebsite",
+        method: "DELETE",
+        uri: "/{Bucket}?website",
+        status: 204,
+        input: &schemas::DeleteBucketWebsiteRequest,
+        output: &schemas::DeleteBucketWebsiteOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
     pub static DeleteObject: OperationSchema = OperationSchema {
         name: "DeleteObject",
         method: "DELETE",
@@ -734,6 +938,20 @@ pub mod schema {
         host_prefix: None,
         unsigned: false,
         no_output: true,
+    };
+
+    pub static GetBucketAccelerateConfiguration: OperationSchema = OperationSchema {
+        name: "GetBucketAccelerateConfiguration",
+        method: "GET",
+        uri: "/{Bucket}?accelerate",
+        status: 200,
+        input: &schemas::GetBucketAccelerateConfigurationRequest,
+        output: &schemas::GetBucketAccelerateConfigurationOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
     };
 
     pub static GetBucketAcl: OperationSchema = OperationSchema {
@@ -806,6 +1024,34 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static GetBucketLogging: OperationSchema = OperationSchema {
+        name: "GetBucketLogging",
+        method: "GET",
+        uri: "/{Bucket}?logging",
+        status: 200,
+        input: &schemas::GetBucketLoggingRequest,
+        output: &schemas::GetBucketLoggingOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetBucketNotificationConfiguration: OperationSchema = OperationSchema {
+        name: "GetBucketNotificationConfiguration",
+        method: "GET",
+        uri: "/{Bucket}?notification",
+        status: 200,
+        input: &schemas::GetBucketNotificationConfigurationRequest,
+        output: &schemas::NotificationConfiguration,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static GetBucketOwnershipControls: OperationSchema = OperationSchema {
         name: "GetBucketOwnershipControls",
         method: "GET",
@@ -827,6 +1073,48 @@ pub mod schema {
         status: 200,
         input: &schemas::GetBucketPolicyRequest,
         output: &schemas::GetBucketPolicyOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetBucketPolicyStatus: OperationSchema = OperationSchema {
+        name: "GetBucketPolicyStatus",
+        method: "GET",
+        uri: "/{Bucket}?policyStatus",
+        status: 200,
+        input: &schemas::GetBucketPolicyStatusRequest,
+        output: &schemas::GetBucketPolicyStatusOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetBucketReplication: OperationSchema = OperationSchema {
+        name: "GetBucketReplication",
+        method: "GET",
+        uri: "/{Bucket}?replication",
+        status: 200,
+        input: &schemas::GetBucketReplicationRequest,
+        output: &schemas::GetBucketReplicationOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetBucketRequestPayment: OperationSchema = OperationSchema {
+        name: "GetBucketRequestPayment",
+        method: "GET",
+        uri: "/{Bucket}?requestPayment",
+        status: 200,
+        input: &schemas::GetBucketRequestPaymentRequest,
+        output: &schemas::GetBucketRequestPaymentOutput,
         errors: &[],
         result_wrapper: None,
         host_prefix: None,
@@ -862,6 +1150,20 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static GetBucketWebsite: OperationSchema = OperationSchema {
+        name: "GetBucketWebsite",
+        method: "GET",
+        uri: "/{Bucket}?website",
+        status: 200,
+        input: &schemas::GetBucketWebsiteRequest,
+        output: &schemas::GetBucketWebsiteOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static GetObject: OperationSchema = OperationSchema {
         name: "GetObject",
         method: "GET",
@@ -876,6 +1178,20 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static GetObjectAcl: OperationSchema = OperationSchema {
+        name: "GetObjectAcl",
+        method: "GET",
+        uri: "/{Bucket}/{Key+}?acl",
+        status: 200,
+        input: &schemas::GetObjectAclRequest,
+        output: &schemas::GetObjectAclOutput,
+        errors: &[&NoSuchKey],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
     pub static GetObjectAttributes: OperationSchema = OperationSchema {
         name: "GetObjectAttributes",
         method: "GET",
@@ -884,6 +1200,48 @@ pub mod schema {
         input: &schemas::GetObjectAttributesRequest,
         output: &schemas::GetObjectAttributesOutput,
         errors: &[&NoSuchKey],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetObjectLegalHold: OperationSchema = OperationSchema {
+        name: "GetObjectLegalHold",
+        method: "GET",
+        uri: "/{Bucket}/{Key+}?legal-hold",
+        status: 200,
+        input: &schemas::GetObjectLegalHoldRequest,
+        output: &schemas::GetObjectLegalHoldOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetObjectLockConfiguration: OperationSchema = OperationSchema {
+        name: "GetObjectLockConfiguration",
+        method: "GET",
+        uri: "/{Bucket}?object-lock",
+        status: 200,
+        input: &schemas::GetObjectLockConfigurationRequest,
+        output: &schemas::GetObjectLockConfigurationOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static GetObjectRetention: OperationSchema = OperationSchema {
+        name: "GetObjectRetention",
+        method: "GET",
+        uri: "/{Bucket}/{Key+}?retention",
+        status: 200,
+        input: &schemas::GetObjectRetentionRequest,
+        output: &schemas::GetObjectRetentionOutput,
+        errors: &[],
         result_wrapper: None,
         host_prefix: None,
         unsigned: false,
@@ -1086,6 +1444,34 @@ pub mod schema {
         no_output: false,
     };
 
+    pub static PutBucketLogging: OperationSchema = OperationSchema {
+        name: "PutBucketLogging",
+        method: "PUT",
+        uri: "/{Bucket}?logging",
+        status: 200,
+        input: &schemas::PutBucketLoggingRequest,
+        output: &schemas::PutBucketLoggingOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
+    pub static PutBucketNotificationConfiguration: OperationSchema = OperationSchema {
+        name: "PutBucketNotificationConfiguration",
+        method: "PUT",
+        uri: "/{Bucket}?notification",
+        status: 200,
+        input: &schemas::PutBucketNotificationConfigurationRequest,
+        output: &schemas::PutBucketNotificationConfigurationOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
     pub static PutBucketOwnershipControls: OperationSchema = OperationSchema {
         name: "PutBucketOwnershipControls",
         method: "PUT",
@@ -1142,6 +1528,20 @@ pub mod schema {
         no_output: true,
     };
 
+    pub static PutBucketWebsite: OperationSchema = OperationSchema {
+        name: "PutBucketWebsite",
+        method: "PUT",
+        uri: "/{Bucket}?website",
+        status: 200,
+        input: &schemas::PutBucketWebsiteRequest,
+        output: &schemas::PutBucketWebsiteOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: true,
+    };
+
     pub static PutObject: OperationSchema = OperationSchema {
         name: "PutObject",
         method: "PUT",
@@ -1150,6 +1550,62 @@ pub mod schema {
         input: &schemas::PutObjectRequest,
         output: &schemas::PutObjectOutput,
         errors: &[&InvalidRequest, &InvalidWriteOffset, &TooManyParts, &EncryptionTypeMismatch],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static PutObjectAcl: OperationSchema = OperationSchema {
+        name: "PutObjectAcl",
+        method: "PUT",
+        uri: "/{Bucket}/{Key+}?acl",
+        status: 200,
+        input: &schemas::PutObjectAclRequest,
+        output: &schemas::PutObjectAclOutput,
+        errors: &[&NoSuchKey],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static PutObjectLegalHold: OperationSchema = OperationSchema {
+        name: "PutObjectLegalHold",
+        method: "PUT",
+        uri: "/{Bucket}/{Key+}?legal-hold",
+        status: 200,
+        input: &schemas::PutObjectLegalHoldRequest,
+        output: &schemas::PutObjectLegalHoldOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static PutObjectLockConfiguration: OperationSchema = OperationSchema {
+        name: "PutObjectLockConfiguration",
+        method: "PUT",
+        uri: "/{Bucket}?object-lock",
+        status: 200,
+        input: &schemas::PutObjectLockConfigurationRequest,
+        output: &schemas::PutObjectLockConfigurationOutput,
+        errors: &[],
+        result_wrapper: None,
+        host_prefix: None,
+        unsigned: false,
+        no_output: false,
+    };
+
+    pub static PutObjectRetention: OperationSchema = OperationSchema {
+        name: "PutObjectRetention",
+        method: "PUT",
+        uri: "/{Bucket}/{Key+}?retention",
+        status: 200,
+        input: &schemas::PutObjectRetentionRequest,
+        output: &schemas::PutObjectRetentionOutput,
+        errors: &[],
         result_wrapper: None,
         host_prefix: None,
         unsigned: false,

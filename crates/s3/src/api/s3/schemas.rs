@@ -48,6 +48,11 @@ pub static AccessControlPolicy: Schema = Schema::new(
     ]),
 );
 
+pub static AccessControlTranslation: Schema = Schema::new(
+    "AccessControlTranslation",
+    Kind::Structure(&[Member::new("Owner", &OwnerOverride).required()]),
+);
+
 pub static AllowedHeaders: Schema =
     Schema::new("AllowedHeaders", Kind::List(&Member::new("member", &prelude::STRING))).flattened();
 
@@ -75,6 +80,9 @@ pub static Bucket: Schema = Schema::new(
     ]),
 );
 
+pub static BucketAccelerateStatus: Schema =
+    Schema::new("BucketAccelerateStatus", Kind::String).values(&["Enabled", "Suspended"]);
+
 pub static BucketAlreadyExists: Schema = Schema::new("BucketAlreadyExists", Kind::Structure(&[]));
 
 pub static BucketAlreadyOwnedByYou: Schema =
@@ -92,6 +100,14 @@ pub static BucketLifecycleConfiguration: Schema = Schema::new(
     "BucketLifecycleConfiguration",
     Kind::Structure(&[Member::new("Rules", &LifecycleRules).wire("Rule").required()]),
 );
+
+pub static BucketLoggingStatus: Schema = Schema::new(
+    "BucketLoggingStatus",
+    Kind::Structure(&[Member::new("LoggingEnabled", &LoggingEnabled)]),
+);
+
+pub static BucketLogsPermission: Schema =
+    Schema::new("BucketLogsPermission", Kind::String).values(&["FULL_CONTROL", "READ", "WRITE"]);
 
 pub static BucketNamespace: Schema =
     Schema::new("BucketNamespace", Kind::String).values(&["account-regional", "global"]);
@@ -284,6 +300,14 @@ pub static CompletedPartList: Schema =
     Schema::new("CompletedPartList", Kind::List(&Member::new("member", &CompletedPart)))
         .flattened();
 
+pub static Condition: Schema = Schema::new(
+    "Condition",
+    Kind::Structure(&[
+        Member::new("HttpErrorCodeReturnedEquals", &prelude::STRING),
+        Member::new("KeyPrefixEquals", &prelude::STRING),
+    ]),
+);
+
 pub static CopyObjectOutput: Schema = Schema::new(
     "CopyObjectOutput",
     Kind::Structure(&[
@@ -413,13 +437,13 @@ pub static CopyObjectRequest: Schema = Schema::new(
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
         Member::new("Tagging", &prelude::STRING).wire("x-amz-tagging").bound(Binding::Header),
-        Member::new("ObjectLockMode", &ObjectLockMode)
+        Member::new("ObjectLockMode", &prelude::STRING)
             .wire("x-amz-object-lock-mode")
             .bound(Binding::Header),
         Member::new("ObjectLockRetainUntilDate", &ObjectLockRetainUntilDate)
             .wire("x-amz-object-lock-retain-until-date")
             .bound(Binding::Header),
-        Member::new("ObjectLockLegalHoldStatus", &ObjectLockLegalHoldStatus)
+        Member::new("ObjectLockLegalHoldStatus", &prelude::STRING)
             .wire("x-amz-object-lock-legal-hold")
             .bound(Binding::Header),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
@@ -626,13 +650,13 @@ pub static CreateMultipartUploadRequest: Schema = Schema::new(
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
         Member::new("Tagging", &prelude::STRING).wire("x-amz-tagging").bound(Binding::Header),
-        Member::new("ObjectLockMode", &ObjectLockMode)
+        Member::new("ObjectLockMode", &prelude::STRING)
             .wire("x-amz-object-lock-mode")
             .bound(Binding::Header),
         Member::new("ObjectLockRetainUntilDate", &ObjectLockRetainUntilDate)
             .wire("x-amz-object-lock-retain-until-date")
             .bound(Binding::Header),
-        Member::new("ObjectLockLegalHoldStatus", &ObjectLockLegalHoldStatus)
+        Member::new("ObjectLockLegalHoldStatus", &prelude::STRING)
             .wire("x-amz-object-lock-legal-hold")
             .bound(Binding::Header),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
@@ -652,6 +676,15 @@ pub static DataRedundancy: Schema = Schema::new("DataRedundancy", Kind::String)
 
 pub static Date: Schema =
     Schema::new("Date", Kind::Timestamp).timestamp_format(TimestampFormat::Iso8601);
+
+pub static DefaultRetention: Schema = Schema::new(
+    "DefaultRetention",
+    Kind::Structure(&[
+        Member::new("Mode", &prelude::STRING),
+        Member::new("Days", &prelude::INTEGER),
+        Member::new("Years", &prelude::INTEGER),
+    ]),
+);
 
 pub static Delete: Schema = Schema::new(
     "Delete",
@@ -731,6 +764,16 @@ pub static DeleteBucketTaggingRequest: Schema = Schema::new(
     ]),
 );
 
+pub static DeleteBucketWebsiteRequest: Schema = Schema::new(
+    "DeleteBucketWebsiteRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
 pub static DeleteMarkerEntry: Schema = Schema::new(
     "DeleteMarkerEntry",
     Kind::Structure(&[
@@ -741,6 +784,14 @@ pub static DeleteMarkerEntry: Schema = Schema::new(
         Member::new("LastModified", &prelude::TIMESTAMP),
     ]),
 );
+
+pub static DeleteMarkerReplication: Schema = Schema::new(
+    "DeleteMarkerReplication",
+    Kind::Structure(&[Member::new("Status", &DeleteMarkerReplicationStatus)]),
+);
+
+pub static DeleteMarkerReplicationStatus: Schema =
+    Schema::new("DeleteMarkerReplicationStatus", Kind::String).values(&["Enabled", "Disabled"]);
 
 pub static DeleteMarkers: Schema =
     Schema::new("DeleteMarkers", Kind::List(&Member::new("member", &DeleteMarkerEntry)))
@@ -862,6 +913,24 @@ pub static DeletedObject: Schema = Schema::new(
 pub static DeletedObjects: Schema =
     Schema::new("DeletedObjects", Kind::List(&Member::new("member", &DeletedObject))).flattened();
 
+pub static Destination: Schema = Schema::new(
+    "Destination",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required(),
+        Member::new("Account", &prelude::STRING),
+        Member::new("StorageClass", &prelude::STRING),
+        Member::new("AccessControlTranslation", &AccessControlTranslation),
+        Member::new("EncryptionConfiguration", &EncryptionConfiguration),
+        Member::new("ReplicationTime", &ReplicationTime),
+        Member::new("Metrics", &Metrics),
+    ]),
+);
+
+pub static EncryptionConfiguration: Schema = Schema::new(
+    "EncryptionConfiguration",
+    Kind::Structure(&[Member::new("ReplicaKmsKeyID", &prelude::STRING)]),
+);
+
 pub static EncryptionType: Schema =
     Schema::new("EncryptionType", Kind::String).values(&["NONE", "SSE-C"]);
 
@@ -884,14 +953,65 @@ pub static Error: Schema = Schema::new(
     ]),
 );
 
+pub static ErrorDocument: Schema =
+    Schema::new("ErrorDocument", Kind::Structure(&[Member::new("Key", &ObjectKey).required()]));
+
 pub static Errors: Schema =
     Schema::new("Errors", Kind::List(&Member::new("member", &Error))).flattened();
+
+pub static EventBridgeConfiguration: Schema =
+    Schema::new("EventBridgeConfiguration", Kind::Structure(&[]));
+
+pub static EventList: Schema =
+    Schema::new("EventList", Kind::List(&Member::new("member", &prelude::STRING))).flattened();
+
+pub static ExistingObjectReplication: Schema = Schema::new(
+    "ExistingObjectReplication",
+    Kind::Structure(&[Member::new("Status", &ExistingObjectReplicationStatus).required()]),
+);
+
+pub static ExistingObjectReplicationStatus: Schema =
+    Schema::new("ExistingObjectReplicationStatus", Kind::String).values(&["Enabled", "Disabled"]);
 
 pub static ExpirationStatus: Schema =
     Schema::new("ExpirationStatus", Kind::String).values(&["Enabled", "Disabled"]);
 
 pub static ExposeHeaders: Schema =
     Schema::new("ExposeHeaders", Kind::List(&Member::new("member", &prelude::STRING))).flattened();
+
+pub static FilterRule: Schema = Schema::new(
+    "FilterRule",
+    Kind::Structure(&[
+        Member::new("Name", &prelude::STRING),
+        Member::new("Value", &prelude::STRING),
+    ]),
+);
+
+pub static FilterRuleList: Schema =
+    Schema::new("FilterRuleList", Kind::List(&Member::new("member", &FilterRule))).flattened();
+
+pub static GetBucketAccelerateConfigurationOutput: Schema = Schema::new(
+    "GetBucketAccelerateConfigurationOutput",
+    Kind::Structure(&[
+        Member::new("Status", &BucketAccelerateStatus),
+        Member::new("RequestCharged", &RequestCharged)
+            .wire("x-amz-request-charged")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetBucketAccelerateConfigurationRequest: Schema = Schema::new(
+    "GetBucketAccelerateConfigurationRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+        Member::new("RequestPayer", &RequestPayer)
+            .wire("x-amz-request-payer")
+            .bound(Binding::Header),
+    ]),
+);
 
 pub static GetBucketAclOutput: Schema = Schema::new(
     "GetBucketAclOutput",
@@ -980,6 +1100,31 @@ pub static GetBucketLocationRequest: Schema = Schema::new(
     ]),
 );
 
+pub static GetBucketLoggingOutput: Schema = Schema::new(
+    "GetBucketLoggingOutput",
+    Kind::Structure(&[Member::new("LoggingEnabled", &LoggingEnabled)]),
+);
+
+pub static GetBucketLoggingRequest: Schema = Schema::new(
+    "GetBucketLoggingRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetBucketNotificationConfigurationRequest: Schema = Schema::new(
+    "GetBucketNotificationConfigurationRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
 pub static GetBucketOwnershipControlsOutput: Schema = Schema::new(
     "GetBucketOwnershipControlsOutput",
     Kind::Structure(
@@ -1004,6 +1149,51 @@ pub static GetBucketPolicyOutput: Schema = Schema::new(
 
 pub static GetBucketPolicyRequest: Schema = Schema::new(
     "GetBucketPolicyRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetBucketPolicyStatusOutput: Schema = Schema::new(
+    "GetBucketPolicyStatusOutput",
+    Kind::Structure(&[Member::new("PolicyStatus", &PolicyStatus).bound(Binding::Payload)]),
+);
+
+pub static GetBucketPolicyStatusRequest: Schema = Schema::new(
+    "GetBucketPolicyStatusRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetBucketReplicationOutput: Schema = Schema::new(
+    "GetBucketReplicationOutput",
+    Kind::Structure(&[
+        Member::new("ReplicationConfiguration", &ReplicationConfiguration).bound(Binding::Payload)
+    ]),
+);
+
+pub static GetBucketReplicationRequest: Schema = Schema::new(
+    "GetBucketReplicationRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetBucketRequestPaymentOutput: Schema =
+    Schema::new("GetBucketRequestPaymentOutput", Kind::Structure(&[Member::new("Payer", &Payer)]));
+
+pub static GetBucketRequestPaymentRequest: Schema = Schema::new(
+    "GetBucketRequestPaymentRequest",
     Kind::Structure(&[
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
@@ -1039,6 +1229,52 @@ pub static GetBucketVersioningRequest: Schema = Schema::new(
     "GetBucketVersioningRequest",
     Kind::Structure(&[
         Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetBucketWebsiteOutput: Schema = Schema::new(
+    "GetBucketWebsiteOutput",
+    Kind::Structure(&[
+        Member::new("RedirectAllRequestsTo", &RedirectAllRequestsTo),
+        Member::new("IndexDocument", &IndexDocument),
+        Member::new("ErrorDocument", &ErrorDocument),
+        Member::new("RoutingRules", &RoutingRules),
+    ]),
+);
+
+pub static GetBucketWebsiteRequest: Schema = Schema::new(
+    "GetBucketWebsiteRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetObjectAclOutput: Schema = Schema::new(
+    "GetObjectAclOutput",
+    Kind::Structure(&[
+        Member::new("Owner", &Owner),
+        Member::new("Grants", &Grants).wire("AccessControlList"),
+        Member::new("RequestCharged", &RequestCharged)
+            .wire("x-amz-request-charged")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetObjectAclRequest: Schema = Schema::new(
+    "GetObjectAclRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
+        Member::new("RequestPayer", &RequestPayer)
+            .wire("x-amz-request-payer")
+            .bound(Binding::Header),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -1106,6 +1342,43 @@ pub static GetObjectAttributesRequest: Schema = Schema::new(
         Member::new("ObjectAttributes", &ObjectAttributesList)
             .wire("x-amz-object-attributes")
             .required()
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetObjectLegalHoldOutput: Schema = Schema::new(
+    "GetObjectLegalHoldOutput",
+    Kind::Structure(&[Member::new("LegalHold", &ObjectLockLegalHold).bound(Binding::Payload)]),
+);
+
+pub static GetObjectLegalHoldRequest: Schema = Schema::new(
+    "GetObjectLegalHoldRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
+        Member::new("RequestPayer", &RequestPayer)
+            .wire("x-amz-request-payer")
+            .bound(Binding::Header),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetObjectLockConfigurationOutput: Schema = Schema::new(
+    "GetObjectLockConfigurationOutput",
+    Kind::Structure(&[
+        Member::new("ObjectLockConfiguration", &ObjectLockConfiguration).bound(Binding::Payload)
+    ]),
+);
+
+pub static GetObjectLockConfigurationRequest: Schema = Schema::new(
+    "GetObjectLockConfigurationRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
     ]),
 );
@@ -1209,13 +1482,13 @@ pub static GetObjectOutput: Schema = Schema::new(
         Member::new("TagCount", &prelude::INTEGER)
             .wire("x-amz-tagging-count")
             .bound(Binding::Header),
-        Member::new("ObjectLockMode", &ObjectLockMode)
+        Member::new("ObjectLockMode", &prelude::STRING)
             .wire("x-amz-object-lock-mode")
             .bound(Binding::Header),
         Member::new("ObjectLockRetainUntilDate", &ObjectLockRetainUntilDate)
             .wire("x-amz-object-lock-retain-until-date")
             .bound(Binding::Header),
-        Member::new("ObjectLockLegalHoldStatus", &ObjectLockLegalHoldStatus)
+        Member::new("ObjectLockLegalHoldStatus", &prelude::STRING)
             .wire("x-amz-object-lock-legal-hold")
             .bound(Binding::Header),
     ]),
@@ -1272,6 +1545,26 @@ pub static GetObjectRequest: Schema = Schema::new(
             .bound(Binding::Header),
         Member::new("ChecksumMode", &ChecksumMode)
             .wire("x-amz-checksum-mode")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static GetObjectRetentionOutput: Schema = Schema::new(
+    "GetObjectRetentionOutput",
+    Kind::Structure(&[Member::new("Retention", &ObjectLockRetention).bound(Binding::Payload)]),
+);
+
+pub static GetObjectRetentionRequest: Schema = Schema::new(
+    "GetObjectRetentionRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
+        Member::new("RequestPayer", &RequestPayer)
+            .wire("x-amz-request-payer")
+            .bound(Binding::Header),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
     ]),
 );
@@ -1468,13 +1761,13 @@ pub static HeadObjectOutput: Schema = Schema::new(
         Member::new("TagCount", &prelude::INTEGER)
             .wire("x-amz-tagging-count")
             .bound(Binding::Header),
-        Member::new("ObjectLockMode", &ObjectLockMode)
+        Member::new("ObjectLockMode", &prelude::STRING)
             .wire("x-amz-object-lock-mode")
             .bound(Binding::Header),
         Member::new("ObjectLockRetainUntilDate", &ObjectLockRetainUntilDate)
             .wire("x-amz-object-lock-retain-until-date")
             .bound(Binding::Header),
-        Member::new("ObjectLockLegalHoldStatus", &ObjectLockLegalHoldStatus)
+        Member::new("ObjectLockLegalHoldStatus", &prelude::STRING)
             .wire("x-amz-object-lock-legal-hold")
             .bound(Binding::Header),
     ]),
@@ -1542,6 +1835,11 @@ pub static IfMatchLastModifiedTime: Schema =
     Schema::new("IfMatchLastModifiedTime", Kind::Timestamp)
         .timestamp_format(TimestampFormat::HttpDate);
 
+pub static IndexDocument: Schema = Schema::new(
+    "IndexDocument",
+    Kind::Structure(&[Member::new("Suffix", &prelude::STRING).required()]),
+);
+
 pub static Initiator: Schema = Schema::new(
     "Initiator",
     Kind::Structure(&[
@@ -1565,6 +1863,22 @@ pub static InvalidObjectState: Schema = Schema::new(
 pub static InvalidRequest: Schema = Schema::new("InvalidRequest", Kind::Structure(&[]));
 
 pub static InvalidWriteOffset: Schema = Schema::new("InvalidWriteOffset", Kind::Structure(&[]));
+
+pub static LambdaFunctionConfiguration: Schema = Schema::new(
+    "LambdaFunctionConfiguration",
+    Kind::Structure(&[
+        Member::new("Id", &prelude::STRING),
+        Member::new("LambdaFunctionArn", &prelude::STRING).wire("CloudFunction").required(),
+        Member::new("Events", &EventList).wire("Event").required(),
+        Member::new("Filter", &NotificationConfigurationFilter),
+    ]),
+);
+
+pub static LambdaFunctionConfigurationList: Schema = Schema::new(
+    "LambdaFunctionConfigurationList",
+    Kind::List(&Member::new("member", &LambdaFunctionConfiguration)),
+)
+.flattened();
 
 pub static LastModifiedTime: Schema =
     Schema::new("LastModifiedTime", Kind::Timestamp).timestamp_format(TimestampFormat::HttpDate);
@@ -1878,6 +2192,16 @@ pub static LocationInfo: Schema = Schema::new(
 pub static LocationType: Schema =
     Schema::new("LocationType", Kind::String).values(&["AvailabilityZone", "LocalZone"]);
 
+pub static LoggingEnabled: Schema = Schema::new(
+    "LoggingEnabled",
+    Kind::Structure(&[
+        Member::new("TargetBucket", &prelude::STRING).required(),
+        Member::new("TargetGrants", &TargetGrants),
+        Member::new("TargetPrefix", &prelude::STRING).required(),
+        Member::new("TargetObjectKeyFormat", &TargetObjectKeyFormat),
+    ]),
+);
+
 pub static MFADelete: Schema =
     Schema::new("MFADelete", Kind::String).values(&["Enabled", "Disabled"]);
 
@@ -1893,6 +2217,17 @@ pub static Metadata: Schema = Schema::new(
 
 pub static MetadataDirective: Schema =
     Schema::new("MetadataDirective", Kind::String).values(&["COPY", "REPLACE"]);
+
+pub static Metrics: Schema = Schema::new(
+    "Metrics",
+    Kind::Structure(&[
+        Member::new("Status", &MetricsStatus).required(),
+        Member::new("EventThreshold", &ReplicationTimeValue),
+    ]),
+);
+
+pub static MetricsStatus: Schema =
+    Schema::new("MetricsStatus", Kind::String).values(&["Enabled", "Disabled"]);
 
 pub static MultipartUpload: Schema = Schema::new(
     "MultipartUpload",
@@ -1941,6 +2276,22 @@ pub static NoncurrentVersionTransitionList: Schema = Schema::new(
 )
 .flattened();
 
+pub static NotificationConfiguration: Schema = Schema::new(
+    "NotificationConfiguration",
+    Kind::Structure(&[
+        Member::new("TopicConfigurations", &TopicConfigurationList).wire("TopicConfiguration"),
+        Member::new("QueueConfigurations", &QueueConfigurationList).wire("QueueConfiguration"),
+        Member::new("LambdaFunctionConfigurations", &LambdaFunctionConfigurationList)
+            .wire("CloudFunctionConfiguration"),
+        Member::new("EventBridgeConfiguration", &EventBridgeConfiguration),
+    ]),
+);
+
+pub static NotificationConfigurationFilter: Schema = Schema::new(
+    "NotificationConfigurationFilter",
+    Kind::Structure(&[Member::new("Key", &S3KeyFilter).wire("S3Key")]),
+);
+
 pub static Object: Schema = Schema::new(
     "Object",
     Kind::Structure(&[
@@ -1987,15 +2338,33 @@ pub static ObjectKey: Schema = Schema::new("ObjectKey", Kind::String).min(1);
 pub static ObjectList: Schema =
     Schema::new("ObjectList", Kind::List(&Member::new("member", &Object))).flattened();
 
-pub static ObjectLockLegalHoldStatus: Schema =
-    Schema::new("ObjectLockLegalHoldStatus", Kind::String).values(&["ON", "OFF"]);
+pub static ObjectLockConfiguration: Schema = Schema::new(
+    "ObjectLockConfiguration",
+    Kind::Structure(&[
+        Member::new("ObjectLockEnabled", &prelude::STRING),
+        Member::new("Rule", &ObjectLockRule),
+    ]),
+);
 
-pub static ObjectLockMode: Schema =
-    Schema::new("ObjectLockMode", Kind::String).values(&["GOVERNANCE", "COMPLIANCE"]);
+pub static ObjectLockLegalHold: Schema =
+    Schema::new("ObjectLockLegalHold", Kind::Structure(&[Member::new("Status", &prelude::STRING)]));
 
 pub static ObjectLockRetainUntilDate: Schema =
     Schema::new("ObjectLockRetainUntilDate", Kind::Timestamp)
         .timestamp_format(TimestampFormat::Iso8601);
+
+pub static ObjectLockRetention: Schema = Schema::new(
+    "ObjectLockRetention",
+    Kind::Structure(&[
+        Member::new("Mode", &prelude::STRING),
+        Member::new("RetainUntilDate", &Date),
+    ]),
+);
+
+pub static ObjectLockRule: Schema = Schema::new(
+    "ObjectLockRule",
+    Kind::Structure(&[Member::new("DefaultRetention", &DefaultRetention)]),
+);
 
 pub static ObjectNotInActiveTierError: Schema =
     Schema::new("ObjectNotInActiveTierError", Kind::Structure(&[]));
@@ -2080,6 +2449,9 @@ pub static Owner: Schema = Schema::new(
     ]),
 );
 
+pub static OwnerOverride: Schema =
+    Schema::new("OwnerOverride", Kind::String).values(&["Destination"]);
+
 pub static OwnershipControls: Schema = Schema::new(
     "OwnershipControls",
     Kind::Structure(&[Member::new("Rules", &OwnershipControlsRules).wire("Rule").required()]),
@@ -2116,11 +2488,22 @@ pub static Part: Schema = Schema::new(
     ]),
 );
 
+pub static PartitionDateSource: Schema =
+    Schema::new("PartitionDateSource", Kind::String).values(&["EventTime", "DeliveryTime"]);
+
+pub static PartitionedPrefix: Schema = Schema::new(
+    "PartitionedPrefix",
+    Kind::Structure(&[Member::new("PartitionDateSource", &PartitionDateSource)]),
+)
+.xml_name("PartitionedPrefix");
+
 pub static Parts: Schema =
     Schema::new("Parts", Kind::List(&Member::new("member", &Part))).flattened();
 
 pub static PartsList: Schema =
     Schema::new("PartsList", Kind::List(&Member::new("member", &ObjectPart))).flattened();
+
+pub static Payer: Schema = Schema::new("Payer", Kind::String).values(&["Requester", "BucketOwner"]);
 
 pub static Permission: Schema = Schema::new("Permission", Kind::String).values(&[
     "FULL_CONTROL",
@@ -2129,6 +2512,9 @@ pub static Permission: Schema = Schema::new("Permission", Kind::String).values(&
     "READ",
     "READ_ACP",
 ]);
+
+pub static PolicyStatus: Schema =
+    Schema::new("PolicyStatus", Kind::Structure(&[Member::new("IsPublic", &prelude::BOOLEAN)]));
 
 pub static PublicAccessBlockConfiguration: Schema = Schema::new(
     "PublicAccessBlockConfiguration",
@@ -2236,6 +2622,41 @@ pub static PutBucketLifecycleConfigurationRequest: Schema = Schema::new(
     ]),
 );
 
+pub static PutBucketLoggingRequest: Schema = Schema::new(
+    "PutBucketLoggingRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("BucketLoggingStatus", &BucketLoggingStatus)
+            .required()
+            .bound(Binding::Payload)
+            .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
+            .wire("x-amz-sdk-checksum-algorithm")
+            .bound(Binding::Header),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static PutBucketNotificationConfigurationRequest: Schema = Schema::new(
+    "PutBucketNotificationConfigurationRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("NotificationConfiguration", &NotificationConfiguration)
+            .required()
+            .bound(Binding::Payload)
+            .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+        Member::new("SkipDestinationValidation", &prelude::BOOLEAN)
+            .wire("x-amz-skip-destination-validation")
+            .bound(Binding::Header),
+    ]),
+);
+
 pub static PutBucketOwnershipControlsRequest: Schema = Schema::new(
     "PutBucketOwnershipControlsRequest",
     Kind::Structure(&[
@@ -2303,6 +2724,126 @@ pub static PutBucketVersioningRequest: Schema = Schema::new(
             .required()
             .bound(Binding::Payload)
             .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static PutBucketWebsiteRequest: Schema = Schema::new(
+    "PutBucketWebsiteRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
+            .wire("x-amz-sdk-checksum-algorithm")
+            .bound(Binding::Header),
+        Member::new("WebsiteConfiguration", &WebsiteConfiguration)
+            .required()
+            .bound(Binding::Payload)
+            .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static PutObjectAclOutput: Schema = Schema::new(
+    "PutObjectAclOutput",
+    Kind::Structure(&[Member::new("RequestCharged", &RequestCharged)
+        .wire("x-amz-request-charged")
+        .bound(Binding::Header)]),
+);
+
+pub static PutObjectAclRequest: Schema = Schema::new(
+    "PutObjectAclRequest",
+    Kind::Structure(&[
+        Member::new("ACL", &prelude::STRING).wire("x-amz-acl").bound(Binding::Header),
+        Member::new("AccessControlPolicy", &AccessControlPolicy)
+            .bound(Binding::Payload)
+            .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
+            .wire("x-amz-sdk-checksum-algorithm")
+            .bound(Binding::Header),
+        Member::new("GrantFullControl", &prelude::STRING)
+            .wire("x-amz-grant-full-control")
+            .bound(Binding::Header),
+        Member::new("GrantRead", &prelude::STRING).wire("x-amz-grant-read").bound(Binding::Header),
+        Member::new("GrantReadACP", &prelude::STRING)
+            .wire("x-amz-grant-read-acp")
+            .bound(Binding::Header),
+        Member::new("GrantWrite", &prelude::STRING)
+            .wire("x-amz-grant-write")
+            .bound(Binding::Header),
+        Member::new("GrantWriteACP", &prelude::STRING)
+            .wire("x-amz-grant-write-acp")
+            .bound(Binding::Header),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("RequestPayer", &RequestPayer)
+            .wire("x-amz-request-payer")
+            .bound(Binding::Header),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static PutObjectLegalHoldOutput: Schema = Schema::new(
+    "PutObjectLegalHoldOutput",
+    Kind::Structure(&[Member::new("RequestCharged", &RequestCharged)
+        .wire("x-amz-request-charged")
+        .bound(Binding::Header)]),
+);
+
+pub static PutObjectLegalHoldRequest: Schema = Schema::new(
+    "PutObjectLegalHoldRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("LegalHold", &ObjectLockLegalHold)
+            .bound(Binding::Payload)
+            .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("RequestPayer", &RequestPayer)
+            .wire("x-amz-request-payer")
+            .bound(Binding::Header),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
+            .wire("x-amz-sdk-checksum-algorithm")
+            .bound(Binding::Header),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static PutObjectLockConfigurationOutput: Schema = Schema::new(
+    "PutObjectLockConfigurationOutput",
+    Kind::Structure(&[Member::new("RequestCharged", &RequestCharged)
+        .wire("x-amz-request-charged")
+        .bound(Binding::Header)]),
+);
+
+pub static PutObjectLockConfigurationRequest: Schema = Schema::new(
+    "PutObjectLockConfigurationRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("ObjectLockConfiguration", &ObjectLockConfiguration)
+            .bound(Binding::Payload)
+            .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("RequestPayer", &RequestPayer)
+            .wire("x-amz-request-payer")
+            .bound(Binding::Header),
+        Member::new("Token", &prelude::STRING)
+            .wire("x-amz-bucket-object-lock-token")
+            .bound(Binding::Header),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
+            .wire("x-amz-sdk-checksum-algorithm")
+            .bound(Binding::Header),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
             .bound(Binding::Header),
@@ -2474,14 +3015,46 @@ pub static PutObjectRequest: Schema = Schema::new(
             .wire("x-amz-request-payer")
             .bound(Binding::Header),
         Member::new("Tagging", &prelude::STRING).wire("x-amz-tagging").bound(Binding::Header),
-        Member::new("ObjectLockMode", &ObjectLockMode)
+        Member::new("ObjectLockMode", &prelude::STRING)
             .wire("x-amz-object-lock-mode")
             .bound(Binding::Header),
         Member::new("ObjectLockRetainUntilDate", &ObjectLockRetainUntilDate)
             .wire("x-amz-object-lock-retain-until-date")
             .bound(Binding::Header),
-        Member::new("ObjectLockLegalHoldStatus", &ObjectLockLegalHoldStatus)
+        Member::new("ObjectLockLegalHoldStatus", &prelude::STRING)
             .wire("x-amz-object-lock-legal-hold")
+            .bound(Binding::Header),
+        Member::new("ExpectedBucketOwner", &prelude::STRING)
+            .wire("x-amz-expected-bucket-owner")
+            .bound(Binding::Header),
+    ]),
+);
+
+pub static PutObjectRetentionOutput: Schema = Schema::new(
+    "PutObjectRetentionOutput",
+    Kind::Structure(&[Member::new("RequestCharged", &RequestCharged)
+        .wire("x-amz-request-charged")
+        .bound(Binding::Header)]),
+);
+
+pub static PutObjectRetentionRequest: Schema = Schema::new(
+    "PutObjectRetentionRequest",
+    Kind::Structure(&[
+        Member::new("Bucket", &prelude::STRING).required().bound(Binding::Label),
+        Member::new("Key", &ObjectKey).required().bound(Binding::Label),
+        Member::new("Retention", &ObjectLockRetention)
+            .bound(Binding::Payload)
+            .xml_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        Member::new("RequestPayer", &RequestPayer)
+            .wire("x-amz-request-payer")
+            .bound(Binding::Header),
+        Member::new("VersionId", &prelude::STRING).wire("versionId").bound(Binding::Query),
+        Member::new("BypassGovernanceRetention", &prelude::BOOLEAN)
+            .wire("x-amz-bypass-governance-retention")
+            .bound(Binding::Header),
+        Member::new("ContentMD5", &prelude::STRING).wire("Content-MD5").bound(Binding::Header),
+        Member::new("ChecksumAlgorithm", &prelude::STRING)
+            .wire("x-amz-sdk-checksum-algorithm")
             .bound(Binding::Header),
         Member::new("ExpectedBucketOwner", &prelude::STRING)
             .wire("x-amz-expected-bucket-owner")
@@ -2537,7 +3110,95 @@ pub static PutPublicAccessBlockRequest: Schema = Schema::new(
     ]),
 );
 
+pub static QueueConfiguration: Schema = Schema::new(
+    "QueueConfiguration",
+    Kind::Structure(&[
+        Member::new("Id", &prelude::STRING),
+        Member::new("QueueArn", &prelude::STRING).wire("Queue").required(),
+        Member::new("Events", &EventList).wire("Event").required(),
+        Member::new("Filter", &NotificationConfigurationFilter),
+    ]),
+);
+
+pub static QueueConfigurationList: Schema =
+    Schema::new("QueueConfigurationList", Kind::List(&Member::new("member", &QueueConfiguration)))
+        .flattened();
+
+pub static Redirect: Schema = Schema::new(
+    "Redirect",
+    Kind::Structure(&[
+        Member::new("HostName", &prelude::STRING),
+        Member::new("HttpRedirectCode", &prelude::STRING),
+        Member::new("Protocol", &prelude::STRING),
+        Member::new("ReplaceKeyPrefixWith", &prelude::STRING),
+        Member::new("ReplaceKeyWith", &prelude::STRING),
+    ]),
+);
+
+pub static RedirectAllRequestsTo: Schema = Schema::new(
+    "RedirectAllRequestsTo",
+    Kind::Structure(&[
+        Member::new("HostName", &prelude::STRING).required(),
+        Member::new("Protocol", &prelude::STRING),
+    ]),
+);
+
 pub static Region: Schema = Schema::new("Region", Kind::String).max(20);
+
+pub static ReplicaModifications: Schema = Schema::new(
+    "ReplicaModifications",
+    Kind::Structure(&[Member::new("Status", &ReplicaModificationsStatus).required()]),
+);
+
+pub static ReplicaModificationsStatus: Schema =
+    Schema::new("ReplicaModificationsStatus", Kind::String).values(&["Enabled", "Disabled"]);
+
+pub static ReplicationConfiguration: Schema = Schema::new(
+    "ReplicationConfiguration",
+    Kind::Structure(&[
+        Member::new("Role", &prelude::STRING).required(),
+        Member::new("Rules", &ReplicationRules).wire("Rule").required(),
+    ]),
+);
+
+pub static ReplicationRule: Schema = Schema::new(
+    "ReplicationRule",
+    Kind::Structure(&[
+        Member::new("ID", &prelude::STRING),
+        Member::new("Priority", &prelude::INTEGER),
+        Member::new("Prefix", &prelude::STRING),
+        Member::new("Filter", &ReplicationRuleFilter),
+        Member::new("Status", &ReplicationRuleStatus).required(),
+        Member::new("SourceSelectionCriteria", &SourceSelectionCriteria),
+        Member::new("ExistingObjectReplication", &ExistingObjectReplication),
+        Member::new("Destination", &Destination).required(),
+        Member::new("DeleteMarkerReplication", &DeleteMarkerReplication),
+    ]),
+);
+
+pub static ReplicationRuleAndOperator: Schema = Schema::new(
+    "ReplicationRuleAndOperator",
+    Kind::Structure(&[
+        Member::new("Prefix", &prelude::STRING),
+        Member::new("Tags", &TagSet).wire("Tag").flattened(),
+    ]),
+);
+
+pub static ReplicationRuleFilter: Schema = Schema::new(
+    "ReplicationRuleFilter",
+    Kind::Structure(&[
+        Member::new("Prefix", &prelude::STRING),
+        Member::new("Tag", &Tag),
+        Member::new("And", &ReplicationRuleAndOperator),
+    ]),
+);
+
+pub static ReplicationRuleStatus: Schema =
+    Schema::new("ReplicationRuleStatus", Kind::String).values(&["Enabled", "Disabled"]);
+
+pub static ReplicationRules: Schema =
+    Schema::new("ReplicationRules", Kind::List(&Member::new("member", &ReplicationRule)))
+        .flattened();
 
 pub static ReplicationStatus: Schema = Schema::new("ReplicationStatus", Kind::String).values(&[
     "COMPLETE",
@@ -2546,6 +3207,22 @@ pub static ReplicationStatus: Schema = Schema::new("ReplicationStatus", Kind::St
     "REPLICA",
     "COMPLETED",
 ]);
+
+pub static ReplicationTime: Schema = Schema::new(
+    "ReplicationTime",
+    Kind::Structure(&[
+        Member::new("Status", &ReplicationTimeStatus).required(),
+        Member::new("Time", &ReplicationTimeValue).required(),
+    ]),
+);
+
+pub static ReplicationTimeStatus: Schema =
+    Schema::new("ReplicationTimeStatus", Kind::String).values(&["Enabled", "Disabled"]);
+
+pub static ReplicationTimeValue: Schema = Schema::new(
+    "ReplicationTimeValue",
+    Kind::Structure(&[Member::new("Minutes", &prelude::INTEGER)]),
+);
 
 pub static RequestCharged: Schema =
     Schema::new("RequestCharged", Kind::String).values(&["requester"]);
@@ -2561,6 +3238,24 @@ pub static RestoreStatus: Schema = Schema::new(
         Member::new("IsRestoreInProgress", &prelude::BOOLEAN),
         Member::new("RestoreExpiryDate", &prelude::TIMESTAMP),
     ]),
+);
+
+pub static RoutingRule: Schema = Schema::new(
+    "RoutingRule",
+    Kind::Structure(&[
+        Member::new("Condition", &Condition),
+        Member::new("Redirect", &Redirect).required(),
+    ]),
+);
+
+pub static RoutingRules: Schema = Schema::new(
+    "RoutingRules",
+    Kind::List(&Member::new("member", &RoutingRule).wire("RoutingRule")),
+);
+
+pub static S3KeyFilter: Schema = Schema::new(
+    "S3KeyFilter",
+    Kind::Structure(&[Member::new("FilterRules", &FilterRuleList).wire("FilterRule")]),
 );
 
 pub static S3RegionalOrS3ExpressBucketArnString: Schema =
@@ -2604,6 +3299,25 @@ pub static ServerSideEncryptionRules: Schema = Schema::new(
 )
 .flattened();
 
+pub static SimplePrefix: Schema =
+    Schema::new("SimplePrefix", Kind::Structure(&[])).xml_name("SimplePrefix");
+
+pub static SourceSelectionCriteria: Schema = Schema::new(
+    "SourceSelectionCriteria",
+    Kind::Structure(&[
+        Member::new("SseKmsEncryptedObjects", &SseKmsEncryptedObjects),
+        Member::new("ReplicaModifications", &ReplicaModifications),
+    ]),
+);
+
+pub static SseKmsEncryptedObjects: Schema = Schema::new(
+    "SseKmsEncryptedObjects",
+    Kind::Structure(&[Member::new("Status", &SseKmsEncryptedObjectsStatus).required()]),
+);
+
+pub static SseKmsEncryptedObjectsStatus: Schema =
+    Schema::new("SseKmsEncryptedObjectsStatus", Kind::String).values(&["Enabled", "Disabled"]);
+
 pub static Tag: Schema = Schema::new(
     "Tag",
     Kind::Structure(&[
@@ -2621,7 +3335,40 @@ pub static Tagging: Schema =
 pub static TaggingDirective: Schema =
     Schema::new("TaggingDirective", Kind::String).values(&["COPY", "REPLACE"]);
 
+pub static TargetGrant: Schema = Schema::new(
+    "TargetGrant",
+    Kind::Structure(&[
+        Member::new("Grantee", &Grantee),
+        Member::new("Permission", &BucketLogsPermission),
+    ]),
+);
+
+pub static TargetGrants: Schema =
+    Schema::new("TargetGrants", Kind::List(&Member::new("member", &TargetGrant).wire("Grant")));
+
+pub static TargetObjectKeyFormat: Schema = Schema::new(
+    "TargetObjectKeyFormat",
+    Kind::Structure(&[
+        Member::new("SimplePrefix", &SimplePrefix),
+        Member::new("PartitionedPrefix", &PartitionedPrefix),
+    ]),
+);
+
 pub static TooManyParts: Schema = Schema::new("TooManyParts", Kind::Structure(&[]));
+
+pub static TopicConfiguration: Schema = Schema::new(
+    "TopicConfiguration",
+    Kind::Structure(&[
+        Member::new("Id", &prelude::STRING),
+        Member::new("TopicArn", &prelude::STRING).wire("Topic").required(),
+        Member::new("Events", &EventList).wire("Event").required(),
+        Member::new("Filter", &NotificationConfigurationFilter),
+    ]),
+);
+
+pub static TopicConfigurationList: Schema =
+    Schema::new("TopicConfigurationList", Kind::List(&Member::new("member", &TopicConfiguration)))
+        .flattened();
 
 pub static Transition: Schema = Schema::new(
     "Transition",
@@ -2866,6 +3613,16 @@ pub static VersioningConfiguration: Schema = Schema::new(
     ]),
 );
 
+pub static WebsiteConfiguration: Schema = Schema::new(
+    "WebsiteConfiguration",
+    Kind::Structure(&[
+        Member::new("ErrorDocument", &ErrorDocument),
+        Member::new("IndexDocument", &IndexDocument),
+        Member::new("RedirectAllRequestsTo", &RedirectAllRequestsTo),
+        Member::new("RoutingRules", &RoutingRules),
+    ]),
+);
+
 pub static DeleteBucketOutput: Schema = Schema::new("DeleteBucketOutput", Kind::Structure(&[]));
 
 pub static DeleteBucketCorsOutput: Schema =
@@ -2886,6 +3643,9 @@ pub static DeleteBucketPolicyOutput: Schema =
 pub static DeleteBucketTaggingOutput: Schema =
     Schema::new("DeleteBucketTaggingOutput", Kind::Structure(&[]));
 
+pub static DeleteBucketWebsiteOutput: Schema =
+    Schema::new("DeleteBucketWebsiteOutput", Kind::Structure(&[]));
+
 pub static DeletePublicAccessBlockOutput: Schema =
     Schema::new("DeletePublicAccessBlockOutput", Kind::Structure(&[]));
 
@@ -2895,6 +3655,12 @@ pub static PutBucketCorsOutput: Schema = Schema::new("PutBucketCorsOutput", Kind
 
 pub static PutBucketEncryptionOutput: Schema =
     Schema::new("PutBucketEncryptionOutput", Kind::Structure(&[]));
+
+pub static PutBucketLoggingOutput: Schema =
+    Schema::new("PutBucketLoggingOutput", Kind::Structure(&[]));
+
+pub static PutBucketNotificationConfigurationOutput: Schema =
+    Schema::new("PutBucketNotificationConfigurationOutput", Kind::Structure(&[]));
 
 pub static PutBucketOwnershipControlsOutput: Schema =
     Schema::new("PutBucketOwnershipControlsOutput", Kind::Structure(&[]));
@@ -2907,6 +3673,9 @@ pub static PutBucketTaggingOutput: Schema =
 
 pub static PutBucketVersioningOutput: Schema =
     Schema::new("PutBucketVersioningOutput", Kind::Structure(&[]));
+
+pub static PutBucketWebsiteOutput: Schema =
+    Schema::new("PutBucketWebsiteOutput", Kind::Structure(&[]));
 
 pub static PutPublicAccessBlockOutput: Schema =
     Schema::new("PutPublicAccessBlockOutput", Kind::Structure(&[]));
