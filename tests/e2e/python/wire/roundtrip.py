@@ -14,6 +14,7 @@ import math
 import urllib.parse
 
 import botocore.config
+import botocore.handlers
 import botocore.exceptions
 import botocore.session
 
@@ -76,6 +77,8 @@ def client(service, url):
         read_timeout=20,
     )
     service = SDK_NAMES.get(service, service)
+    # Nothing is sent that was not generated: no tokens either.
+    session.unregister("before-parameter-build", botocore.handlers.generate_idempotent_uuid)
     return session.create_client(service, region_name="eu-west-1", endpoint_url=url, config=config)
 
 
