@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 
+import pytest
 from conftest import BINARY, ROOT
 
 EXAMPLE = ROOT / "examples/dark-read"
@@ -16,6 +17,8 @@ def run(cloud, account, *arguments, check=True):
     return done
 
 
+# As long as the walk may take, and a little more.
+@pytest.mark.timeout(300)
 def test_eight_mistakes_are_found_fixed_and_the_rewrite_is_released(cloud, account):
     run(cloud, account, "deploy", str(EXAMPLE / "template.yaml"), "--stack", "dark-read")
     walk = subprocess.run(
