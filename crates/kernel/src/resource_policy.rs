@@ -51,7 +51,8 @@ fn lets_invoke(policy: &Value, service: &str, source: &str, account: &str) -> bo
     statements(policy).into_iter().any(|statement| {
         let services = texts(statement.get("Principal").unwrap_or(&Value::Null), "Service");
         let actions = texts(statement, "Action");
-        let is_invoke = |action: &&str| fits(&action.to_ascii_lowercase(), "lambda:invokefunction");
+        let is_invoke =
+            |action: &&str| wildcard(&action.to_ascii_lowercase(), "lambda:invokefunction");
         statement.get("Effect").and_then(Value::as_str) == Some("Allow")
             && services.contains(&service)
             && actions.iter().any(is_invoke)
@@ -60,7 +61,7 @@ fn lets_invoke(policy: &Value, service: &str, source: &str, account: &str) -> bo
 }
 
 /// Whether every condition holds; one of a kind that is not known does not.
-fn holds(condition: Option<&Value>, source: &str, account: &str) -> bool {
+pub fn holds(condition: Option<&Value>, source: &str, account: &str) -> bool {
     let operators = condition.and_then(Value::as_object).into_iter().flatten();
     operators.into_iter().all(|(operator, keys)| {
         keys.as_object().into_iter().flatten().all(|(key, _)| {
@@ -71,7 +72,7 @@ fn holds(condition: Option<&Value>, source: &str, account: &str) -> bool {
                 _ => return false,
             };
             match operator.as_str() {
-                "ArnLike" | "ArnEquals" | "StringLike" => wanted.iter().any(|w| fits(w, have)),
+                "ArnLike" | "ArnEquals" | "StringLike" => wanted.iter().any(|w| wildcard(w, have)),
                 "StringEquals" => wanted.contains(&have),
                 _ => false,
             }
@@ -79,30 +80,37 @@ fn holds(condition: Option<&Value>, source: &str, account: &str) -> bool {
     })
 }
 
-/// Whether a text fits a pattern with `*` and `?`.
-pub fn fits(pattern: &str, text: &str) -> bool {
+/// Whether `text` matches `pattern`, in which `*` stands for any characters and `?` for one. Linear in
+/// both but for the last `*`, to which it may come back.
+pub fn wildcard(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
+    let mut back: Option<(usize, usize)> = None;
     while t < text.len() {
         match pattern.get(p) {
             Some(b'*') => {
-                star = Some((p, t));
+                back = Some((p, t));
                 p += 1;
             }
-            Some(b'?') => (p, t) = (p + 1, t + 1),
-            Some(c) if text.get(t) == Some(c) => (p, t) = (p + 1, t + 1),
-            _ => match star {
-                // The last star takes one character more.
-                Some((at, taken)) => {
-                    star = Some((at, taken + 1));
-                    (p, t) = (at + 1, taken + 1);
+            Some(b'?') => {
+                p += 1;
+                t += 1;
+            }
+            Some(byte) if Some(byte) == text.get(t) => {
+                p += 1;
+                t += 1;
+            }
+            _ => match back {
+                Some((star, from)) => {
+                    back = Some((star, from + 1));
+                    p = star + 1;
+                    t = from + 1;
                 }
                 None => return false,
             },
         }
     }
-    pattern.iter().skip(p).all(|c| *c == b'*')
+    pattern.get(p..).is_some_and(|rest| rest.iter().all(|b| *b == b'*'))
 }
 
 #[cfg(test)]
@@ -129,12 +137,24 @@ mod tests {
         for (pattern, text) in
             [("*", ""), ("a*c", "abbc"), ("*b*", "abc"), ("a", "a"), ("a**", "ab"), ("a?c", "abc")]
         {
-            assert!(fits(pattern, text), "{pattern} {text}");
+            assert!(wildcard(pattern, text), "{pattern} {text}");
         }
         for (pattern, text) in
             [("a", "ab"), ("*b", "abc"), ("", "x"), ("ab*ba", "aba"), ("a?", "a")]
         {
-            assert!(!fits(pattern, text), "{pattern} {text}");
+            assert!(!wildcard(pattern, text), "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn stars_and_question_marks() {
+        assert!(wildcard("*", ""));
+        assert!(wildcard("a*c", "abbbc"));
+        assert!(wildcard("a*b*c", "axxbyyc"));
+        assert!(!wildcard("a*c", "abd"));
+        assert!(wildcard("a?c", "abc"));
+        assert!(!wildcard("a?c", "ac"));
+        assert!(wildcard("arn:*:x/*", "arn:aws:sqs:x/y/z"));
+        assert!(!wildcard(&"a*".repeat(50), &"a".repeat(30).replace('a', "b")));
     }
 }

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{Stream, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use tokio::fs;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use undercast_kernel::{Kernel, Mode, ServiceError, Vault};
 use undercast_smithy::{Body, BodyError, Content, Timestamp};
-use undercast_store::{Archived, Db, Extras};
+use undercast_store::{Archive, Archived, Db, Extras};
 
 use crate::authority::write_secret;
 use crate::terminal::note;
@@ -118,6 +118,8 @@ impl Keeper {
     /// Keeps everything under a name; what had that name is replaced.
     pub(crate) async fn snapshot(&self, name: &str) -> Result<Value, ServiceError> {
         let path = self.path(name)?;
+        // Nobody reads what is replaced.
+        let _alone = self.one_at_a_time.lock().await;
         self.folder().await?;
         self.save(&path).await?;
         self.describe(&path).await
@@ -168,7 +170,9 @@ impl Keeper {
     }
 
     pub(crate) async fn delete(&self, name: &str) -> Result<Value, ServiceError> {
-        match fs::remove_file(self.path(name)?).await {
+        let path = self.path(name)?;
+        let _alone = self.one_at_a_time.lock().await;
+        match fs::remove_file(path).await {
             Ok(()) => Ok(json!({"deleted": name})),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(unknown(name)),
             Err(error) => Err(failed("the snapshot", &error)),
@@ -204,19 +208,7 @@ impl Keeper {
             Ok((file, length))
         };
         let (file, length) = opened.await.map_err(|error| failed("the export", &error))?;
-        let stream = futures::stream::unfold(Some(file), |file| async move {
-            use tokio::io::AsyncReadExt;
-            let mut file = file?;
-            let mut piece = vec![0; PIECE_BYTES];
-            match file.read(&mut piece).await {
-                Ok(0) => None,
-                Ok(read) => {
-                    piece.truncate(read);
-                    Some((Ok(Bytes::from(piece)), Some(file)))
-                }
-                Err(error) => Some((Err(BodyError::Broken(error.to_string())), None)),
-            }
-        });
+        let stream = pieces(file).map_err(|error| BodyError::Broken(error.to_string()));
         Ok(Body::from_stream(stream.boxed(), Some(length)))
     }
 
@@ -239,10 +231,10 @@ impl Keeper {
 
     async fn bring(&self, path: &Path) -> Result<Value, ServiceError> {
         let _alone = self.one_at_a_time.lock().await;
-        let (_, extras) = Db::check_archive(path).await.map_err(refused)?;
-        let settings = self.kernel.settings();
-        add_keys(&self.data, &settings.vault, extras.get(KEYS).map_or(&[][..], |keys| keys))?;
-        self.catch_up(&extras)?;
+        let archive = Archive::open(path).await.map_err(refused)?;
+        let keys = archive.extras.get(KEYS).map_or(&[][..], |keys| keys);
+        add_keys(&self.data, &self.kernel.settings().vault, keys)?;
+        self.catch_up(&archive.extras)?;
         let marked = self.data.join(RESTORING);
         let mark = async {
             match fs::remove_file(&marked).await {
@@ -252,22 +244,27 @@ impl Keeper {
             fs::File::open(&self.data).await?.sync_all().await
         };
         mark.await.map_err(|error| failed("the restore cannot begin", &error))?;
-        let changed = self.finish().await?;
+        let changed = self.exchange(&archive).await?;
         self.start().await?;
         Ok(json!({
             "rows": changed.rows, "counters": changed.counters, "blobs": changed.blobs,
         }))
     }
 
-    /// Ends a restore that began, before a crash perhaps. Nothing happens where none did.
-    pub(crate) async fn finish(&self) -> Result<Archived, ServiceError> {
+    /// Ends a restore that a crash interrupted. Nothing happens where none did.
+    pub(crate) async fn finish(&self) -> Result<(), ServiceError> {
         let marked = self.data.join(RESTORING);
         if !fs::try_exists(&marked).await.unwrap_or_default() {
-            return Ok(Archived::default());
+            return Ok(());
         }
-        let changed = self.db().restore(&marked).await?;
+        self.exchange(&Archive::open(&marked).await?).await.map(drop)
+    }
+
+    /// Restores, and takes the mark away.
+    async fn exchange(&self, archive: &Archive) -> Result<Archived, ServiceError> {
+        let changed = self.db().restore(archive).await?;
         let unmark = async {
-            fs::remove_file(&marked).await?;
+            fs::remove_file(self.data.join(RESTORING)).await?;
             fs::File::open(&self.data).await?.sync_all().await
         };
         unmark.await.map_err(|error| failed("the end of the restore", &error))?;
@@ -297,19 +294,18 @@ impl Keeper {
         if by > ADVANCE_MAX {
             return Err(invalid("The clock can be moved by up to a hundred years"));
         }
-        let path = self.data.join(OFFSET);
-        let moved = read_offset(&path).map_err(|error| failed(OFFSET, &error))?.saturating_add(by);
+        let moved = offset(&self.data).map_err(|error| failed(OFFSET, &error))?.saturating_add(by);
         if moved > ADVANCE_MAX {
             return Err(invalid("The clock can be moved by up to a hundred years in all"));
         }
-        let kept = write_secret(&path, moved.as_millis().to_string());
+        let kept = write_secret(&self.data.join(OFFSET), moved.as_millis().to_string());
         kept.map_err(|error| failed(OFFSET, &error))?;
         self.kernel.env().clock.advance(by);
         self.time()
     }
 
     pub(crate) fn time(&self) -> Result<Value, ServiceError> {
-        let moved = read_offset(&self.data.join(OFFSET)).map_err(|e| failed(OFFSET, &e))?;
+        let moved = offset(&self.data).map_err(|error| failed(OFFSET, &error))?;
         let now = Timestamp::from_millis(self.kernel.env().clock.now_ms());
         let moved = u64::try_from(moved.as_millis()).unwrap_or(u64::MAX);
         Ok(json!({"time": now.iso8601_millis(), "moved_ms": moved}))
@@ -335,6 +331,16 @@ fn refused(error: undercast_store::Error) -> ServiceError {
     }
 }
 
+/// What a file holds, piece by piece.
+pub(crate) fn pieces(file: fs::File) -> impl Stream<Item = std::io::Result<Bytes>> {
+    futures::stream::try_unfold(file, |mut file| async move {
+        let mut piece = vec![0; PIECE_BYTES];
+        let read = file.read(&mut piece).await?;
+        piece.truncate(read);
+        Ok((read > 0).then(|| (Bytes::from(piece), file)))
+    })
+}
+
 async fn take_in(body: &Body, path: &Path) -> Result<(), ServiceError> {
     let broken = |error: std::io::Error| failed("the import", &error);
     let mut file = fs::File::create(path).await.map_err(broken)?;
@@ -354,11 +360,7 @@ async fn take_in(body: &Body, path: &Path) -> Result<(), ServiceError> {
 
 /// How far the clock of this data folder was moved.
 pub(crate) fn offset(data: &Path) -> std::io::Result<Duration> {
-    read_offset(&data.join(OFFSET))
-}
-
-fn read_offset(path: &Path) -> std::io::Result<Duration> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match std::fs::read_to_string(data.join(OFFSET)) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Duration::ZERO),
         Err(error) => return Err(error),

@@ -46,6 +46,14 @@ pub struct Archived {
     pub blobs: u64,
 }
 
+/// An archive that was read from end to end, and is whole.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    path: PathBuf,
+    pub holds: Archived,
+    pub extras: Extras,
+}
+
 /// What a caller keeps in an archive beside the store.
 pub type Extras = BTreeMap<String, Bytes>;
 
@@ -55,6 +63,27 @@ fn failed(error: std::io::Error) -> Error {
 
 fn not_ours(what: &str) -> Error {
     Error::Format { reason: format!("the archive {what}") }
+}
+
+impl Archive {
+    pub async fn open(path: &Path) -> Result<Archive, Error> {
+        let mut input = Reader::open(path).await?;
+        let (mut holds, mut extras) = (Archived::default(), Extras::new());
+        while let Some(head) = input.next().await? {
+            match head.kind {
+                EXTRA => {
+                    let name = String::from_utf8_lossy(&head.name).into_owned();
+                    extras.insert(name, input.value(&head).await?);
+                    continue;
+                }
+                BLOB => holds.blobs += 1,
+                ROW => holds.rows += 1,
+                _ => holds.counters += 1,
+            }
+            input.skip(&head).await?;
+        }
+        Ok(Archive { path: path.to_owned(), holds, extras })
+    }
 }
 
 impl Db {
@@ -144,32 +173,12 @@ impl Db {
         }
     }
 
-    /// Reads an archive from end to end: whether it is whole, and what is in it.
-    pub async fn check_archive(path: &Path) -> Result<(Archived, Extras), Error> {
-        let mut input = Reader::open(path).await?;
-        let (mut archived, mut extras) = (Archived::default(), Extras::new());
-        while let Some(head) = input.next().await? {
-            match head.kind {
-                EXTRA => {
-                    let name = String::from_utf8_lossy(&head.name).into_owned();
-                    extras.insert(name, input.value(&head).await?);
-                    continue;
-                }
-                BLOB => archived.blobs += 1,
-                ROW => archived.rows += 1,
-                _ => archived.counters += 1,
-            }
-            input.skip(&head).await?;
-        }
-        Ok((archived, extras))
-    }
-
     /// Exchanges all that is stored for what the archive holds; returns what was different.
     ///
     /// Nobody commits meanwhile, and transactions that began before run again afterwards. A crash in the middle
     /// leaves some of both: whoever calls this sees to it that it is called again.
-    pub async fn restore(&self, path: &Path) -> Result<Archived, Error> {
-        Db::check_archive(path).await?;
+    pub async fn restore(&self, archive: &Archive) -> Result<Archived, Error> {
+        let path = archive.path.as_path();
         let mut input = Reader::open(path).await?;
         let mut changed = Archived::default();
         let mut head = input.next().await?;

@@ -36,7 +36,7 @@ mod tasks;
 mod tx;
 mod watch;
 
-pub use archive::{Archived, Extras};
+pub use archive::{Archive, Archived, Extras};
 pub use blobs::{BlobHash, BlobId, BlobStore, Blobs, Collected, Source};
 pub use db::{
     Db, Durability, EngineKind, Location, Options, TRANSACTION_BYTES_MAX, TRANSACTION_LIMIT,

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
-use undercast_kernel::http::{HttpEndpoint, Response, Signed as SignedBy, TRACE_HEADER};
+use undercast_kernel::http::{HttpEndpoint, Request, Response, Signed as SignedBy, TRACE_HEADER};
 use undercast_kernel::{
     Context, Entry, ErasedOutput, Kernel, Mode, Origin, Principal, Seat, Seats, ServiceError, What,
     new_root, trace_root,
@@ -215,43 +215,46 @@ impl Gateway {
         if is_dark && !door.has_dark_side() {
             return Ok(front_door::reply(closed_in_the_dark(&request.path)));
         }
-        if !door.is_noted() {
-            return Ok(front_door::reply(door.serve(inner.kernel.clone(), request).await));
-        }
-        let env = inner.kernel.env();
-        if request.trace().is_none() {
-            request.headers.retain(|(name, _)| name != TRACE_HEADER);
-            let root = format!("Root={}", new_root(env));
-            request.headers.push((TRACE_HEADER.to_owned(), root));
-        }
-        let (at_ms, begun) = (env.clock.now_ms(), env.clock.monotonic());
-        let mut entry = Entry {
-            at_ms,
-            took_us: 0,
-            request_id: String::new(),
-            trace: request.trace().map(Arc::from),
-            account: String::new(),
-            caller: None,
-            is_dark,
-            what: What::Http {
-                method: request.method.clone(),
-                host: request.host.clone(),
-                path: request.path.clone(),
-                status: 0,
-            },
-            error: None,
+        let kernel = &inner.kernel;
+        let response = match door.is_noted() {
+            true => serve_noted(kernel, &**door, request, is_dark).await,
+            false => door.serve(kernel.clone(), request).await,
         };
-        let response = door.serve(inner.kernel.clone(), request).await;
-        let took = env.clock.monotonic().saturating_sub(begun);
-        let id = response.headers.iter().find(|(name, _)| REQUEST_ID_HEADERS.contains(&&**name));
-        entry.request_id = id.map(|(_, id)| id.clone()).unwrap_or_default();
-        entry.took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        if let What::Http { status, .. } = &mut entry.what {
-            *status = response.status;
-        }
-        inner.kernel.journal().note(entry);
         Ok(front_door::reply(response))
     }
+}
+
+/// Serves a request as a part of a trace, and notes what became of it.
+async fn serve_noted(
+    kernel: &Kernel,
+    door: &dyn HttpEndpoint,
+    mut request: Request,
+    is_dark: bool,
+) -> Response {
+    let env = kernel.env();
+    if request.trace().is_none() {
+        request.headers.retain(|(name, _)| name != TRACE_HEADER);
+        let root = format!("Root={}", new_root(env));
+        request.headers.push((TRACE_HEADER.to_owned(), root));
+    }
+    let (at_ms, begun) = (env.clock.now_ms(), env.clock.monotonic());
+    let trace = request.trace().map(Arc::from);
+    let (method, host, path) = (request.method.clone(), request.host.clone(), request.path.clone());
+    let response = door.serve(kernel.clone(), request).await;
+    let took = env.clock.monotonic().saturating_sub(begun);
+    let id = response.headers.iter().find(|(name, _)| REQUEST_ID_HEADERS.contains(&&**name));
+    kernel.journal().note(Entry {
+        at_ms,
+        took_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        request_id: id.map(|(_, id)| id.clone()).unwrap_or_default(),
+        trace,
+        account: String::new(),
+        caller: None,
+        is_dark,
+        what: What::Http { method, host, path, status: response.status },
+        error: None,
+    });
+    response
 }
 
 /// Under which names front doors tell the id of a request.

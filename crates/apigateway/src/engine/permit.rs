@@ -1,7 +1,7 @@
 //! The policy that a Lambda authorizer answers with.
 
 use serde_json::Value;
-use undercast_kernel::resource_policy::{fits, statements, texts};
+use undercast_kernel::resource_policy::{statements, texts, wildcard};
 
 /// Whether an authorizer's policy lets a request through to `arn`. Conditions are not looked at: they hold
 /// where they deny and do not where they allow.
@@ -9,8 +9,8 @@ pub(crate) fn allows(policy: &Value, arn: &str) -> bool {
     let mut allowed = false;
     for statement in statements(policy) {
         let action = texts(statement, "Action");
-        let is_ours = action.iter().any(|a| fits(&a.to_lowercase(), "execute-api:invoke"));
-        let is_here = texts(statement, "Resource").iter().any(|r| fits(r, arn));
+        let is_ours = action.iter().any(|a| wildcard(&a.to_lowercase(), "execute-api:invoke"));
+        let is_here = texts(statement, "Resource").iter().any(|r| wildcard(r, arn));
         if !is_ours || !is_here {
             continue;
         }

@@ -3,11 +3,10 @@
 mod condition;
 mod pattern;
 
-pub use pattern::wildcard;
-
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use undercast_kernel::resource_policy::wildcard;
 
 const DOCUMENT_DEPTH_MAX: usize = 32;
 

@@ -72,10 +72,11 @@ pub(crate) async fn drive(
     let mut command = command;
     loop {
         // What was decided before a crash is done first.
-        act(kernel, key, &release(kernel, key).await?).await?;
+        let row = release(kernel, key).await?;
+        act(kernel, key, &row).await?;
         let (command, reason) = match command.take() {
             Some(command) => (Some(command), reason.to_owned()),
-            None => match alarms::fault(kernel, key, &release(kernel, key).await?).await? {
+            None => match alarms::fault(kernel, key, &row).await? {
                 Some(fault) => (Some(Command::Alarm), fault),
                 None => (None, String::new()),
             },

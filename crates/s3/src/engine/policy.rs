@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 use undercast_kernel::Principal;
+use undercast_kernel::resource_policy::{holds, wildcard};
 
 pub(crate) fn allows(policy: &Value, principal: &Principal, action: &str, resource: &str) -> bool {
     let mut allowed = false;
@@ -68,24 +69,6 @@ fn serves(statement: &Value, service: &str) -> bool {
         || list(named.get("Service")).iter().any(|one| one == service)
 }
 
-fn holds(condition: Option<&Value>, source: &str, account: &str) -> bool {
-    let operators = condition.and_then(Value::as_object).into_iter().flatten();
-    operators.into_iter().all(|(operator, keys)| {
-        keys.as_object().into_iter().flatten().all(|(key, wanted)| {
-            let have = match key.to_ascii_lowercase().as_str() {
-                "aws:sourcearn" => source,
-                "aws:sourceaccount" => account,
-                _ => return false,
-            };
-            match operator.as_str() {
-                "ArnLike" | "ArnEquals" | "StringLike" => any(Some(wanted), have, false),
-                "StringEquals" => list(Some(wanted)).iter().any(|one| one == have),
-                _ => false,
-            }
-        })
-    })
-}
-
 fn list(value: Option<&Value>) -> &[Value] {
     match value {
         Some(Value::Array(values)) => values,
@@ -120,46 +103,11 @@ fn who(statement: &Value, principal: &Principal) -> bool {
 fn any(patterns: Option<&Value>, text: &str, ignore_case: bool) -> bool {
     list(patterns).iter().filter_map(Value::as_str).any(|pattern| {
         if ignore_case {
-            glob(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase())
+            wildcard(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase())
         } else {
-            glob(pattern, text)
+            wildcard(pattern, text)
         }
     })
-}
-
-/// `*` and `?`, in time proportional to the product of the lengths at worst.
-fn glob(pattern: &str, text: &str) -> bool {
-    let mut states = vec![true];
-    states.resize(pattern.len() + 1, false);
-    let pattern = pattern.as_bytes();
-    let close = |states: &mut Vec<bool>| {
-        for (at, byte) in pattern.iter().enumerate() {
-            if *byte == b'*'
-                && states.get(at) == Some(&true)
-                && let Some(next) = states.get_mut(at + 1)
-            {
-                *next = true;
-            }
-        }
-    };
-    close(&mut states);
-    for byte in text.bytes() {
-        let mut next = vec![false; states.len()];
-        for (at, (wanted, _)) in pattern.iter().zip(&states).enumerate().filter(|(_, (_, s))| **s) {
-            let to = match wanted {
-                b'*' => at,
-                b'?' => at + 1,
-                wanted if *wanted == byte => at + 1,
-                _ => continue,
-            };
-            if let Some(state) = next.get_mut(to) {
-                *state = true;
-            }
-        }
-        states = next;
-        close(&mut states);
-    }
-    states.last() == Some(&true)
 }
 
 #[cfg(test)]
@@ -170,11 +118,11 @@ mod tests {
 
     #[test]
     fn patterns_match() {
-        assert!(glob("arn:aws:s3:::b/*", "arn:aws:s3:::b/a/b"));
-        assert!(glob("s3:get*", "s3:getobject"));
-        assert!(glob("a?c*", "abc"));
-        assert!(!glob("a?c", "ac"));
-        assert!(!glob("arn:aws:s3:::b", "arn:aws:s3:::b/x"));
+        assert!(wildcard("arn:aws:s3:::b/*", "arn:aws:s3:::b/a/b"));
+        assert!(wildcard("s3:get*", "s3:getobject"));
+        assert!(wildcard("a?c*", "abc"));
+        assert!(!wildcard("a?c", "ac"));
+        assert!(!wildcard("arn:aws:s3:::b", "arn:aws:s3:::b/x"));
     }
 
     #[test]

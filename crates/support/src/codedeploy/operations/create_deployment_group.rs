@@ -28,7 +28,7 @@ impl Handler<CreateDeploymentGroup> for CodeDeploy {
         ctx: Context,
         input: CreateDeploymentGroupInput,
     ) -> Result<CreateDeploymentGroupOutput, ServiceError> {
-        alarms(input.alarm_configuration.as_ref())?;
+        let alarms = alarms(input.alarm_configuration.as_ref())?;
         check_style(input.deployment_style.as_ref())?;
         refuse_foreign(&[
             ("triggerConfigurations", some(input.trigger_configurations.as_ref())),
@@ -40,7 +40,8 @@ impl Handler<CreateDeploymentGroup> for CodeDeploy {
             ("ec2TagSet", input.ec2_tag_set.is_some()),
             ("onPremisesTagSet", input.on_premises_tag_set.is_some()),
         ])?;
-        ctx.transact(input, |tx, ctx, input| async move {
+        ctx.transact((input, alarms), |tx, ctx, given| async move {
+            let (input, alarms) = &*given;
             application(&tx, &ctx, &input.application_name).await?;
             let name = &input.deployment_group_name;
             let key = group_key(&ctx, &input.application_name, name);
@@ -55,7 +56,7 @@ impl Handler<CreateDeploymentGroup> for CodeDeploy {
                 config: config.to_owned(),
                 role: input.service_role_arn.clone(),
                 rollback: rollback(input.auto_rollback_configuration.as_ref())?,
-                alarms: alarms(input.alarm_configuration.as_ref())?,
+                alarms: alarms.clone(),
                 tags: tags(input.tags.as_ref()),
                 active: None,
                 attempted: None,

@@ -18,6 +18,28 @@ mod verify_email_identity;
 
 use undercast_kernel::ServiceError;
 
+use crate::api::ses::shapes::Destination;
+use crate::ses::engine;
+use crate::ses::store::MessageRow;
+
+/// A message without what is in it.
+fn envelope(
+    source: &str,
+    to: &Destination,
+    reply_to: Option<&Vec<String>>,
+    configuration_set: Option<&String>,
+) -> Result<MessageRow, ServiceError> {
+    engine::no_configuration_set(configuration_set, "ConfigurationSetDoesNotExistException")?;
+    Ok(MessageRow {
+        source: source.to_owned(),
+        to: to.to_addresses.clone().unwrap_or_default(),
+        cc: to.cc_addresses.clone().unwrap_or_default(),
+        bcc: to.bcc_addresses.clone().unwrap_or_default(),
+        reply_to: reply_to.cloned().unwrap_or_default(),
+        ..MessageRow::default()
+    })
+}
+
 fn no_template(name: &str) -> ServiceError {
     ServiceError::new("TemplateDoesNotExistException", format!("Template {name} does not exist."))
 }

@@ -2,12 +2,11 @@
 
 use undercast_kernel::{Access, Context, Handler, ServiceError};
 
-use super::no_template;
+use super::{envelope, no_template};
 use crate::api::ses::operations::SendTemplatedEmail;
 use crate::api::ses::shapes::{SendTemplatedEmailInput, SendTemplatedEmailOutput};
 use crate::ses::Ses;
 use crate::ses::engine::{self};
-use crate::ses::store::MessageRow;
 
 impl Handler<SendTemplatedEmail> for Ses {
     fn authorize(&self, ctx: &Context, input: &SendTemplatedEmailInput) -> Vec<Access> {
@@ -20,19 +19,12 @@ impl Handler<SendTemplatedEmail> for Ses {
         input: SendTemplatedEmailInput,
     ) -> Result<SendTemplatedEmailOutput, ServiceError> {
         ctx.transact(input, |tx, ctx, input| async move {
-            engine::no_configuration_set(
+            let mut message = envelope(
+                &input.source,
+                &input.destination,
+                input.reply_to_addresses.as_ref(),
                 input.configuration_set_name.as_ref(),
-                "ConfigurationSetDoesNotExistException",
             )?;
-            let to = &input.destination;
-            let mut message = MessageRow {
-                source: input.source.clone(),
-                to: to.to_addresses.clone().unwrap_or_default(),
-                cc: to.cc_addresses.clone().unwrap_or_default(),
-                bcc: to.bcc_addresses.clone().unwrap_or_default(),
-                reply_to: input.reply_to_addresses.clone().unwrap_or_default(),
-                ..MessageRow::default()
-            };
             let template = engine::template(&tx, &ctx, &input.template).await?;
             let template = template.ok_or_else(|| no_template(&input.template))?;
             engine::render(&mut message, &template, &input.template_data)?;
